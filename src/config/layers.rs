@@ -1,0 +1,286 @@
+//! Lays the sources of the configuration over each other and names the nearest
+//! right key for a wrong one.
+
+use std::path::Path;
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::{Config, ConfigError};
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Settings whose values are never printed.
+const SECRETS: [&str; 6] = [
+    "secret_key",
+    "secret_key_previous",
+    "metrics_token",
+    "database_url",
+    "redis_url",
+    "clickhouse_url",
+];
+
+/// The configuration while it is being put together.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    table: Table,
+    warnings: Vec<String>,
+}
+
+impl Layers {
+    /// Starts with the embedded defaults.
+    pub fn new() -> Result<Self, ConfigError> {
+        let table = DEFAULTS.parse();
+        let table = table.map_err(|error| ConfigError(format!("defaults.toml: {error}")))?;
+        Ok(Self {
+            table,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Lays a file over it.
+    pub fn file(mut self, path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("cannot read {name}: {error}")))?;
+        let file: Table = text
+            .parse()
+            .map_err(|error| ConfigError(format!("{name}: {error}")))?;
+        overlay(&mut self.table, file, "")
+            .map_err(|error| ConfigError(format!("{name}: {error}")))?;
+        Ok(self)
+    }
+
+    /// Lays `APEX_*` variables over it. A name that is nearly a setting is an
+    /// error; any other unknown one is somebody else's and only warned of.
+    pub fn environment(
+        mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let known: Vec<String> = paths(&self.table, "");
+        let name_of = |path: &str| format!("APEX_{}", path.replace('.', "_").to_uppercase());
+        for (variable, text) in variables {
+            if !variable.starts_with("APEX_") {
+                continue;
+            }
+            if let Some(path) = known.iter().find(|path| name_of(path) == variable) {
+                self.set(path, &text)
+                    .map_err(|e| ConfigError(format!("{variable}: {e}")))?;
+                continue;
+            }
+            let names: Vec<String> = known.iter().map(|path| name_of(path)).collect();
+            match nearest(&variable, names.iter().map(String::as_str)) {
+                Some((near, distance)) if distance <= 2 => {
+                    return Err(ConfigError(format!(
+                        "{variable} is no setting; did you mean {near}?"
+                    )));
+                }
+                _ => self
+                    .warnings
+                    .push(format!("{variable} is no setting and is ignored")),
+            }
+        }
+        Ok(self)
+    }
+
+    /// Lays a flag over it.
+    pub fn flag(mut self, path: &str, text: Option<&str>) -> Result<Self, ConfigError> {
+        if let Some(text) = text {
+            let flag = path.replace('_', "-");
+            self.set(path, text)
+                .map_err(|e| ConfigError(format!("--{flag}: {e}")))?;
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, path: &str, text: &str) -> Result<(), String> {
+        let mut table = &mut self.table;
+        let mut names = path.split('.').peekable();
+        while let Some(name) = names.next() {
+            let slot = table.get_mut(name).ok_or("no such setting")?;
+            if names.peek().is_none() {
+                *slot = typed(slot, text)?;
+                return Ok(());
+            }
+            table = slot.as_table_mut().ok_or("no such setting")?;
+        }
+        Ok(())
+    }
+
+    /// What could be wrong but stops nothing.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The finished configuration.
+    pub fn build(&self) -> Result<Config, ConfigError> {
+        let config = Config::deserialize(self.table.clone());
+        let config = config.map_err(|error| ConfigError(error.message().to_owned()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The finished configuration as a table, with secrets masked.
+    pub fn masked(&self) -> Table {
+        let mut table = self.table.clone();
+        for name in SECRETS {
+            if let Some(Value::String(text)) = table.get_mut(name)
+                && !text.is_empty()
+            {
+                *text = mask(text);
+            }
+        }
+        table
+    }
+}
+
+/// Keeps the kind and host of a URL, nothing of any other secret.
+fn mask(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return "********".to_owned();
+    };
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split('?').next().unwrap_or_default();
+    format!("{scheme}://********@{place}")
+}
+
+fn typed(like: &Value, text: &str) -> Result<Value, String> {
+    match like {
+        Value::Integer(_) => {
+            let number = text.replace('_', "").parse();
+            number
+                .map(Value::Integer)
+                .map_err(|_| format!("`{text}` is no whole number"))
+        }
+        Value::Boolean(_) => match text {
+            "true" | "1" => Ok(Value::Boolean(true)),
+            "false" | "0" => Ok(Value::Boolean(false)),
+            _ => Err(format!("`{text}` is neither true nor false")),
+        },
+        _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+fn overlay(base: &mut Table, over: Table, prefix: &str) -> Result<(), String> {
+    for (name, value) in over {
+        let path = format!("{prefix}{name}");
+        let Some(slot) = base.get_mut(&name) else {
+            // A rate group may gain `sliding`, which has no line of its own.
+            if name == "sliding" && prefix.starts_with("limits.") {
+                base.insert(name, value);
+                continue;
+            }
+            let near = nearest(&name, base.keys().map(String::as_str));
+            let hint = near.map_or(String::new(), |(near, _)| {
+                format!("; did you mean `{prefix}{near}`?")
+            });
+            return Err(format!("`{path}` is no setting{hint}"));
+        };
+        match (slot, value) {
+            (Value::Table(inner), Value::Table(over)) => {
+                overlay(inner, over, &format!("{path}."))?;
+            }
+            (slot @ (Value::String(_) | Value::Integer(_) | Value::Boolean(_)), value)
+                if slot.same_type(&value) =>
+            {
+                *slot = value;
+            }
+            (slot, value) => {
+                let (want, got) = (slot.type_str(), value.type_str());
+                return Err(format!("`{path}` must be a {want}, not a {got}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn paths(table: &Table, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, value) in table {
+        let path = format!("{prefix}{name}");
+        match value {
+            Value::Table(inner) => found.extend(paths(inner, &format!("{path}."))),
+            _ => found.push(path),
+        }
+    }
+    found
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<(&'a str, usize)> {
+    known
+        .map(|candidate| (candidate, strsim::damerau_levenshtein(name, candidate)))
+        .min_by_key(|(_, distance)| *distance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Result<Layers, ConfigError> {
+        let pairs = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Layers::new()?.environment(pairs)
+    }
+
+    #[test]
+    fn defaults_are_complete() {
+        let config = Layers::new().unwrap().build().unwrap();
+        assert_eq!(config.listen.port(), 3000);
+        assert_eq!(config.limits["metrics_events"].limit, 1000);
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let folder = std::env::temp_dir().join(format!("apex-config-{}", std::process::id()));
+        std::fs::write(
+            &folder,
+            "listen = \"127.0.0.1:1\"\n[transport]\nmax_streams = 7\n",
+        )
+        .unwrap();
+        let layers = Layers::new().unwrap().file(&folder).unwrap();
+        std::fs::remove_file(&folder).unwrap();
+        let env = [("APEX_TRANSPORT_MAX_STREAMS".into(), "8".into())];
+        let layers = layers.environment(env.into_iter()).unwrap();
+        let layers = layers.flag("listen", Some("127.0.0.1:2")).unwrap();
+        let config = layers.build().unwrap();
+        assert_eq!((config.listen.port(), config.transport.max_streams), (2, 8));
+    }
+
+    #[test]
+    fn wrong_settings_name_the_nearest() {
+        let message = environment(&[("APEX_LISTN", "x")]).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "APEX_LISTN is no setting; did you mean APEX_LISTEN?"
+        );
+        let other = environment(&[("APEX_SOMETHING_ELSE_ENTIRELY", "x")]).unwrap();
+        assert_eq!(other.warnings().len(), 1);
+        let mut table = Layers::new().unwrap().table;
+        let over = "[transport]\nmax_stream = 1".parse().unwrap();
+        let message = overlay(&mut table, over, "").unwrap_err();
+        assert_eq!(
+            message,
+            "`transport.max_stream` is no setting; did you mean `transport.max_streams`?"
+        );
+        let message = environment(&[("APEX_RATE_LIMIT_ENABLED", "maybe")]).unwrap_err();
+        assert!(
+            message.to_string().contains("neither true nor false"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let layers = environment(&[
+            (
+                "APEX_DATABASE_URL",
+                "postgres://u:hunter2@db/apex?password=x",
+            ),
+            ("APEX_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        ]);
+        let text = layers.unwrap().masked().to_string();
+        assert!(text.contains("postgres://********@db/apex"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("0123456789abcdef"));
+    }
+}

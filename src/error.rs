@@ -1,0 +1,285 @@
+//! The one error type. A failure is made where it is understood, carries what a
+//! caller may know, and becomes a `google.rpc` status with `ErrorInfo` always,
+//! `BadRequest` for violations and `RetryInfo` when waiting helps. What a caller
+//! must not know (driver texts, paths) rides along as `source`, for the log.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+/// Domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "apex";
+
+/// Something failed.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+/// The result of anything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    reason: Option<&'static str>,
+    message: Cow<'static, str>,
+    violations: Vec<Violation>,
+    retry_after: Option<Duration>,
+    metadata: Vec<(&'static str, String)>,
+    source: Option<Source>,
+}
+
+/// What kind of failure; one gRPC code each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the gRPC codes by their own names
+pub enum Kind {
+    Cancelled,
+    InvalidArgument,
+    DeadlineExceeded,
+    NotFound,
+    AlreadyExists,
+    PermissionDenied,
+    ResourceExhausted,
+    FailedPrecondition,
+    Aborted,
+    Unimplemented,
+    Internal,
+    Unavailable,
+    Unauthenticated,
+}
+
+/// A field that is not valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON path of the field.
+    pub field: String,
+    /// What is wrong, as a whole sentence without its full stop.
+    pub description: String,
+}
+
+/// Reasons that REST answers with a status of its own. The code alone cannot
+/// say it: `RESOURCE_EXHAUSTED` is 429 for a rate and 413 for a size.
+pub mod reason {
+    /// 405
+    pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
+    /// 408
+    pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
+    /// 413
+    pub const PAYLOAD_TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
+    /// 414
+    pub const URI_TOO_LONG: &str = "URI_TOO_LONG";
+    /// 415
+    pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
+    /// The key was used with another request.
+    pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
+    /// The first request with the key still runs.
+    pub const IDEMPOTENCY_IN_PROGRESS: &str = "IDEMPOTENCY_IN_PROGRESS";
+}
+
+impl Error {
+    /// A failure of a kind, worded for the caller.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            reason: None,
+            message: message.into(),
+            violations: Vec::new(),
+            retry_after: None,
+            metadata: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// The request is not valid.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::InvalidArgument, message)
+    }
+
+    /// One field of the request is not valid.
+    pub fn invalid_field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::violations(vec![Violation {
+            field: field.into(),
+            description: description.into(),
+        }])
+    }
+
+    /// Fields of the request are not valid; the first one words the message.
+    pub fn violations(violations: Vec<Violation>) -> Self {
+        let first = violations.first().map(|v| v.description.clone());
+        let mut error = Self::invalid(first.unwrap_or_else(|| "The request is not valid".into()));
+        error.0.violations = violations;
+        error
+    }
+
+    /// There is no such thing, or it belongs to somebody else.
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::NotFound, message)
+    }
+
+    /// The caller is not known.
+    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Unauthenticated, message)
+    }
+
+    /// The caller is known and may not.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::PermissionDenied, message)
+    }
+
+    /// There is such a thing already.
+    pub fn exists(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::AlreadyExists, message)
+    }
+
+    /// The server cannot do it now; the caller may try again.
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Unavailable, message).retry_after(Duration::from_secs(1))
+    }
+
+    /// Something failed that the caller can do nothing about.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        let mut error = Self::new(Kind::Internal, "Internal server error");
+        error.0.source = Some(source.into());
+        error
+    }
+
+    /// Names a specific reason, in UPPER_SNAKE.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.0.reason = Some(reason);
+        self
+    }
+
+    /// Says how long to wait before trying again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds a fact a program may read.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.0.metadata.push((name, value.to_string()));
+        self
+    }
+
+    /// Keeps what the log should know.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The specific reason, if there is one.
+    pub fn specific_reason(&self) -> Option<&'static str> {
+        self.0.reason
+    }
+
+    /// The message for the caller.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The cause, worded for the log.
+    pub fn log_cause(&self) -> Option<String> {
+        let mut cause: &dyn std::error::Error = self.0.source.as_deref()?;
+        let mut text = cause.to_string();
+        while let Some(next) = cause.source() {
+            text.push_str(": ");
+            text.push_str(&next.to_string());
+            cause = next;
+        }
+        Some(text)
+    }
+
+    /// The status callers see. `word` is the reason of a failure that has no
+    /// specific one.
+    pub fn into_status(self, word: &str) -> Status {
+        let inner = *self.0;
+        let metadata: HashMap<String, String> = inner
+            .metadata
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let mut details = ErrorDetails::new();
+        details.set_error_info(inner.reason.unwrap_or(word), DOMAIN, metadata);
+        if !inner.violations.is_empty() {
+            let violations: Vec<FieldViolation> = inner
+                .violations
+                .into_iter()
+                .map(|v| FieldViolation::new(v.field, v.description))
+                .collect();
+            details.set_bad_request(violations);
+        }
+        if let Some(wait) = inner.retry_after {
+            details.set_retry_info(Some(wait));
+        }
+        Status::with_error_details(inner.kind.code(), inner.message.into_owned(), details)
+    }
+}
+
+impl Kind {
+    /// The gRPC code of the kind.
+    pub fn code(self) -> Code {
+        match self {
+            Self::Cancelled => Code::Cancelled,
+            Self::InvalidArgument => Code::InvalidArgument,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::NotFound => Code::NotFound,
+            Self::AlreadyExists => Code::AlreadyExists,
+            Self::PermissionDenied => Code::PermissionDenied,
+            Self::ResourceExhausted => Code::ResourceExhausted,
+            Self::FailedPrecondition => Code::FailedPrecondition,
+            Self::Aborted => Code::Aborted,
+            Self::Unimplemented => Code::Unimplemented,
+            Self::Internal => Code::Internal,
+            Self::Unavailable => Code::Unavailable,
+            Self::Unauthenticated => Code::Unauthenticated,
+        }
+    }
+
+    /// The kind of a code. Codes this server never chooses itself count as the
+    /// nearest one it does.
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::Cancelled => Self::Cancelled,
+            Code::InvalidArgument => Self::InvalidArgument,
+            Code::DeadlineExceeded => Self::DeadlineExceeded,
+            Code::NotFound => Self::NotFound,
+            Code::AlreadyExists => Self::AlreadyExists,
+            Code::PermissionDenied => Self::PermissionDenied,
+            // tonic says OUT_OF_RANGE of a message over its size limit.
+            Code::ResourceExhausted | Code::OutOfRange => Self::ResourceExhausted,
+            Code::FailedPrecondition => Self::FailedPrecondition,
+            Code::Aborted => Self::Aborted,
+            Code::Unimplemented => Self::Unimplemented,
+            Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Self::Internal,
+            Code::Unavailable => Self::Unavailable,
+            Code::Unauthenticated => Self::Unauthenticated,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}

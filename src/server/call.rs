@@ -1,0 +1,201 @@
+//! A call on its way to a service: who calls, for whom, and what the call may
+//! take. Only the gate makes one, so a service method that is given a [`Call`]
+//! has been authenticated, authorised and counted.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use futures_util::Stream;
+use http::{HeaderName, HeaderValue};
+use tonic::Status;
+
+use super::idempotency::Attempt;
+use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
+use crate::error::{Error, Result};
+use crate::policy::MethodSpec;
+
+/// A call that was let in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Call(Arc<Admitted>);
+
+/// What the gate learned of a call.
+pub struct Admitted {
+    /// The method called.
+    pub spec: &'static MethodSpec,
+    /// Who calls.
+    pub principal: Principal,
+    /// What is known of keys, projects and organizations.
+    pub directory: Arc<Directory>,
+    /// Where the call comes from.
+    pub client: Client,
+    /// Project named by header or parameter.
+    pub project_choice: Option<String>,
+    /// The caller's `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
+    /// When the caller stops waiting.
+    pub deadline: Option<Instant>,
+    /// What the log should know of a failure.
+    pub cause: OnceLock<String>,
+    /// Where the attempt to replay stands, once the request is read.
+    pub attempt: OnceLock<Attempt>,
+}
+
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.spec.path)
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a call comes from, as far as trusted proxies tell.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Address of the caller.
+    pub address: IpAddr,
+    /// Whether the caller's own connection is encrypted.
+    pub secure: bool,
+    /// The `User-Agent`.
+    pub user_agent: Option<HeaderValue>,
+    /// `Host` or `:authority`.
+    pub host: Option<String>,
+    /// A bearer token, for the methods that check one themselves.
+    pub bearer: Option<HeaderValue>,
+}
+
+impl Call {
+    /// Lets a call in. Crate-private on purpose: see the module's purpose.
+    pub(crate) fn admit(admitted: Admitted) -> Self {
+        Self(Arc::new(admitted))
+    }
+
+    /// The method called.
+    pub fn spec(&self) -> &'static MethodSpec {
+        self.0.spec
+    }
+
+    /// Who calls.
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// Where the call comes from.
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// What is known of keys, projects and organizations.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.0.directory
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// The caller's `Idempotency-Key`.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.0.idempotency_key.as_deref()
+    }
+
+    /// Where the attempt to replay stands; `None` without a key.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.0.attempt.get()
+    }
+
+    pub(super) fn set_attempt(&self, attempt: Attempt) {
+        // One request has one attempt; a second would be the same.
+        let _ = self.0.attempt.set(attempt);
+    }
+
+    /// The user agent as text.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.0.client.user_agent.as_ref()?.to_str().ok()
+    }
+
+    /// The organization the call is for. Every tenant's query starts here.
+    pub fn organization(&self) -> Result<OrganizationId> {
+        let own = self.0.principal.organization;
+        own.ok_or_else(|| Error::invalid("Name an organization with X-Organization"))
+    }
+
+    /// The project the call is for: the key's own, the one named by header or
+    /// parameter, or the only one there is.
+    pub fn project(&self) -> Result<ProjectRef> {
+        let choice = self.0.project_choice.as_deref();
+        self.0.directory.project_of(&self.0.principal, choice)
+    }
+
+    /// The id of the project the call is for.
+    pub fn project_id(&self) -> Result<ProjectId> {
+        self.project().map(|project| project.id)
+    }
+
+    /// Turns a failure into the status callers see and keeps its cause for the
+    /// log line of the request.
+    pub fn status_of(&self, error: Error) -> Status {
+        if let Some(cause) = error.log_cause() {
+            let _ = self.0.cause.set(cause);
+        }
+        let words = super::respond::words_of(self.0.spec);
+        let word = words.word(error.kind());
+        error.into_status(word)
+    }
+
+    /// What the log should know of the failure, if it failed.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.0.cause.get().map(String::as_str)
+    }
+}
+
+/// A successful answer: a message, and headers if the contract has any.
+#[derive(Debug)]
+pub struct Reply<T> {
+    /// The message.
+    pub message: T,
+    /// HTTP headers, or gRPC metadata.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// HTTP status, where it is not the method's own.
+    pub status: Option<u16>,
+}
+
+impl<T> From<T> for Reply<T> {
+    fn from(message: T) -> Self {
+        Self {
+            message,
+            headers: Vec::new(),
+            status: None,
+        }
+    }
+}
+
+impl<T> Reply<T> {
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Answers with another HTTP status.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+}
+
+/// An HTTP status that rides in a tonic response to the REST side.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusOverride(pub u16);
+
+/// A stream of answers.
+pub type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A stream of requests; every message is validated as it arrives.
+pub type Requests<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;

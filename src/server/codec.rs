@@ -1,0 +1,57 @@
+//! The gRPC message codec: prost, but bytes that are no message are the client's
+//! fault. tonic's own codec answers INTERNAL, as the specification suggests for
+//! clients; a server that is sent garbage says INVALID_ARGUMENT.
+
+use std::marker::PhantomData;
+
+use prost::Message;
+use tonic::Status;
+use tonic::codec::{DecodeBuf, Decoder};
+use tonic_prost::{ProstCodec, ProstEncoder};
+
+/// Encodes `T`, decodes `U`.
+#[derive(Debug)]
+pub struct Codec<T, U>(PhantomData<(T, U)>);
+
+impl<T, U> Default for Codec<T, U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, U> tonic::codec::Codec for Codec<T, U>
+where
+    T: Message + Send + 'static,
+    U: Message + Default + Send + 'static,
+{
+    type Encode = T;
+    type Decode = U;
+    type Encoder = ProstEncoder<T>;
+    type Decoder = MessageDecoder<U>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<T, U>::raw_encoder(Default::default())
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        MessageDecoder(PhantomData)
+    }
+}
+
+/// Decodes `U`.
+#[derive(Debug)]
+pub struct MessageDecoder<U>(PhantomData<U>);
+
+impl<U: Message + Default> Decoder for MessageDecoder<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        match U::decode(buf) {
+            Ok(message) => Ok(Some(message)),
+            Err(_) => Err(Status::invalid_argument(
+                "The request is not a message of the method's type",
+            )),
+        }
+    }
+}

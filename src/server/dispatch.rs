@@ -1,0 +1,131 @@
+//! How endpoints are called: gRPC by tonic's own server of the service, REST by
+//! a typed call of the very same method, in the same task and without a frame.
+
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use prost::Message;
+use tonic::body::Body;
+use tonic::{Request, Response, Status};
+use tower::Service;
+use tower::util::BoxCloneSyncService;
+
+/// A service that answers gRPC and REST.
+pub trait Endpoint: Send + Sync + 'static {
+    /// Full name of the service.
+    fn service(&self) -> &'static str;
+
+    /// The gRPC side.
+    fn grpc(&self, limits: MessageLimits) -> GrpcService;
+
+    /// The REST side: calls the method at this index of the policy table with an
+    /// encoded request.
+    fn rest(&self, method: usize, request: Request<Bytes>) -> Dispatched;
+}
+
+/// Largest gRPC messages, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageLimits {
+    /// Largest request.
+    pub decoding: usize,
+    /// Largest answer.
+    pub encoding: usize,
+}
+
+/// The gRPC side of an endpoint.
+pub type GrpcService =
+    BoxCloneSyncService<http::Request<Body>, http::Response<Body>, std::convert::Infallible>;
+
+/// The REST side's answer, on its way.
+pub type Dispatched = Pin<Box<dyn Future<Output = Result<Answer, Status>> + Send>>;
+
+/// The REST side's answer, still encoded.
+pub enum Answer {
+    /// One message.
+    One(Response<Bytes>),
+    /// A stream of messages.
+    Many(Response<Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>>),
+}
+
+/// Erases the type of a generated gRPC server.
+pub fn grpc<S>(server: S) -> GrpcService
+where
+    S: Service<
+            http::Request<Body>,
+            Response = http::Response<Body>,
+            Error = std::convert::Infallible,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    BoxCloneSyncService::new(server)
+}
+
+/// Calls a method with one answer.
+pub async fn unary<I, O, F, Fut>(request: Request<Bytes>, method: F) -> Result<Answer, Status>
+where
+    I: Message + Default,
+    O: Message,
+    F: FnOnce(Request<I>) -> Fut,
+    Fut: Future<Output = Result<Response<O>, Status>>,
+{
+    let response = method(decoded(request)?).await?;
+    let (metadata, message, extensions) = response.into_parts();
+    let bytes = Bytes::from(message.encode_to_vec());
+    Ok(Answer::One(Response::from_parts(metadata, bytes, extensions)))
+}
+
+/// Calls a method with a stream of answers.
+pub async fn stream<I, O, S, F, Fut>(request: Request<Bytes>, method: F) -> Result<Answer, Status>
+where
+    I: Message + Default,
+    O: Message,
+    S: Stream<Item = Result<O, Status>> + Send + 'static,
+    F: FnOnce(Request<I>) -> Fut,
+    Fut: Future<Output = Result<Response<S>, Status>>,
+{
+    let response = method(decoded(request)?).await?;
+    let (metadata, messages, extensions) = response.into_parts();
+    let bytes = messages.map(|message| Ok(Bytes::from(message?.encode_to_vec())));
+    Ok(Answer::Many(Response::from_parts(
+        metadata,
+        Box::pin(bytes),
+        extensions,
+    )))
+}
+
+fn decoded<I: Message + Default>(request: Request<Bytes>) -> Result<Request<I>, Status> {
+    let (metadata, extensions, bytes) = request.into_parts();
+    // The codec wrote these bytes from the same descriptors prost was built of.
+    let message = I::decode(bytes).map_err(|_| Status::internal("Internal server error"))?;
+    Ok(Request::from_parts(metadata, extensions, message))
+}
+
+/// A method index that is not of the service: the routing table is wrong.
+pub fn unknown() -> Dispatched {
+    Box::pin(ready(Err(Status::internal("Internal server error"))))
+}
+
+/// Answers every call UNIMPLEMENTED; stands where a service is not mounted.
+#[derive(Debug, Clone)]
+pub struct NotMounted;
+
+impl Service<http::Request<Body>> for NotMounted {
+    type Response = http::Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        let status = Status::unimplemented("Method is not implemented by this server");
+        ready(Ok(status.into_http()))
+    }
+}

@@ -1,0 +1,312 @@
+//! Fills a request message from a REST request.
+//!
+//! Every leaf goes to exactly one place: the path, else the body, else the
+//! query. The parts are written one after another in the order body, query,
+//! path; on the wire the last value of a field wins, so the path has the final
+//! word and what is authorised is what is served.
+
+use super::json::{Fault, Rules, decode, lexer};
+use super::percent;
+use super::router::{FieldPath, Route};
+use super::schema::{Field, Kind, Message, MessageId, Schema, Shape};
+use super::wire::{WireType, put_bytes, put_delimited, put_tag};
+use crate::error::{Error, Result};
+use crate::policy::Body;
+
+/// Query parameters that are never a method's own.
+const SYSTEM_PARAMETERS: [&str; 4] = ["key", "project", "$alt", "alt"];
+
+/// What a REST request brings.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// Undecoded path.
+    pub path: &'a str,
+    /// Undecoded query string.
+    pub query: Option<&'a str>,
+    /// Decompressed body.
+    pub body: &'a [u8],
+    /// Type of the body, for raw bodies.
+    pub content_type: Option<&'a str>,
+}
+
+/// What the body of a request was, to answer alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plurality {
+    /// One object.
+    One,
+    /// An array of objects.
+    Many,
+}
+
+/// Writes the request message of a route.
+pub fn request(schema: &Schema, route: &Route, parts: Parts<'_>) -> Result<(Vec<u8>, Plurality)> {
+    let binder = Binder {
+        schema,
+        route,
+        row: schema.message(route.input),
+        rules: Rules::of(route.spec.profile),
+    };
+    let mut out = Vec::with_capacity(parts.body.len() + 64);
+    let plurality = binder.body(parts, &mut out)?;
+    binder.query(parts, &mut out)?;
+    binder.path(parts.path, &mut out)?;
+    Ok((out, plurality))
+}
+
+struct Binder<'a> {
+    schema: &'a Schema,
+    route: &'a Route,
+    row: &'a Message,
+    rules: Rules,
+}
+
+impl Binder<'_> {
+    fn body(&self, parts: Parts<'_>, out: &mut Vec<u8>) -> Result<Plurality> {
+        if self.row.name == "google.api.HttpBody" {
+            put_http_body(parts, out);
+            return Ok(Plurality::One);
+        }
+        let body = self.route.binding.body;
+        let field = match body {
+            Body::Field(name) => self.field(name),
+            Body::Whole | Body::None => None,
+        };
+        if let Some(field) = field
+            && self.is_http_body(field)
+        {
+            put_tag(out, field.number, WireType::Delimited);
+            let _ = put_delimited(out, |out| {
+                put_http_body(parts, out);
+                Ok::<_, ()>(())
+            });
+            return Ok(Plurality::One);
+        }
+        if parts.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Plurality::One);
+        }
+        let text = lexer::Lexer::check(parts.body).map_err(invalid)?;
+        match (body, field) {
+            (Body::None, _) if self.route.spec.body_or_query => self.whole(text, out),
+            (Body::None, _) => Err(Error::invalid("This method takes no body")),
+            (Body::Whole, _) => self.whole(text, out),
+            (Body::Field(_), Some(field)) => {
+                decode::field(self.schema, self.rules, field, text, out).map_err(invalid)?;
+                if let Kind::Message(inner) = field.kind {
+                    self.mask(inner, text, out);
+                }
+                Ok(Plurality::One)
+            }
+            (Body::Field(_), None) => Err(Error::invalid("This method takes no body")),
+        }
+    }
+
+    fn whole(&self, text: &str, out: &mut Vec<u8>) -> Result<Plurality> {
+        if let Some(name) = self.route.spec.one_or_many
+            && let Some(field) = self.field(name)
+        {
+            return self.one_or_many(field, text, out);
+        }
+        let input = self.route.input;
+        decode::message(self.schema, self.rules, input, text, out).map_err(invalid)?;
+        self.mask(input, text, out);
+        Ok(Plurality::One)
+    }
+
+    fn one_or_many(&self, field: &Field, text: &str, out: &mut Vec<u8>) -> Result<Plurality> {
+        if text.trim_start().starts_with('[') {
+            decode::field(self.schema, self.rules, field, text, out).map_err(invalid)?;
+            return Ok(Plurality::Many);
+        }
+        decode::element(self.schema, self.rules, field, text, out).map_err(invalid)?;
+        Ok(Plurality::One)
+    }
+
+    /// Writes `update_mask` from the members of the body, unless it has one.
+    fn mask(&self, message: MessageId, text: &str, out: &mut Vec<u8>) {
+        let mask = self.field("update_mask");
+        let Some(mask) = mask.filter(|_| self.route.spec.update_mask_from_body) else {
+            return;
+        };
+        let row = self.schema.message(message);
+        let Ok(members) = lexer::members(text, self.rules.depth) else {
+            return;
+        };
+        if members
+            .iter()
+            .any(|(name, _)| **name == mask.name || **name == mask.json)
+        {
+            return;
+        }
+        put_tag(out, mask.number, WireType::Delimited);
+        let _ = put_delimited(out, |out| {
+            for (name, _) in &members {
+                if let Some(at) = row.position(name, usize::MAX) {
+                    put_tag(out, 1, WireType::Delimited);
+                    put_bytes(out, row.fields[usize::from(at)].name.as_bytes());
+                }
+            }
+            Ok::<_, ()>(())
+        });
+    }
+
+    fn query(&self, parts: Parts<'_>, out: &mut Vec<u8>) -> Result<()> {
+        if let Some(raw) = self.row.fields.iter().find(|field| field.raw_query) {
+            if let Some(query) = parts.query.filter(|query| !query.is_empty()) {
+                put_tag(out, raw.number, WireType::Delimited);
+                put_bytes(out, query.as_bytes());
+            }
+            return Ok(());
+        }
+        let mut seen: Vec<FieldPath> = Vec::new();
+        for (name, value) in percent::pairs(parts.query.unwrap_or_default()) {
+            let name = percent::query(name).map_err(|_| bad_encoding("query"))?;
+            let Some(path) = self.query_field(&name) else {
+                if name.starts_with("utm_") || SYSTEM_PARAMETERS.contains(&name.as_ref()) {
+                    continue;
+                }
+                return Err(bad_parameter(&name, "is no parameter of this method"));
+            };
+            let value = percent::query(value).map_err(|_| bad_encoding(&name))?;
+            self.parameter(&name, &value, path, &mut seen, out)?;
+        }
+        Ok(())
+    }
+
+    /// The field a parameter names; `None` where the query has no say.
+    fn query_field(&self, name: &str) -> Option<FieldPath> {
+        if self.route.binding.body == Body::Whole {
+            return None;
+        }
+        FieldPath::find(self.schema, self.route.input, name)
+    }
+
+    fn parameter(
+        &self,
+        name: &str,
+        value: &str,
+        path: FieldPath,
+        seen: &mut Vec<FieldPath>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let row = self.schema.message(path.message);
+        let field = &row.fields[usize::from(path.at)];
+        if self.route.variables.iter().any(|(_, bound)| *bound == path) {
+            return Err(bad_parameter(name, "is part of the path"));
+        }
+        let of_body = match self.route.binding.body {
+            Body::Field(body) => path.parents.is_empty() && field.name == body,
+            Body::None | Body::Whole => false,
+        };
+        if of_body {
+            return Err(bad_parameter(name, "is the body"));
+        }
+        if matches!(field.shape, Shape::Map(_)) {
+            return Err(bad_parameter(name, "cannot be given in the query"));
+        }
+        let list = matches!(field.shape, Shape::List { .. });
+        if !list && seen.contains(&path) {
+            return Err(bad_parameter(name, "is given twice"));
+        }
+        let rival = |other: &FieldPath| {
+            let beside = other.message == path.message && other.parents == path.parents;
+            beside && *other != path && row.fields[usize::from(other.at)].oneof == field.oneof
+        };
+        if field.oneof.is_some() && seen.iter().any(rival) {
+            return Err(bad_parameter(
+                name,
+                "cannot be combined with another parameter",
+            ));
+        }
+        self.put(&path, value, out)
+            .map_err(|fault| bad_parameter(name, &fault.what))?;
+        seen.push(path);
+        Ok(())
+    }
+
+    fn path(&self, path: &str, out: &mut Vec<u8>) -> Result<()> {
+        if self.route.variables.is_empty() {
+            return Ok(());
+        }
+        let custom = self.route.custom.as_deref().unwrap_or_default();
+        let path = path.strip_suffix(custom).unwrap_or(path);
+        let path = path
+            .strip_suffix(':')
+            .filter(|_| !custom.is_empty())
+            .unwrap_or(path);
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        for (variable, field) in &self.route.variables {
+            let end = if variable.rest {
+                segments.len()
+            } else {
+                variable.end
+            };
+            let text = segments
+                .get(variable.start..end)
+                .unwrap_or_default()
+                .join("/");
+            let value =
+                percent::path(&text, variable.multi).map_err(|_| bad_encoding(&variable.field))?;
+            self.put(field, &value, out)
+                .map_err(|fault| bad_parameter(&variable.field, &fault.what))?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, path: &FieldPath, text: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let row = self.schema.message(path.message);
+        let field = &row.fields[usize::from(path.at)];
+        nested(&path.parents, out, &mut |out| {
+            decode::scalar(self.schema, field, text, out)
+        })
+    }
+
+    fn field(&self, name: &str) -> Option<&Field> {
+        let at = self.row.position(name, usize::MAX)?;
+        Some(&self.row.fields[usize::from(at)])
+    }
+
+    fn is_http_body(&self, field: &Field) -> bool {
+        let Kind::Message(id) = field.kind else {
+            return false;
+        };
+        self.schema.message(id).name == "google.api.HttpBody"
+    }
+}
+
+fn nested(
+    parents: &[u32],
+    out: &mut Vec<u8>,
+    fill: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let Some((first, rest)) = parents.split_first() else {
+        return fill(out);
+    };
+    put_tag(out, *first, WireType::Delimited);
+    put_delimited(out, |out| nested(rest, out, fill))
+}
+
+fn put_http_body(parts: Parts<'_>, out: &mut Vec<u8>) {
+    if let Some(content_type) = parts.content_type {
+        put_tag(out, 1, WireType::Delimited);
+        put_bytes(out, content_type.as_bytes());
+    }
+    put_tag(out, 2, WireType::Delimited);
+    put_bytes(out, parts.body);
+}
+
+fn bad_parameter(name: &str, what: &str) -> Error {
+    Error::invalid_field(name, format!("{name} {what}"))
+}
+
+fn bad_encoding(name: &str) -> Error {
+    bad_parameter(name, "is not valid percent-encoding")
+}
+
+/// A fault in the body, as the caller sees it.
+fn invalid(fault: Fault) -> Error {
+    let path = fault.path();
+    if path.is_empty() || fault.syntax {
+        return Error::invalid(fault.to_string());
+    }
+    Error::invalid_field(path, fault.to_string())
+}

@@ -1,0 +1,406 @@
+//! The tables the JSON codec runs on: one row per field, made once from
+//! descriptors. They hold what JSON needs and nothing else, so that no
+//! descriptor is touched while a request is served.
+
+use std::collections::HashMap;
+
+use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, MessageDescriptor};
+
+use crate::policy::RawJson;
+use crate::policy::read::{Options, flag, is_wrapper, number};
+
+/// Every message and enum of a descriptor pool.
+#[derive(Debug, Default)]
+pub struct Schema {
+    messages: Vec<Message>,
+    enums: Vec<Enum>,
+    names: HashMap<String, MessageId>,
+}
+
+/// A message of a [`Schema`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageId(u32);
+
+/// An enum of a [`Schema`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EnumId(u32);
+
+/// What JSON needs to know of a message.
+#[derive(Debug)]
+pub struct Message {
+    /// Full name.
+    pub name: String,
+    /// Special JSON form, of a well-known type.
+    pub known: Option<Known>,
+    /// Fields in the order of the `.proto`, which is the order of the output.
+    pub fields: Vec<Field>,
+    /// Field that takes the reason an item could not be read.
+    pub parse_error: Option<u16>,
+    /// Field that names the members to write.
+    pub selection: Option<u16>,
+    names: HashMap<String, u16>,
+    numbers: HashMap<u32, u16>,
+    dense: [u16; 32],
+}
+
+/// What JSON needs to know of a field.
+#[derive(Debug)]
+pub struct Field {
+    /// Name in the `.proto`.
+    pub name: String,
+    /// Name in JSON.
+    pub json: String,
+    /// `"name":`, ready to be written.
+    pub quoted: String,
+    /// Field number.
+    pub number: u32,
+    /// Type of the value, of a map's values, of a list's elements.
+    pub kind: Kind,
+    /// How many values there are.
+    pub shape: Shape,
+    /// Which oneof it belongs to.
+    pub oneof: Option<u16>,
+    /// Text that is JSON.
+    pub raw: Option<RawJson>,
+    /// Absent is written as null.
+    pub nullable: bool,
+    /// An empty list is left out.
+    pub omit_empty: bool,
+    /// Not part of the JSON form.
+    pub hidden: bool,
+    /// Takes the undecoded query string.
+    pub raw_query: bool,
+}
+
+/// How many values a field has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One, whose default is the same as absence.
+    Implicit,
+    /// One or none.
+    Optional,
+    /// A list.
+    List {
+        /// Whether scalars are packed on the wire.
+        packed: bool,
+    },
+    /// A map with keys of this kind.
+    Map(Kind),
+}
+
+/// Type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the protobuf types by their own names
+pub enum Kind {
+    Double,
+    Float,
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Sint32,
+    Sint64,
+    Fixed32,
+    Fixed64,
+    Sfixed32,
+    Sfixed64,
+    Bool,
+    String,
+    Bytes,
+    Enum(EnumId),
+    Message(MessageId),
+}
+
+/// Well-known types with a JSON form of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the well-known types by their own names
+pub enum Known {
+    Any,
+    Timestamp,
+    Duration,
+    FieldMask,
+    Struct,
+    Value,
+    ListValue,
+    /// A scalar wrapper; its value is field 1.
+    Wrapper,
+}
+
+/// Names of an enum's values.
+#[derive(Debug, Default)]
+pub struct Enum {
+    /// Whether this is `google.protobuf.NullValue`.
+    pub is_null: bool,
+    values: Vec<EnumValue>,
+    numbers: HashMap<String, i32>,
+}
+
+/// One value of an enum.
+#[derive(Debug)]
+pub struct EnumValue {
+    /// Number on the wire.
+    pub number: i32,
+    /// Name in the `.proto`.
+    pub name: String,
+    /// Documented JSON word, if there is one.
+    pub word: Option<String>,
+}
+
+impl Schema {
+    /// Makes the tables of a pool.
+    pub fn new(pool: &DescriptorPool) -> Self {
+        let options = Options::new(pool);
+        let mut schema = Self::default();
+        let mut enums = HashMap::new();
+        for (i, message) in pool.all_messages().enumerate() {
+            let name = message.full_name().to_owned();
+            schema.names.insert(name, MessageId(i as u32));
+        }
+        for (i, descriptor) in pool.all_enums().enumerate() {
+            enums.insert(descriptor.full_name().to_owned(), EnumId(i as u32));
+            schema.enums.push(Enum::new(&descriptor, &options));
+        }
+        for descriptor in pool.all_messages() {
+            let message = Message::new(&descriptor, &options, &schema.names, &enums);
+            schema.messages.push(message);
+        }
+        schema
+    }
+
+    /// The message with this full name.
+    pub fn find(&self, name: &str) -> Option<MessageId> {
+        self.names.get(name).copied()
+    }
+
+    /// The row of a message.
+    pub fn message(&self, id: MessageId) -> &Message {
+        &self.messages[id.0 as usize]
+    }
+
+    /// The row of an enum.
+    pub fn enumeration(&self, id: EnumId) -> &Enum {
+        &self.enums[id.0 as usize]
+    }
+}
+
+impl Message {
+    fn new(
+        descriptor: &MessageDescriptor,
+        options: &Options,
+        messages: &HashMap<String, MessageId>,
+        enums: &HashMap<String, EnumId>,
+    ) -> Self {
+        let mut message = Self {
+            name: descriptor.full_name().to_owned(),
+            known: Known::of(descriptor.full_name()),
+            fields: Vec::new(),
+            parse_error: None,
+            selection: None,
+            names: HashMap::new(),
+            numbers: HashMap::new(),
+            dense: [u16::MAX; 32],
+        };
+        // prost-reflect lists fields by number; JSON is written as declared.
+        let mut declared: Vec<FieldDescriptor> = descriptor.fields().collect();
+        declared.sort_by_key(|field| field.path().last().copied());
+        for (i, field) in declared.iter().enumerate() {
+            let at = i as u16;
+            let own = options.field(field);
+            let is = |name| own.as_ref().is_some_and(|own| flag(own, name));
+            let raw = own.as_ref().map_or(0, |own| number(own, "raw_json"));
+            if is("parse_error") {
+                message.parse_error = Some(at);
+            }
+            if is("selection") {
+                message.selection = Some(at);
+            }
+            let row = Field {
+                name: field.name().to_owned(),
+                json: field.json_name().to_owned(),
+                quoted: format!("{}:", serde_json::json!(field.json_name())),
+                number: field.number(),
+                kind: Kind::of_value(field, messages, enums),
+                shape: Shape::of(field, messages, enums),
+                oneof: oneof(descriptor, field),
+                raw: RawJson::from_number(raw),
+                nullable: is("nullable"),
+                omit_empty: is("omit_empty"),
+                hidden: is("parse_error") || is("selection"),
+                raw_query: is("raw_query"),
+            };
+            if !row.hidden {
+                message.names.insert(row.name.clone(), at);
+                message.names.insert(row.json.clone(), at);
+            }
+            message.numbers.insert(row.number, at);
+            if let Some(slot) = message.dense.get_mut(row.number as usize) {
+                *slot = at;
+            }
+            message.fields.push(row);
+        }
+        message
+    }
+
+    /// Position of the field with this JSON or proto name. `hint` is tried
+    /// first: callers send members in the order of the documentation.
+    pub fn position(&self, name: &str, hint: usize) -> Option<u16> {
+        if let Some(field) = self.fields.get(hint)
+            && field.json == name
+            && !field.hidden
+        {
+            return Some(hint as u16);
+        }
+        self.names.get(name).copied()
+    }
+
+    /// Position of the field with this number.
+    pub fn by_number(&self, number: u32) -> Option<u16> {
+        match self.dense.get(number as usize) {
+            Some(&u16::MAX) => None,
+            Some(at) => Some(*at),
+            None => self.numbers.get(&number).copied(),
+        }
+    }
+}
+
+/// Real oneofs only: a proto3 `optional` field is alone in a synthetic one.
+fn oneof(message: &MessageDescriptor, field: &FieldDescriptor) -> Option<u16> {
+    let own = field.containing_oneof()?;
+    if own.is_synthetic() {
+        return None;
+    }
+    let at = message.oneofs().position(|oneof| oneof == own)?;
+    Some(at as u16)
+}
+
+impl Shape {
+    fn of(
+        field: &FieldDescriptor,
+        messages: &HashMap<String, MessageId>,
+        enums: &HashMap<String, EnumId>,
+    ) -> Self {
+        if field.is_map() {
+            let kind = field.kind();
+            let key = kind
+                .as_message()
+                .map(MessageDescriptor::map_entry_key_field);
+            return Self::Map(key.map_or(Kind::String, |key| Kind::of(&key, messages, enums)));
+        }
+        match field.cardinality() {
+            Cardinality::Repeated => Self::List {
+                packed: field.is_packed(),
+            },
+            Cardinality::Optional | Cardinality::Required if field.supports_presence() => {
+                Self::Optional
+            }
+            Cardinality::Optional | Cardinality::Required => Self::Implicit,
+        }
+    }
+}
+
+impl Kind {
+    fn of_value(
+        field: &FieldDescriptor,
+        messages: &HashMap<String, MessageId>,
+        enums: &HashMap<String, EnumId>,
+    ) -> Self {
+        match field.kind().as_message() {
+            Some(entry) if field.is_map() => {
+                Self::of(&entry.map_entry_value_field(), messages, enums)
+            }
+            Some(_) | None => Self::of(field, messages, enums),
+        }
+    }
+
+    fn of(
+        field: &FieldDescriptor,
+        messages: &HashMap<String, MessageId>,
+        enums: &HashMap<String, EnumId>,
+    ) -> Self {
+        use prost_reflect::Kind as K;
+        match field.kind() {
+            K::Double => Self::Double,
+            K::Float => Self::Float,
+            K::Int32 => Self::Int32,
+            K::Int64 => Self::Int64,
+            K::Uint32 => Self::Uint32,
+            K::Uint64 => Self::Uint64,
+            K::Sint32 => Self::Sint32,
+            K::Sint64 => Self::Sint64,
+            K::Fixed32 => Self::Fixed32,
+            K::Fixed64 => Self::Fixed64,
+            K::Sfixed32 => Self::Sfixed32,
+            K::Sfixed64 => Self::Sfixed64,
+            K::Bool => Self::Bool,
+            K::String => Self::String,
+            K::Bytes => Self::Bytes,
+            K::Enum(e) => Self::Enum(enums[e.full_name()]),
+            K::Message(m) => Self::Message(messages[m.full_name()]),
+        }
+    }
+
+    /// Whether lists of it may be packed on the wire.
+    pub fn is_packable(self) -> bool {
+        !matches!(self, Self::String | Self::Bytes | Self::Message(_))
+    }
+}
+
+impl Known {
+    fn of(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("google.protobuf.")?;
+        Some(match name {
+            "Any" => Self::Any,
+            "Timestamp" => Self::Timestamp,
+            "Duration" => Self::Duration,
+            "FieldMask" => Self::FieldMask,
+            "Struct" => Self::Struct,
+            "Value" => Self::Value,
+            "ListValue" => Self::ListValue,
+            name if is_wrapper(name) => Self::Wrapper,
+            _ => return None,
+        })
+    }
+}
+
+impl Enum {
+    fn new(descriptor: &prost_reflect::EnumDescriptor, options: &Options) -> Self {
+        let mut row = Self {
+            is_null: descriptor.full_name() == "google.protobuf.NullValue",
+            ..Self::default()
+        };
+        // Declaration order: of two names for one number, the first is written.
+        let mut declared: Vec<_> = descriptor.values().collect();
+        declared.sort_by_key(|value| value.path().last().copied());
+        for value in declared {
+            let word = options.word(&value);
+            row.numbers.insert(value.name().to_owned(), value.number());
+            if let Some(word) = &word {
+                row.numbers.insert(word.clone(), value.number());
+            }
+            row.values.push(EnumValue {
+                number: value.number(),
+                name: value.name().to_owned(),
+                word,
+            });
+        }
+        row
+    }
+
+    /// The number of a name or word.
+    pub fn number(&self, name: &str) -> Option<i32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The value with this number.
+    pub fn value(&self, number: i32) -> Option<&EnumValue> {
+        self.values.iter().find(|value| value.number == number)
+    }
+
+    /// The words callers may use, for an error message.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        let words = self.values.iter().filter_map(|v| v.word.as_deref());
+        let names = self.values.iter().filter(|v| v.word.is_none());
+        let no_words = self.values.iter().all(|v| v.word.is_none());
+        words.chain(names.filter(move |_| no_words).map(|v| v.name.as_str()))
+    }
+}

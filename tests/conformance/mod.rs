@@ -1,0 +1,3 @@
+//! The mechanisms held against other implementations.
+
+mod codec;
