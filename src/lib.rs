@@ -1,6 +1,17 @@
 //! Apex: five products' APIs on one port, as gRPC, gRPC-Web and JSON REST.
+//!
+//! `docs/architecture.md` shows the shape. A request comes in through [`server`],
+//! is translated by [`transcode`] if it is REST, and reaches a service of
+//! `products`, which keeps its data through [`db`].
 
+pub mod api;
+pub mod auth;
+pub mod clock;
 pub mod config;
+pub mod db;
 pub mod error;
+pub mod events;
+pub mod limit;
 pub mod policy;
+pub mod server;
 pub mod transcode;

@@ -12,8 +12,9 @@ use futures_util::Stream;
 use http::{HeaderName, HeaderValue};
 use tonic::Status;
 
-use super::idempotency::Attempt;
+use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
+use crate::db::Attempt;
 use crate::error::{Error, Result};
 use crate::policy::MethodSpec;
 
@@ -27,8 +28,8 @@ pub struct Admitted {
     pub spec: &'static MethodSpec,
     /// Who calls.
     pub principal: Principal,
-    /// What is known of keys, projects and organizations.
-    pub directory: Arc<Directory>,
+    /// What all requests share.
+    pub shared: Arc<Shared>,
     /// Where the call comes from.
     pub client: Client,
     /// Project named by header or parameter.
@@ -88,9 +89,14 @@ impl Call {
         &self.0.client
     }
 
+    /// What all requests share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     /// What is known of keys, projects and organizations.
-    pub fn directory(&self) -> &Arc<Directory> {
-        &self.0.directory
+    pub fn directory(&self) -> &Directory {
+        &self.0.shared.directory
     }
 
     /// When the caller stops waiting.
@@ -128,7 +134,7 @@ impl Call {
     /// parameter, or the only one there is.
     pub fn project(&self) -> Result<ProjectRef> {
         let choice = self.0.project_choice.as_deref();
-        self.0.directory.project_of(&self.0.principal, choice)
+        self.0.shared.directory.project_of(&self.0.principal, choice)
     }
 
     /// The id of the project the call is for.

@@ -61,6 +61,16 @@ impl Words {
     }
 }
 
+impl Words {
+    /// What is said of a path that does not exist.
+    pub fn not_found(self) -> &'static str {
+        match self.dialect {
+            Dialect::Feathers => "Page not found",
+            Dialect::Flat | Dialect::Nested | Dialect::Envelope => "There is no such path",
+        }
+    }
+}
+
 /// HTTP status of a kind and reason (`google/rpc/code.proto`, and the statuses
 /// only HTTP has).
 pub fn http_status(kind: Kind, reason: &str) -> u16 {

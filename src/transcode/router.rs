@@ -92,8 +92,8 @@ struct Leaf {
 pub enum Found<'r> {
     /// Routes of the best template, to be told apart by circumstance.
     Routes(Vec<&'r Route>),
-    /// The path exists, for these verbs.
-    OtherVerbs(Vec<&'static str>),
+    /// The path exists, for these verbs; one of its routes tells whose it is.
+    OtherVerbs(Vec<&'static str>, &'r Route),
     /// There is no such path.
     Nothing,
 }
@@ -176,19 +176,27 @@ impl Router {
         }
         match hit.or_else(|| search.node(&self.root, &segments, None)) {
             Some(leaf) => Found::Routes(leaf.routes.iter().map(|at| &self.routes[*at]).collect()),
-            None if search.others.is_empty() => Found::Nothing,
-            None => Found::OtherVerbs(search.others),
+            None => match search.others.first().and_then(|leaf| leaf.routes.first()) {
+                None => Found::Nothing,
+                Some(at) => {
+                    let mut verbs: Vec<_> = search.others.iter().map(|leaf| leaf.verb).collect();
+                    verbs.sort_unstable();
+                    verbs.dedup();
+                    Found::OtherVerbs(verbs, &self.routes[*at])
+                }
+            },
         }
     }
 }
 
-struct Search<'v> {
+struct Search<'v, 'n> {
     verb: &'v str,
-    others: Vec<&'static str>,
+    /// Leaves of the path that are for other verbs.
+    others: Vec<&'n Leaf>,
 }
 
-impl Search<'_> {
-    fn node<'n>(
+impl<'n> Search<'_, 'n> {
+    fn node(
         &mut self,
         node: &'n Node,
         segments: &[&str],
@@ -214,7 +222,7 @@ impl Search<'_> {
         self.leaf(node.multi.as_deref()?, custom)
     }
 
-    fn leaf<'n>(&mut self, node: &'n Node, custom: Option<&str>) -> Option<&'n Leaf> {
+    fn leaf(&mut self, node: &'n Node, custom: Option<&str>) -> Option<&'n Leaf> {
         let mut hit = None;
         for leaf in &node.leaves {
             if leaf.custom.as_deref() != custom {
@@ -222,8 +230,8 @@ impl Search<'_> {
             }
             if leaf.verb == self.verb {
                 hit = Some(leaf);
-            } else if !self.others.contains(&leaf.verb) {
-                self.others.push(leaf.verb);
+            } else {
+                self.others.push(leaf);
             }
         }
         hit

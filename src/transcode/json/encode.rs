@@ -431,3 +431,15 @@ pub fn put_string(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
 }
+
+/// The last value of a bytes, text or message field; empty when there is none.
+pub fn bytes_of(wire: &[u8], number: u32) -> Result<&[u8], Malformed> {
+    let mut fields = Fields::new(wire);
+    let mut found: &[u8] = &[];
+    while let Some((own, raw)) = fields.next()? {
+        if let (true, Raw::Bytes(bytes)) = (own == number, raw) {
+            found = bytes;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,101 @@
+//! The event log: append-only events, the visitors they name, what is needed to
+//! recognise a repeat, and the rollups that answer questions.
+
+use crate::{Product, Step};
+
+pub(crate) const PRODUCT: Product = Product {
+    name: "events",
+    steps: &[Step {
+        name: "m0001_events",
+        // `event_log` holds single values: the last position appended, folded
+        // into rollups, and sealed into fingerprints. Rollup rows are keyed by
+        // how they are asked for: dimension 0 is no breakdown, name '' is every
+        // name. Their large columns come last, so that a scan of counts does not
+        // read bitmaps.
+        up: "
+CREATE TABLE event_log (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+INSERT INTO event_log (name, value) VALUES ('position', 0), ('folded', 0), ('sealed', 0);
+CREATE TABLE event (
+    seq {position},
+    project BIGINT NOT NULL,
+    time BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    audience SMALLINT NOT NULL,
+    visitor BIGINT NOT NULL,
+    id {blob},
+    client_id TEXT,
+    origin TEXT,
+    path TEXT,
+    referrer TEXT,
+    utm_source TEXT,
+    utm_medium TEXT,
+    utm_campaign TEXT,
+    currency TEXT,
+    amount BIGINT,
+    units BIGINT,
+    product TEXT,
+    properties TEXT
+);
+CREATE INDEX event_time ON event (project, time);
+CREATE TABLE event_visitor (
+    project BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    PRIMARY KEY (project, id)
+) {clustered};
+CREATE UNIQUE INDEX event_visitor_ordinal ON event_visitor (project, ordinal);
+CREATE TABLE event_salt (
+    day BIGINT NOT NULL PRIMARY KEY,
+    salt {blob} NOT NULL
+);
+CREATE TABLE event_stream (
+    project BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (project, name)
+);
+CREATE TABLE event_segment (
+    id {id},
+    first_seq BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL,
+    newest BIGINT NOT NULL,
+    entries BIGINT NOT NULL,
+    filter {blob} NOT NULL
+);
+CREATE TABLE event_segment_page (
+    segment BIGINT NOT NULL,
+    first BIGINT NOT NULL,
+    entries {blob} NOT NULL,
+    PRIMARY KEY (segment, first)
+) {clustered};
+CREATE TABLE event_rollup (
+    project BIGINT NOT NULL,
+    level SMALLINT NOT NULL,
+    dimension SMALLINT NOT NULL,
+    name TEXT NOT NULL,
+    bucket BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    audience SMALLINT NOT NULL,
+    events BIGINT NOT NULL,
+    revenue TEXT,
+    visitors {blob} NOT NULL,
+    PRIMARY KEY (project, level, dimension, name, bucket, value, audience)
+) {clustered};
+",
+        down: "
+DROP TABLE event_rollup;
+DROP TABLE event_segment_page;
+DROP TABLE event_segment;
+DROP TABLE event_stream;
+DROP TABLE event_salt;
+DROP TABLE event_visitor;
+DROP TABLE event;
+DROP TABLE event_log;
+",
+    }],
+};

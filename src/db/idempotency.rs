@@ -1,0 +1,204 @@
+//! Answers that are kept for a replay.
+//!
+//! A request with an `Idempotency-Key` is recorded under its tenant, method and
+//! key, with a digest of the request and the sealed answer, in the transaction of
+//! its effect: an effect and its record are committed together or not at all.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prost::Message;
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::Tx;
+use crate::auth::Sealer;
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result, reason};
+
+/// What is known of requests that run or were answered.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    running: Arc<Mutex<HashSet<Slot>>>,
+    sealer: Sealer,
+    clock: Clock,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Slot {
+    tenant: String,
+    method: &'static str,
+    key: String,
+}
+
+/// One request with a key, while it runs. Cheap to clone; the slot is free again
+/// when the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct Attempt(Arc<Running>);
+
+#[derive(Debug)]
+struct Running {
+    slot: Slot,
+    digest: [u8; 32],
+    window: Duration,
+    /// Answers that show a secret once are not kept.
+    keeps: bool,
+    ledger: Ledger,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.ledger.lock().remove(&self.slot);
+    }
+}
+
+impl Ledger {
+    /// Starts with no request running.
+    pub fn new(sealer: Sealer, clock: Clock) -> Self {
+        Self {
+            running: Arc::default(),
+            sealer,
+            clock,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<Slot>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a request. Another one with the same key that still runs is 409.
+    pub fn begin(
+        &self,
+        tenant: String,
+        method: &'static str,
+        key: &str,
+        request: &impl Message,
+        window: Duration,
+        keeps: bool,
+    ) -> Result<Attempt> {
+        let slot = Slot {
+            tenant,
+            method,
+            key: key.to_owned(),
+        };
+        if !self.lock().insert(slot.clone()) {
+            return Err(Error::new(
+                Kind::Aborted,
+                "A request with this Idempotency-Key is still running",
+            )
+            .reason(reason::IDEMPOTENCY_IN_PROGRESS)
+            .retry_after(Duration::from_secs(1)));
+        }
+        let digest = Sha256::digest(request.encode_to_vec()).into();
+        Ok(Attempt(Arc::new(Running {
+            slot,
+            digest,
+            window,
+            keeps,
+            ledger: self.clone(),
+        })))
+    }
+}
+
+impl Ledger {
+    /// Forgets answers whose window has passed. Runs now and then.
+    pub async fn forget_expired(&self, tx: &Tx) -> Result<()> {
+        let sql = "DELETE FROM idempotency WHERE expires_at <= $1";
+        let now = self.clock.micros();
+        tx.execute_raw(statement(tx, sql, [now.into()])).await?;
+        Ok(())
+    }
+}
+
+impl Attempt {
+    /// The answer kept for this request. Another request with the key is 409.
+    pub async fn stored<T: Message + Default>(
+        &self,
+        connection: &impl ConnectionTrait,
+    ) -> Result<Option<T>> {
+        let sql = "SELECT digest, response FROM idempotency \
+                   WHERE tenant = $1 AND method = $2 AND key = $3 AND expires_at > $4";
+        let now = self.0.ledger.clock.micros();
+        let values = self.slot_values().into_iter().chain([now.into()]);
+        let row = connection
+            .query_one_raw(statement(connection, sql, values))
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let digest: Vec<u8> = row.try_get("", "digest")?;
+        if digest != self.0.digest {
+            return Err(Error::new(
+                Kind::Aborted,
+                "This Idempotency-Key was used with another request",
+            )
+            .reason(reason::IDEMPOTENCY_KEY_REUSED));
+        }
+        let sealed: Vec<u8> = row.try_get("", "response")?;
+        let opened = self.0.ledger.sealer.open(&sealed, &self.associated())?;
+        let answer = T::decode(opened.as_slice()).map_err(Error::internal)?;
+        Ok(Some(answer))
+    }
+
+    /// Whether any request with the key was answered.
+    pub async fn is_stored(&self, connection: &impl ConnectionTrait) -> Result<bool> {
+        let sql = "SELECT 1 AS one FROM idempotency \
+                   WHERE tenant = $1 AND method = $2 AND key = $3 AND expires_at > $4";
+        let now = self.0.ledger.clock.micros();
+        let values = self.slot_values().into_iter().chain([now.into()]);
+        let row = connection.query_one_raw(statement(connection, sql, values)).await?;
+        Ok(row.is_some())
+    }
+
+    /// Keeps the answer, in the transaction of its effect.
+    pub async fn keep(&self, tx: &Tx, answer: &impl Message) -> Result<()> {
+        self.keep_encoded(tx, &answer.encode_to_vec()).await
+    }
+
+    /// Keeps an answer that is encoded already.
+    pub async fn keep_encoded(&self, tx: &Tx, answer: &[u8]) -> Result<()> {
+        if !self.0.keeps {
+            return Ok(());
+        }
+        let sealed = self.0.ledger.sealer.seal(answer, &self.associated())?;
+        let now = self.0.ledger.clock.micros();
+        let sql = "INSERT INTO idempotency (tenant, method, key, digest, response, expires_at) \
+                   VALUES ($1, $2, $3, $4, $5, $6) \
+                   ON CONFLICT (tenant, method, key) DO UPDATE SET \
+                   digest = excluded.digest, response = excluded.response, \
+                   expires_at = excluded.expires_at";
+        let rest: [Value; 3] = [
+            self.0.digest.to_vec().into(),
+            sealed.into(),
+            (now + self.0.window.as_micros() as i64).into(),
+        ];
+        let values = self.slot_values().into_iter().chain(rest);
+        tx.execute_raw(statement(tx, sql, values)).await?;
+        Ok(())
+    }
+
+    fn slot_values(&self) -> [Value; 3] {
+        let slot = &self.0.slot;
+        [
+            slot.tenant.clone().into(),
+            slot.method.into(),
+            slot.key.clone().into(),
+        ]
+    }
+
+    /// Binds a sealed answer to its place, so that rows cannot be swapped.
+    fn associated(&self) -> Vec<u8> {
+        let slot = &self.0.slot;
+        [slot.tenant.as_bytes(), slot.method.as_bytes(), slot.key.as_bytes()].join(&0)
+    }
+}
+
+fn statement(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    let backend: DbBackend = connection.get_database_backend();
+    Statement::from_sql_and_values(backend, sql, values)
+}

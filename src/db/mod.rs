@@ -1,0 +1,135 @@
+//! The database: SQLite in the data directory or PostgreSQL by URL, with the same
+//! code above it.
+//!
+//! There is one way to write, [`Db::write`], and it acknowledges after the commit
+//! is durable. On SQLite a single writer shares one transaction among whatever
+//! queued while the last one committed. Reads have connections of their own and
+//! end with the caller's deadline.
+
+mod fault;
+pub mod idempotency;
+pub mod migrate;
+mod postgres;
+mod read;
+mod sqlite;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use prost::Message;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend};
+use secrecy::ExposeSecret as _;
+
+pub use fault::is_duplicate;
+pub use idempotency::{Attempt, Ledger};
+pub use read::Read;
+
+use crate::config::Config;
+use crate::error::Result;
+use read::Readers;
+use writer::Writer;
+
+/// A handle to the database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    readers: Readers,
+    writer: Writer,
+    /// A connection for migrations and health checks.
+    admin: DatabaseConnection,
+}
+
+/// A transaction being written.
+pub type Tx = DatabaseTransaction;
+
+/// Work inside a transaction.
+pub type Work<T> = Box<dyn for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send>;
+
+impl Db {
+    /// Opens the database the configuration names.
+    pub async fn open(config: &Config) -> Result<Self> {
+        let url = config.database_url.expose_secret();
+        let inner = if url.starts_with("postgres") {
+            let pool = postgres::connect(url, config).await?;
+            Inner {
+                readers: Readers::shared(pool.clone()),
+                writer: Writer::shared(pool.clone()),
+                admin: pool,
+            }
+        } else {
+            let path = sqlite::path(url, config);
+            let writer = sqlite::writer(&path, config).await?;
+            Inner {
+                readers: sqlite::readers(&path, config),
+                writer: Writer::grouped(writer.clone()),
+                admin: writer,
+            }
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Which database it is.
+    pub fn backend(&self) -> DbBackend {
+        self.0.admin.get_database_backend()
+    }
+
+    /// Name of the database, for people.
+    pub fn engine(&self) -> &'static str {
+        match self.backend() {
+            DbBackend::Postgres => "postgresql",
+            _ => "sqlite",
+        }
+    }
+
+    /// A connection for migrations and health checks.
+    pub fn admin(&self) -> &DatabaseConnection {
+        &self.0.admin
+    }
+
+    /// A connection to read with, until the deadline.
+    pub async fn read(&self, deadline: Option<Instant>) -> Result<Read> {
+        self.0.readers.plain(deadline).await
+    }
+
+    /// A consistent view to read with, until the deadline.
+    pub async fn snapshot(&self, deadline: Option<Instant>) -> Result<Read> {
+        self.0.readers.snapshot(deadline).await
+    }
+
+    /// Writes, and answers once the commit is durable. An error of `work` undoes
+    /// what it did and nothing else.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        self.0.writer.write(Box::new(work)).await
+    }
+
+    /// Writes, and keeps the answer for a replay of the same request in the same
+    /// transaction. A request that was answered meanwhile is answered the same.
+    pub async fn answer<T, F>(&self, attempt: Option<&Attempt>, work: F) -> Result<T>
+    where
+        T: Message + Default + Send + 'static,
+        F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let Some(attempt) = attempt.cloned() else {
+            return self.write(work).await;
+        };
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Some(stored) = attempt.stored(tx).await? {
+                    return Ok(stored);
+                }
+                let answer = work(tx).await?;
+                attempt.keep(tx, &answer).await?;
+                Ok(answer)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,246 @@
+//! Connections that read. On SQLite each is leased to one reader at a time and
+//! interrupted when the reader's deadline passes or the reader goes away.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Instant;
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, IsolationLevel, QueryResult, Statement, TransactionTrait as _,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{Error, Kind, Result};
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// When a statement must end, readable from SQLite's own thread: nanoseconds
+/// since the process began, or never.
+#[derive(Debug, Clone)]
+pub(super) struct Alarm(Arc<AtomicU64>);
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+}
+
+impl Alarm {
+    fn set(&self, deadline: Option<Instant>) {
+        let at = deadline.map_or(u64::MAX, since_start);
+        self.0.store(at, Ordering::Relaxed);
+    }
+
+    fn ring(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_past(&self, now: Instant) -> bool {
+        let at = self.0.load(Ordering::Relaxed);
+        at != u64::MAX && since_start(now) >= at
+    }
+}
+
+fn since_start(at: Instant) -> u64 {
+    at.saturating_duration_since(*START).as_nanos() as u64
+}
+
+/// All connections that read.
+#[derive(Debug)]
+pub(super) enum Readers {
+    /// A pool that does its own leasing.
+    Shared(DatabaseConnection),
+    /// Single connections, leased here.
+    Own(Arc<Own>),
+}
+
+#[derive(Debug)]
+pub(super) struct Own {
+    idle: Mutex<Vec<Reader>>,
+    permits: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    connection: DatabaseConnection,
+    alarm: Alarm,
+    /// A statement may still be running for a reader that went away.
+    dirty: bool,
+}
+
+/// A connection, or a consistent view, leased for reading.
+#[derive(Debug)]
+pub struct Read {
+    session: Session,
+    busy: AtomicBool,
+    lease: Option<Lease>,
+}
+
+#[derive(Debug)]
+enum Session {
+    Plain(DatabaseConnection),
+    Snapshot(DatabaseTransaction),
+}
+
+#[derive(Debug)]
+struct Lease {
+    reader: Option<Reader>,
+    home: Arc<Own>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    pub(super) fn shared(pool: DatabaseConnection) -> Self {
+        Self::Shared(pool)
+    }
+
+    pub(super) fn own(readers: Vec<(DatabaseConnection, Alarm)>) -> Self {
+        LazyLock::force(&START);
+        let idle: Vec<Reader> = readers
+            .into_iter()
+            .map(|(connection, alarm)| Reader {
+                connection,
+                alarm,
+                dirty: false,
+            })
+            .collect();
+        Self::Own(Arc::new(Own {
+            permits: Arc::new(Semaphore::new(idle.len())),
+            idle: Mutex::new(idle),
+        }))
+    }
+
+    pub(super) async fn plain(&self, deadline: Option<Instant>) -> Result<Read> {
+        let (connection, lease) = self.lease(deadline).await?;
+        Ok(Read {
+            session: Session::Plain(connection),
+            busy: AtomicBool::new(false),
+            lease,
+        })
+    }
+
+    pub(super) async fn snapshot(&self, deadline: Option<Instant>) -> Result<Read> {
+        let (connection, lease) = self.lease(deadline).await?;
+        let (isolation, access) = match connection.get_database_backend() {
+            DbBackend::Postgres => (
+                Some(IsolationLevel::RepeatableRead),
+                Some(AccessMode::ReadOnly),
+            ),
+            _ => (None, None),
+        };
+        let snapshot = connection.begin_with_config(isolation, access).await?;
+        Ok(Read {
+            session: Session::Snapshot(snapshot),
+            busy: AtomicBool::new(false),
+            lease,
+        })
+    }
+
+    async fn lease(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<(DatabaseConnection, Option<Lease>)> {
+        let own = match self {
+            Self::Shared(pool) => return Ok((pool.clone(), None)),
+            Self::Own(own) => own,
+        };
+        let closed = || Error::unavailable("The server is shutting down");
+        let wait = own.permits.clone().acquire_owned();
+        let permit = match deadline {
+            None => wait.await,
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), wait)
+                .await
+                .map_err(|_| Error::new(Kind::DeadlineExceeded, "No reader became free in time"))?,
+        };
+        let permit = permit.map_err(|_| closed())?;
+        let reader = lock(&own.idle).pop().ok_or_else(closed)?;
+        let mut lease = Lease {
+            reader: Some(reader),
+            home: own.clone(),
+            _permit: permit,
+        };
+        let connection = lease.ready(deadline).await?;
+        Ok((connection, Some(lease)))
+    }
+}
+
+impl Lease {
+    /// Waits for a statement that was abandoned, then sets the alarm.
+    async fn ready(&mut self, deadline: Option<Instant>) -> Result<DatabaseConnection> {
+        let Some(reader) = &mut self.reader else {
+            return Err(Error::unavailable("The server is shutting down"));
+        };
+        if reader.dirty {
+            // Its alarm still rings, so the abandoned statement ends first.
+            reader.connection.execute_unprepared("SELECT 1").await?;
+            reader.dirty = false;
+        }
+        reader.alarm.set(deadline);
+        Ok(reader.connection.clone())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            lock(&self.home.idle).push(reader);
+        }
+    }
+}
+
+impl Drop for Read {
+    fn drop(&mut self) {
+        let busy = self.busy.load(Ordering::Relaxed);
+        if let Some(reader) = self.lease.as_mut().and_then(|lease| lease.reader.as_mut()) {
+            reader.dirty = busy;
+            if busy {
+                reader.alarm.ring();
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Nothing panics while it is held, and a list stays a list if it did.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Forwards a statement and marks the connection busy while it runs.
+macro_rules! forward {
+    ($self:ident, $method:ident, $argument:expr) => {{
+        $self.busy.store(true, Ordering::Relaxed);
+        let result = match &$self.session {
+            Session::Plain(connection) => connection.$method($argument).await,
+            Session::Snapshot(snapshot) => snapshot.$method($argument).await,
+        };
+        $self.busy.store(false, Ordering::Relaxed);
+        result
+    }};
+}
+
+#[tonic::async_trait]
+impl ConnectionTrait for Read {
+    fn get_database_backend(&self) -> DbBackend {
+        match &self.session {
+            Session::Plain(connection) => connection.get_database_backend(),
+            Session::Snapshot(snapshot) => snapshot.get_database_backend(),
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        forward!(self, execute_raw, statement)
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        forward!(self, execute_unprepared, sql)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        forward!(self, query_one_raw, statement)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        forward!(self, query_all_raw, statement)
+    }
+}

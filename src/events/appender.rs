@@ -1,0 +1,172 @@
+//! Group commit of events. Whatever arrives while one batch is being committed
+//! becomes the next batch; there is no timer. The queue is bounded: when it is
+//! full, callers are told to come back, and nothing is dropped.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::batch::{self, State};
+use super::model::NewEvent;
+use crate::auth::ProjectId;
+use crate::db::{Attempt, Db};
+use crate::error::{Error, Result};
+
+/// Events of one batch at the most.
+const BATCH: usize = 10_000;
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Its id, without the prefix `evt_`.
+    pub id: String,
+    /// Whether it was stored before.
+    pub duplicate: bool,
+}
+
+/// How far a named stream of a client got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamPosition {
+    /// The project it feeds.
+    pub project: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// The last position that is durable.
+    pub position: i64,
+}
+
+/// The answer to keep for a replay, made once it is known what became of the
+/// events.
+pub type Keep = Box<dyn FnOnce(&[Appended]) -> Vec<u8> + Send + Sync>;
+
+/// Events to be appended together.
+pub(super) struct Job {
+    pub(super) events: Vec<NewEvent>,
+    pub(super) stream: Option<StreamPosition>,
+    pub(super) keep: Option<(Attempt, Keep)>,
+}
+
+struct Queued {
+    job: Job,
+    answer: oneshot::Sender<Result<Vec<Appended>>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Takes events in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Appender {
+    queue: mpsc::UnboundedSender<Queued>,
+    room: Arc<Semaphore>,
+    size: usize,
+    waiting: Gauge,
+}
+
+impl std::fmt::Debug for Queued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Queued({})", self.job.events.len())
+    }
+}
+
+impl Appender {
+    /// Starts appending. `size` events may wait.
+    pub(super) fn start(
+        db: Db,
+        state: Arc<Mutex<State>>,
+        size: usize,
+        waiting: Gauge,
+    ) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(run(db, state, receiver, waiting.clone()));
+        Self {
+            queue: sender,
+            room: Arc::new(Semaphore::new(size)),
+            size,
+            waiting,
+        }
+    }
+
+    /// Appends events and answers once they are durable.
+    pub(super) async fn append(&self, job: Job) -> Result<Vec<Appended>> {
+        let count = job.events.len().clamp(1, self.size) as u32;
+        let full = |_| {
+            Error::unavailable("Too many events are waiting to be written")
+                .reason("EVENT_QUEUE_FULL")
+        };
+        let room = self.room.clone().try_acquire_many_owned(count).map_err(full)?;
+        let (answer, outcome) = oneshot::channel();
+        self.waiting.inc_by(job.events.len() as i64);
+        let closed = || Error::unavailable("The server is shutting down");
+        let queued = Queued {
+            job,
+            answer,
+            _room: room,
+        };
+        self.queue.send(queued).map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+}
+
+async fn run(
+    db: Db,
+    state: Arc<Mutex<State>>,
+    mut queue: mpsc::UnboundedReceiver<Queued>,
+    waiting: Gauge,
+) {
+    while let Some(first) = queue.recv().await {
+        let mut count = first.job.events.len();
+        let mut group = vec![first];
+        while count < BATCH
+            && let Ok(next) = queue.try_recv()
+        {
+            count += next.job.events.len();
+            group.push(next);
+        }
+        let (jobs, answers): (Vec<Job>, Vec<_>) = group
+            .into_iter()
+            .map(|queued| (queued.job, (queued.answer, queued._room)))
+            .unzip();
+        let own = state.clone();
+        let written = db.write(move |tx| {
+            Box::pin(async move {
+                // One batch is written at a time, so nobody waits for this.
+                let mut state = own.lock_owned().await;
+                let outcomes = batch::append(tx, &mut state, jobs).await?;
+                Ok((state, outcomes))
+            })
+        });
+        waiting.dec_by(count as i64);
+        match written.await {
+            Ok((mut state, outcomes)) => {
+                state.committed();
+                drop(state);
+                for ((answer, _room), outcome) in answers.into_iter().zip(outcomes) {
+                    let _ = answer.send(outcome);
+                }
+            }
+            Err(error) => {
+                state.lock().await.undone();
+                refuse(answers, &error);
+            }
+        }
+    }
+}
+
+type Answer = (oneshot::Sender<Result<Vec<Appended>>>, OwnedSemaphorePermit);
+
+/// The batch failed as a whole: nothing of it is stored, everybody may try again.
+fn refuse(answers: Vec<Answer>, error: &Error) {
+    tracing::error!(
+        cause = error.log_cause(),
+        calls = answers.len(),
+        "cannot store events"
+    );
+    for (answer, _room) in answers {
+        let refused = Error::unavailable("The events could not be stored; try again");
+        let refused = match error.specific_reason() {
+            Some(reason) => refused.reason(reason),
+            None => refused,
+        };
+        let _ = answer.send(Err(refused));
+    }
+}

@@ -1,0 +1,172 @@
+//! The event log: append-only events with deduplication and group commit, rollups
+//! folded from them in the background, and exact answers about any period.
+
+mod appender;
+mod batch;
+mod bucket;
+mod dedupe;
+mod export;
+mod figures;
+mod fold;
+mod insert;
+mod model;
+mod question;
+mod salt;
+mod scan;
+mod segment;
+mod sql;
+mod upkeep;
+mod visitors;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use prometheus_client::metrics::gauge::Gauge;
+
+pub use appender::{Appended, Keep, StreamPosition};
+pub use export::Stored;
+pub use figures::{Figures, Revenue};
+pub use model::{Dimension, Money, NewEvent, Page, Visitor};
+pub use question::{Answer, Group, Question, Wants};
+
+use crate::auth::ProjectId;
+use crate::clock::Clock;
+use crate::config::Events;
+use crate::db::{Attempt, Db};
+use crate::error::Result;
+use appender::{Appender, Job};
+use batch::State;
+use dedupe::Dedupe;
+use salt::Salts;
+
+/// The event log. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventLog(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    clock: Clock,
+    appender: Appender,
+    salts: Salts,
+}
+
+/// Gauges the log keeps up to date.
+#[derive(Debug, Clone)]
+pub struct Gauges {
+    /// Events that wait to be written.
+    pub queue: Gauge,
+    /// Events that are not folded yet.
+    pub tail: Gauge,
+}
+
+impl EventLog {
+    /// Opens the log and starts its writer and its upkeep.
+    pub async fn open(db: Db, clock: Clock, config: &Events, gauges: Gauges) -> Result<Self> {
+        let read = db.read(None).await?;
+        let position = upkeep::position(&read).await?;
+        drop(read);
+        let dedupe = Dedupe::new(config.dedupe_window.0);
+        let state = State::new(clock.clone(), position, dedupe);
+        let state = Arc::new(tokio::sync::Mutex::new(state));
+        let appender = Appender::start(db.clone(), state.clone(), config.queue, gauges.queue);
+        let log = Self(Arc::new(Inner {
+            salts: Salts::new(db.clone(), clock.clone()),
+            db,
+            clock,
+            appender,
+        }));
+        upkeep::start(&log, state, gauges.tail);
+        Ok(log)
+    }
+
+    /// Appends events and answers once they are durable.
+    pub async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>> {
+        self.submit(events, None, None).await
+    }
+
+    /// Appends events and keeps the answer for a replay of the same request.
+    pub async fn append_answering(
+        &self,
+        events: Vec<NewEvent>,
+        attempt: Option<Attempt>,
+        keep: Keep,
+    ) -> Result<Vec<Appended>> {
+        self.submit(events, None, attempt.map(|attempt| (attempt, keep))).await
+    }
+
+    /// Appends events of a named stream and remembers how far it got.
+    pub async fn append_stream(
+        &self,
+        events: Vec<NewEvent>,
+        stream: StreamPosition,
+    ) -> Result<Vec<Appended>> {
+        self.submit(events, Some(stream), None).await
+    }
+
+    async fn submit(
+        &self,
+        events: Vec<NewEvent>,
+        stream: Option<StreamPosition>,
+        keep: Option<(Attempt, Keep)>,
+    ) -> Result<Vec<Appended>> {
+        self.0.appender.append(Job {
+            events,
+            stream,
+            keep,
+        })
+        .await
+    }
+
+    /// How far a named stream got; zero when it is new.
+    pub async fn stream_position(&self, project: ProjectId, name: &str) -> Result<i64> {
+        let read = self.0.db.read(None).await?;
+        let sql = "SELECT position FROM event_stream WHERE project = $1 AND name = $2";
+        let row = sql::rows(&read, sql, [project.into(), name.into()]).await?;
+        Ok(match row.first() {
+            Some(row) => row.try_get("", "position")?,
+            None => 0,
+        })
+    }
+
+    /// The id of a visitor that brought none, for today.
+    pub async fn cookieless(
+        &self,
+        project: ProjectId,
+        address: &str,
+        user_agent: &str,
+    ) -> Result<Visitor> {
+        self.0.salts.visitor(project, address, user_agent).await
+    }
+
+    /// Answers several questions from one snapshot.
+    pub async fn ask(
+        &self,
+        questions: &[Question],
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Answer>> {
+        let snapshot = self.0.db.snapshot(deadline).await?;
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            answers.push(question::answer(&snapshot, question).await?);
+        }
+        Ok(answers)
+    }
+
+    /// Reads up to `limit` events after a position, in the order received.
+    pub async fn export(
+        &self,
+        project: ProjectId,
+        range: (Option<i64>, Option<i64>),
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Stored>> {
+        export::page(&self.0.db, project, range, after, limit).await
+    }
+
+    /// Folds everything that is not folded yet; for tests and tools.
+    pub async fn fold_all(&self) -> Result<()> {
+        while fold::fold(&self.0.db).await? > 0 {}
+        Ok(())
+    }
+}

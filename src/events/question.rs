@@ -1,0 +1,248 @@
+//! Answers questions about a period, exactly and from one snapshot: from rollups
+//! where they fit, from the events at the ragged edges, and from the events that
+//! are not folded yet. What no rollup holds, such as two filters at once, is read
+//! from the events of the period.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::bucket::{Level, Piece, cover, joined};
+use super::figures::Figures;
+use super::fold::folded;
+use super::model::Dimension;
+use super::scan::{self, Edge};
+use super::sql::{placeholders, rows};
+use crate::auth::ProjectId;
+use crate::error::Result;
+
+/// A question about the events of a project.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The project.
+    pub project: ProjectId,
+    /// Boundaries of the intervals, in microseconds since 1970, ascending. Two of
+    /// them are one interval.
+    pub boundaries: Vec<i64>,
+    /// Only events with one of these names; all when empty.
+    pub names: Vec<String>,
+    /// Only events with this value of a dimension.
+    pub filters: Vec<(Dimension, String)>,
+    /// Figures per name or per value of a dimension.
+    pub group: Group,
+    /// Only these groups; all when `None`.
+    pub only: Option<HashSet<String>>,
+    /// Which figures are wanted.
+    pub wants: Wants,
+}
+
+/// What figures are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Not at all.
+    None,
+    /// By the event's name.
+    Name,
+    /// By a dimension.
+    By(Dimension),
+}
+
+/// Which figures are wanted, besides how many events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Who the visitors were.
+    pub visitors: bool,
+    /// What was paid.
+    pub revenue: bool,
+}
+
+/// Figures per interval and group.
+pub type Answer = BTreeMap<(usize, String), Figures>;
+
+impl Question {
+    /// First moment of the period.
+    pub(super) fn from(&self) -> i64 {
+        self.boundaries.first().copied().unwrap_or(0)
+    }
+
+    /// First moment after the period.
+    pub(super) fn to(&self) -> i64 {
+        self.boundaries.last().copied().unwrap_or(0)
+    }
+
+    /// The interval a time lies in.
+    pub(super) fn interval(&self, time: i64) -> usize {
+        let after = self.boundaries.partition_point(|boundary| *boundary <= time);
+        after.saturating_sub(1)
+    }
+
+    pub(super) fn admits(&self, group: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(group))
+    }
+
+    /// The one dimension whose rollups answer the question; `Err` if it takes
+    /// more than one.
+    fn dimension(&self) -> Result<Option<Dimension>, ()> {
+        let grouped = match self.group {
+            Group::By(dimension) => Some(dimension),
+            Group::None | Group::Name => None,
+        };
+        let mut involved: Vec<Dimension> = self.filters.iter().map(|(own, _)| *own).collect();
+        involved.extend(grouped);
+        involved.dedup();
+        match involved.as_slice() {
+            [] => Ok(None),
+            // Two filters on one dimension match nothing or the same; let the
+            // events decide.
+            [one] if self.filters.len() <= 1 => Ok(Some(*one)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Answers a question. `connection` is a snapshot.
+pub async fn answer(connection: &impl ConnectionTrait, question: &Question) -> Result<Answer> {
+    let mut answer = Answer::new();
+    if question.from() >= question.to() {
+        return Ok(answer);
+    }
+    let folded = folded(connection).await?;
+    let Ok(dimension) = question.dimension() else {
+        let edge = Edge::all(question.from(), question.to());
+        scan::period(connection, question, edge, &mut answer).await?;
+        return Ok(answer);
+    };
+    let finest = match dimension {
+        None => Level::Quarter,
+        Some(_) => Level::Day,
+    };
+    let intervals = question.boundaries.windows(2);
+    let pieces = intervals.flat_map(|pair| cover(pair[0], pair[1], finest)).collect();
+    let names = names(connection, question, dimension).await?;
+    for piece in joined(pieces) {
+        match piece.level {
+            Some(level) => {
+                let rollup = Rollup {
+                    level,
+                    dimension,
+                    piece,
+                    names: &names,
+                };
+                rollup.read(connection, question, &mut answer).await?;
+            }
+            None => {
+                let edge = Edge::folded(piece.from, piece.to, folded);
+                scan::period(connection, question, edge, &mut answer).await?;
+            }
+        }
+    }
+    scan::tail(connection, question, folded, &mut answer).await?;
+    Ok(answer)
+}
+
+/// The names whose rows are read: the ones asked for, every one by itself when
+/// figures are grouped by name, else the row of all names together.
+async fn names(
+    connection: &impl ConnectionTrait,
+    question: &Question,
+    dimension: Option<Dimension>,
+) -> Result<Vec<String>> {
+    if !question.names.is_empty() {
+        return Ok(question.names.clone());
+    }
+    if question.group != Group::Name {
+        return Ok(vec![String::new()]);
+    }
+    let sql = "SELECT DISTINCT name FROM event_rollup \
+               WHERE project = $1 AND level = $2 AND dimension = $3 AND name > ''";
+    let values: [Value; 3] = [
+        question.project.into(),
+        (Level::Month as i16).into(),
+        dimension.map_or(0, |own| own as i16).into(),
+    ];
+    let found = rows(connection, sql, values).await?;
+    let names = found.into_iter().map(|row| row.try_get("", "name"));
+    Ok(names.collect::<std::result::Result<_, _>>()?)
+}
+
+/// Rows of the rollups for one range of buckets.
+struct Rollup<'a> {
+    level: Level,
+    dimension: Option<Dimension>,
+    piece: Piece,
+    names: &'a [String],
+}
+
+impl Rollup<'_> {
+    async fn read(
+        &self,
+        connection: &impl ConnectionTrait,
+        question: &Question,
+        answer: &mut Answer,
+    ) -> Result<()> {
+        if self.names.is_empty() {
+            return Ok(());
+        }
+        let group = match question.group {
+            Group::None => "''",
+            Group::Name => "name",
+            Group::By(_) => "value",
+        };
+        let mut values: Vec<Value> = vec![
+            question.project.into(),
+            (self.level as i16).into(),
+            self.dimension.map_or(0, |own| own as i16).into(),
+            self.piece.from.into(),
+            self.piece.to.into(),
+        ];
+        let mut conditions = String::new();
+        let mut within = |column: &str, texts: &mut dyn Iterator<Item = &String>| {
+            let first = values.len() + 1;
+            values.extend(texts.map(|text| text.as_str().into()));
+            let list = placeholders(first, values.len() + 1 - first);
+            conditions.push_str(&format!(" AND {column} IN ({list})"));
+        };
+        within("name", &mut self.names.iter());
+        if let Some((_, value)) = question.filters.first() {
+            within("value", &mut std::iter::once(value));
+        }
+        if let (Some(only), Group::By(_)) = (&question.only, question.group) {
+            within("value", &mut only.iter());
+        }
+        let Wants { visitors, revenue } = question.wants;
+        let single = question.boundaries.len() == 2;
+        // Without sets to unite, the database adds up.
+        let (columns, tail) = match (visitors, revenue) {
+            (false, false) if single => (
+                "MIN(bucket) AS bucket, CAST(SUM(events) AS BIGINT) AS events, \
+                 NULL AS revenue, NULL AS visitors",
+                " GROUP BY 1",
+            ),
+            (false, false) => ("bucket, events, NULL AS revenue, NULL AS visitors", ""),
+            (false, true) => ("bucket, events, revenue, NULL AS visitors", ""),
+            (true, false) => ("bucket, events, NULL AS revenue, visitors", ""),
+            (true, true) => ("bucket, events, revenue, visitors", ""),
+        };
+        let sql = format!(
+            "SELECT {group} AS grouped, {columns} FROM event_rollup \
+             WHERE project = $1 AND level = $2 AND dimension = $3 \
+             AND bucket >= $4 AND bucket < $5{conditions}{tail}"
+        );
+        for row in rows(connection, &sql, values).await? {
+            let key: String = row.try_get("", "grouped")?;
+            if !question.admits(&key) {
+                continue;
+            }
+            let bucket: i64 = row.try_get("", "bucket")?;
+            let figures = answer.entry((question.interval(bucket), key)).or_default();
+            figures.events += row.try_get::<i64>("", "events")?;
+            if revenue && let Some(text) = row.try_get::<Option<String>>("", "revenue")? {
+                figures.add_revenue(&text)?;
+            }
+            if visitors {
+                figures.add_visitors(&row.try_get::<Vec<u8>>("", "visitors")?)?;
+            }
+        }
+        Ok(())
+    }
+}

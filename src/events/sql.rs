@@ -1,0 +1,33 @@
+//! Small helpers for SQL written by hand.
+
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+
+use crate::error::Result;
+
+/// Runs a statement.
+pub(super) async fn execute(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64> {
+    let backend = connection.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    Ok(connection.execute_raw(statement).await?.rows_affected())
+}
+
+/// Runs a query.
+pub(super) async fn rows(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>> {
+    let backend = connection.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    Ok(connection.query_all_raw(statement).await?)
+}
+
+/// `$first, …` for `count` values.
+pub(super) fn placeholders(first: usize, count: usize) -> String {
+    let numbers = (first..first + count).map(|n| format!("${n}"));
+    numbers.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,119 @@
+//! What the log does by itself: fold new events, seal fingerprints, forget what
+//! is older than the window, destroy yesterday's salt.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use sea_orm::ConnectionTrait;
+use tokio::sync::Mutex;
+
+use super::batch::State;
+use super::dedupe::Dedupe;
+use super::segment::{Draft, Segment};
+use super::sql::rows;
+use super::{EventLog, Inner, fold};
+use crate::error::{Error, Result};
+
+/// How often new events are folded.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
+/// How often fingerprints are looked at.
+const SEAL_EVERY: Duration = Duration::from_secs(10);
+/// How often all recent fingerprints are sealed, however few.
+const SEAL_ALL_EVERY: Duration = Duration::from_secs(3600);
+
+/// Starts the upkeep; it ends with the log.
+pub(super) fn start(log: &EventLog, state: Arc<Mutex<State>>, tail: Gauge) {
+    let weak = Arc::downgrade(&log.0);
+    tokio::spawn(fold_on(weak.clone(), tail));
+    tokio::spawn(seal_on(weak, state));
+}
+
+async fn fold_on(log: Weak<Inner>, tail: Gauge) {
+    let mut ticks = tokio::time::interval(FOLD_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(log) = log.upgrade() else {
+            return;
+        };
+        loop {
+            match fold::fold(&log.db).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(cause = error.log_cause(), "cannot fold events; will try again");
+                    break;
+                }
+            }
+        }
+        if let Ok(waiting) = waiting(&log).await {
+            tail.set(waiting);
+        }
+    }
+}
+
+async fn waiting(log: &Inner) -> Result<i64> {
+    let read = log.db.read(None).await?;
+    Ok(position(&read).await? - fold::folded(&read).await?)
+}
+
+/// The last position of the log.
+pub(super) async fn position(connection: &impl ConnectionTrait) -> Result<i64> {
+    let sql = "SELECT value FROM event_log WHERE name = 'position'";
+    let found = rows(connection, sql, []).await?;
+    match found.first() {
+        Some(row) => Ok(row.try_get("", "value")?),
+        None => Err(Error::internal("the event log has no position")),
+    }
+}
+
+async fn seal_on(log: Weak<Inner>, state: Arc<Mutex<State>>) {
+    let mut ticks = tokio::time::interval(SEAL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut sealed_at = tokio::time::Instant::now();
+    loop {
+        ticks.tick().await;
+        let Some(log) = log.upgrade() else {
+            return;
+        };
+        let all = sealed_at.elapsed() >= SEAL_ALL_EVERY;
+        if all {
+            sealed_at = tokio::time::Instant::now();
+        }
+        if let Err(error) = seal(&log, &state, all).await {
+            tracing::warn!(cause = error.log_cause(), "cannot seal fingerprints; will try again");
+        }
+        if let Err(error) = log.salts.forget().await {
+            tracing::warn!(cause = error.log_cause(), "cannot destroy an old salt; will try again");
+        }
+    }
+}
+
+/// Seals recent fingerprints, if there are enough or all are wanted, and forgets
+/// segments that are older than the window.
+pub(super) async fn seal(log: &Inner, state: &Arc<Mutex<State>>, all: bool) -> Result<()> {
+    let now = log.clock.micros();
+    let at_least = if all { 1 } else { Dedupe::seal_at() };
+    let (ripe, expired) = {
+        let mut state = state.lock().await;
+        (state.dedupe.ripe(at_least), state.dedupe.expire(now))
+    };
+    if !expired.is_empty() {
+        log.db
+            .write(move |tx| Box::pin(async move { Segment::forget(tx, &expired).await }))
+            .await?;
+    }
+    let Some(entries) = ripe else {
+        return Ok(());
+    };
+    let draft = tokio::task::spawn_blocking(move || Draft::new(entries)).await;
+    let draft = draft.map_err(Error::internal)?;
+    let draft = draft.ok_or_else(|| Error::internal("a filter could not be built"))?;
+    let segment = log
+        .db
+        .write(move |tx| Box::pin(async move { draft.seal(tx, now).await }))
+        .await?;
+    state.lock().await.dedupe.sealed(segment);
+    Ok(())
+}

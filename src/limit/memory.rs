@@ -1,0 +1,148 @@
+//! Counters in memory, in shards so that callers seldom wait for each other.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::future::ready;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{CounterKey, Counters, Figures, Standing};
+use crate::clock::MICROS;
+
+const SHARDS: usize = 64;
+/// A shard that grows beyond this forgets counters that are back at zero.
+const SWEEP_ABOVE: usize = 4096;
+
+/// Counters of one process.
+#[derive(Debug)]
+pub struct Memory {
+    shards: Vec<Mutex<Shard>>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    counters: HashMap<CounterKey, Counter>,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+enum Counter {
+    /// Requests of the window that began at this time.
+    Aligned { start: i64, count: u32, window: i64 },
+    /// Times of the requests within the last window.
+    Sliding { times: VecDeque<i64>, window: i64 },
+}
+
+impl Memory {
+    /// Starts with nothing counted.
+    pub fn new() -> Self {
+        let shard = || Mutex::new(Shard::default());
+        Self {
+            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
+        }
+    }
+
+    fn count(&self, key: CounterKey, figures: Figures, now: i64, take: bool) -> Standing {
+        let at = (key.subject as usize ^ (key.subject >> 64) as usize ^ usize::from(key.group))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            >> 58;
+        let shard = &self.shards[at % SHARDS];
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.sweep(now);
+        let window = figures.window.as_micros() as i64;
+        let counter = match shard.counters.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(match figures.sliding {
+                true => Counter::Sliding {
+                    times: VecDeque::new(),
+                    window,
+                },
+                false => Counter::Aligned {
+                    start: 0,
+                    count: 0,
+                    window,
+                },
+            }),
+        };
+        counter.count(figures, now, take)
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shard {
+    /// Forgets counters whose windows have passed, now and then: a flood of new
+    /// addresses must not fill the memory.
+    fn sweep(&mut self, now: i64) {
+        if self.counters.len() < self.sweep_at.max(SWEEP_ABOVE) {
+            return;
+        }
+        self.counters.retain(|_, counter| match counter {
+            Counter::Aligned { start, window, .. } => now - *start < *window,
+            Counter::Sliding { times, window } => {
+                times.back().is_some_and(|last| now - last < *window)
+            }
+        });
+        self.sweep_at = self.counters.len() * 2;
+    }
+}
+
+impl Counter {
+    fn count(&mut self, figures: Figures, now: i64, take: bool) -> Standing {
+        let window = figures.window.as_micros() as i64;
+        let limit = figures.limit;
+        let (used, end) = match self {
+            Self::Aligned { start, count, .. } => {
+                let current = now.div_euclid(window) * window;
+                if *start != current {
+                    (*start, *count) = (current, 0);
+                }
+                (*count, current + window)
+            }
+            Self::Sliding { times, .. } => {
+                while times.front().is_some_and(|first| now - first >= window) {
+                    times.pop_front();
+                }
+                let end = times.front().map_or(now, |first| first + window);
+                (times.len() as u32, end)
+            }
+        };
+        let allowed = used < limit;
+        if take && allowed {
+            match self {
+                Self::Aligned { count, .. } => *count += 1,
+                Self::Sliding { times, .. } => times.push_back(now),
+            }
+        }
+        let used = used + u32::from(take && allowed);
+        let wait = Duration::from_micros((end - now).max(0) as u64);
+        Standing {
+            allowed,
+            limit,
+            remaining: limit - used,
+            reset: (end + MICROS - 1).div_euclid(MICROS),
+            retry_after: Duration::from_secs(wait.as_micros().div_ceil(1_000_000).max(1) as u64),
+            window: figures.window,
+        }
+    }
+}
+
+impl Counters for Memory {
+    fn take(&self, key: CounterKey, figures: Figures, now: i64) -> BoxFuture<'_, Standing> {
+        Box::pin(ready(self.count(key, figures, now, true)))
+    }
+
+    fn peek(&self, key: CounterKey, figures: Figures, now: i64) -> BoxFuture<'_, Standing> {
+        Box::pin(ready(self.count(key, figures, now, false)))
+    }
+
+    fn try_take(&self, key: CounterKey, figures: Figures, now: i64) -> Option<Standing> {
+        Some(self.count(key, figures, now, true))
+    }
+}

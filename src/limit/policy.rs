@@ -1,0 +1,137 @@
+//! Which figures hold for which group, and who is counted.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{CounterKey, Counters, Figures, Standing};
+use crate::auth::{Actor, Principal};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Per};
+use crate::policy::MethodSpec;
+
+/// All rate groups. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Limits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    enabled: bool,
+    groups: HashMap<String, (u16, Figures, Per)>,
+    counters: Box<dyn Counters>,
+    clock: Clock,
+}
+
+/// Who is counted.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A caller, from this address; the group says by what it is counted.
+    Caller(&'a Principal, IpAddr),
+    /// An address, whatever the group says.
+    Address(IpAddr),
+    /// Something named, such as the account of a sign-in.
+    Named(&'a str),
+}
+
+impl Limits {
+    /// Takes the figures of the configuration; every group a method names must
+    /// have some.
+    pub fn new(
+        config: &Config,
+        methods: &[MethodSpec],
+        counters: Box<dyn Counters>,
+        clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        let mut groups = HashMap::new();
+        for (at, (name, limit)) in config.limits.iter().enumerate() {
+            if limit.limit == 0 || limit.window.0.is_zero() {
+                return Err(ConfigError(format!("limits.{name}: limit and window are positive")));
+            }
+            let figures = Figures {
+                limit: limit.limit,
+                window: limit.window.0,
+                sliding: limit.sliding,
+            };
+            groups.insert(name.clone(), (at as u16, figures, limit.per));
+        }
+        if let Some(spec) = methods.iter().find(|spec| !groups.contains_key(spec.rate_group)) {
+            let (group, path) = (spec.rate_group, spec.path);
+            return Err(ConfigError(format!("limits.{group} is missing; {path} needs it")));
+        }
+        Ok(Self(Arc::new(Inner {
+            enabled: config.rate_limit_enabled,
+            groups,
+            counters,
+            clock,
+        })))
+    }
+
+    /// Counts a request. `None` where limits are switched off.
+    pub async fn take(&self, group: &str, subject: Subject<'_>) -> Option<Standing> {
+        let (key, figures) = self.counter(group, subject)?;
+        let now = self.0.clock.micros();
+        match self.0.counters.try_take(key, figures, now) {
+            Some(standing) => Some(standing),
+            None => Some(self.0.counters.take(key, figures, now).await),
+        }
+    }
+
+    /// Says how a group stands for somebody.
+    pub async fn peek(&self, group: &str, subject: Subject<'_>) -> Option<Standing> {
+        let (key, figures) = self.counter(group, subject)?;
+        Some(self.0.counters.peek(key, figures, self.0.clock.micros()).await)
+    }
+
+    /// Names of all groups.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.0.groups.keys().map(String::as_str)
+    }
+
+    fn counter(&self, group: &str, subject: Subject<'_>) -> Option<(CounterKey, Figures)> {
+        if !self.0.enabled {
+            return None;
+        }
+        let (group, figures, per) = self.0.groups.get(group)?;
+        let subject = match subject {
+            Subject::Address(address) => of_address(address),
+            Subject::Named(name) => xxh3_128(name.as_bytes()),
+            Subject::Caller(principal, address) => of_caller(principal, address, *per),
+        };
+        let key = CounterKey {
+            group: *group,
+            subject,
+        };
+        Some((key, *figures))
+    }
+}
+
+/// IPv6 callers choose freely among the addresses of a /64: they count as one.
+fn of_address(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
+    }
+}
+
+/// Numbers of different kinds of subjects must not meet.
+fn of_caller(principal: &Principal, address: IpAddr, per: Per) -> u128 {
+    let tagged = |tag: u128, number: i64| tag << 64 | u128::from(number as u64);
+    let by_address = || of_address(address);
+    let organization = principal.organization.map(|id| tagged(3, id.0));
+    match per {
+        Per::Address | Per::Account => by_address(),
+        Per::Organization => organization.unwrap_or_else(by_address),
+        Per::Project => match principal.project {
+            Some(project) => tagged(2, project.0),
+            None => organization.unwrap_or_else(by_address),
+        },
+        Per::Key => match &principal.actor {
+            Actor::Key { number, .. } => tagged(1, *number),
+            Actor::Session { id } => xxh3_128(id.as_bytes()),
+            Actor::Page => principal.project.map_or_else(by_address, |id| tagged(4, id.0)),
+            Actor::Anonymous | Actor::Operator => by_address(),
+        },
+    }
+}

@@ -1,0 +1,433 @@
+//! The way of a request, in one place: resolve, admit, bound in time, call, and
+//! turn what failed into the documented answer. A panic below answers like any
+//! other failure.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt as _;
+use http::header::{ALLOW, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer as _, Service as _};
+
+use super::call::{Admitted, Call, Client};
+use super::client::{Peer, client};
+use super::dispatch::{Endpoint, GrpcService, MessageLimits};
+use super::gate::{self, Passage, Visitor};
+use super::resolve::{self, Protocol};
+use super::respond::{Manner, put_standing};
+use super::rest::{self, BodyLimits, ReadBody};
+use super::shared::Shared;
+use super::deadline;
+use crate::error::{Error, Kind, Result, reason};
+use crate::policy::MethodSpec;
+use crate::transcode::router::{Found, Route, Router};
+use crate::transcode::schema::Schema;
+
+/// Longest path and query, in bytes.
+const MAX_URI: usize = 16 * 1024;
+
+/// Routes requests to services.
+pub struct Edge {
+    shared: Arc<Shared>,
+    schema: &'static Schema,
+    router: &'static Router,
+    methods: HashMap<&'static str, &'static MethodSpec>,
+    endpoints: HashMap<&'static str, Arc<dyn Endpoint>>,
+    grpc: HashMap<&'static str, GrpcService>,
+    in_flight: AtomicUsize,
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").field("methods", &self.methods.len()).finish_non_exhaustive()
+    }
+}
+
+/// What the log line of a request says; rides in the response's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) protocol: Protocol,
+    pub(super) spec: Option<&'static MethodSpec>,
+    pub(super) call: Option<Call>,
+    pub(super) client: Client,
+}
+
+impl Edge {
+    /// Mounts endpoints. Schema and routes live as long as the process.
+    pub fn new(
+        shared: Arc<Shared>,
+        schema: &'static Schema,
+        methods: &'static [MethodSpec],
+        endpoints: Vec<Arc<dyn Endpoint>>,
+    ) -> Self {
+        let limits = MessageLimits {
+            decoding: shared.transport.max_message_in,
+            encoding: shared.transport.max_message_out,
+        };
+        let grpc = endpoints.iter().map(|e| (e.service(), e.grpc(limits))).collect();
+        let endpoints = endpoints.into_iter().map(|e| (e.service(), e)).collect();
+        Self {
+            shared,
+            schema,
+            router: Box::leak(Box::new(Router::new(schema, methods))),
+            methods: methods.iter().map(|spec| (spec.path, spec)).collect(),
+            endpoints,
+            grpc,
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Mounts a gRPC service whose proto is not ours.
+    pub fn mount(&mut self, service: &'static str, server: GrpcService) {
+        self.grpc.insert(service, server);
+    }
+
+    /// What all requests share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Whether pages of any origin may call a path.
+    pub(super) fn is_open(&self, verb: &str, path: &str) -> bool {
+        match self.router.find(verb, path) {
+            Found::Routes(routes) => routes.iter().any(|route| route.spec.any_origin),
+            Found::OtherVerbs(..) | Found::Nothing => {
+                self.methods.get(path).is_some_and(|spec| spec.any_origin)
+            }
+        }
+    }
+
+    /// Answers a request.
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        let peer = parts.extensions.remove::<Peer>().unwrap_or(Peer {
+            address: Some(([0, 0, 0, 0], 0).into()),
+            secure: false,
+        });
+        let client = client(peer, &parts, &self.shared.trusted_proxies);
+        let protocol = Protocol::of(&parts.headers);
+        let turn = self.enter();
+        let request = Visit {
+            edge: &self,
+            peer,
+            client,
+            protocol,
+            crowded: turn.is_none(),
+        };
+        match protocol {
+            Protocol::Grpc => request.grpc(parts, Body::new(body)).await,
+            Protocol::GrpcWeb => request.grpc_web(parts, body).await,
+            Protocol::Rest => request.rest(parts, body).await,
+        }
+    }
+
+    /// Counts a request in, unless there are too many.
+    fn enter(&self) -> Option<Turn<'_>> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let turn = Turn(&self.in_flight);
+        (before < self.shared.transport.max_in_flight).then_some(turn)
+    }
+}
+
+struct Turn<'e>(&'e AtomicUsize);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One request on its way.
+struct Visit<'e> {
+    edge: &'e Arc<Edge>,
+    peer: Peer,
+    client: Client,
+    protocol: Protocol,
+    crowded: bool,
+}
+
+impl Visit<'_> {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.edge.shared
+    }
+
+    /// gRPC-Web is gRPC behind a translation of its frames.
+    async fn grpc_web(self, parts: Parts, body: Incoming) -> Response<Body> {
+        let edge = self.edge.clone();
+        let (peer, client, crowded) = (self.peer, self.client, self.crowded);
+        let inner = tower::service_fn(move |request: Request<Body>| {
+            let (parts, body) = request.into_parts();
+            let edge = edge.clone();
+            let client = client.clone();
+            async move {
+                let visit = Visit {
+                    edge: &edge,
+                    peer,
+                    client,
+                    protocol: Protocol::GrpcWeb,
+                    crowded,
+                };
+                Ok::<_, Infallible>(visit.grpc(parts, body).await)
+            }
+        });
+        let mut translated = tonic_web::GrpcWebLayer::new().layer(inner);
+        let Ok(response) = translated.call(Request::from_parts(parts, body)).await;
+        response
+    }
+
+    async fn grpc(self, parts: Parts, body: Body) -> Response<Body> {
+        let path = parts.uri.path();
+        let Some(&spec) = self.edge.methods.get(path) else {
+            let manner = Manner::of_path(self.shared(), path, self.client.host.as_deref());
+            let error = Error::new(Kind::Unimplemented, "There is no such method")
+                .reason("METHOD_NOT_FOUND");
+            return self.seen(manner.status(error).into_http(), None, None);
+        };
+        let manner = Manner::of(spec);
+        let mut passage = Passage::default();
+        let admitted = self.admit(spec, &parts, true, &mut passage).await;
+        let (response, call) = match admitted {
+            Err(error) => (manner.status(error).into_http(), None),
+            Ok(call) => {
+                let answer = self.call_grpc(&call, parts, body);
+                let answer = bounded(&call, async { Ok(answer.await) }).await;
+                let response = answer.unwrap_or_else(|status| status.into_http());
+                (manner.mend(response), Some(call))
+            }
+        };
+        self.finish(response, manner, &passage, spec, call)
+    }
+
+    async fn call_grpc(&self, call: &Call, parts: Parts, body: Body) -> Response<Body> {
+        let service = call.spec().service.name;
+        let Some(mut server) = self.edge.grpc.get(service).cloned() else {
+            return Status::unimplemented("The service is not mounted").into_http();
+        };
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(call.clone());
+        let Ok(response) = server.call(request).await;
+        response
+    }
+
+    async fn rest(self, parts: Parts, body: Incoming) -> Response<Body> {
+        let path = parts.uri.path();
+        let verb = match parts.method {
+            Method::HEAD => "GET",
+            ref method => method.as_str(),
+        };
+        let candidates = match self.edge.router.find(verb, path) {
+            Found::Routes(candidates) => candidates,
+            Found::OtherVerbs(verbs, owner) => return self.wrong_verb(&verbs, owner).await,
+            Found::Nothing => return self.not_found(path).await,
+        };
+        let limits = self.body_limits(candidates[0].spec);
+        let mut body = Some(body);
+        let known = resolve::has_credential(&parts.headers);
+        let (route, read) = rest::pick(&candidates, &parts, &mut body, known, limits).await;
+        let (spec, manner) = (route.spec, Manner::of(route.spec));
+        let mut passage = Passage::default();
+        let is_unsafe = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let admitted = self.admit(spec, &parts, is_unsafe, &mut passage).await;
+        let (response, call) = match admitted {
+            Err(error) => (manner.rest(&manner.status(error)), None),
+            Ok(call) => {
+                let work = self.call_rest(route, &call, &parts, read, body);
+                let answer = bounded(&call, work).await;
+                let response = answer.unwrap_or_else(|status| manner.rest(&status));
+                (response, Some(call))
+            }
+        };
+        let mut response = self.finish(response, manner, &passage, spec, call);
+        if let Some(cookie) = self.renewed(&passage).await {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    async fn call_rest(
+        &self,
+        route: &'static Route,
+        call: &Call,
+        parts: &Parts,
+        read: Option<ReadBody>,
+        body: Option<Incoming>,
+    ) -> Result<Response<Body>, Status> {
+        let read = match (read, body) {
+            (Some(read), _) => read,
+            (None, Some(body)) => {
+                rest::read_body(&parts.headers, body, self.body_limits(route.spec)).await
+            }
+            (None, None) => Ok(bytes::Bytes::new()),
+        };
+        let body = read.map_err(|error| call.status_of(error))?;
+        let unmounted = || Status::unimplemented("The service is not mounted");
+        let endpoint = self.edge.endpoints.get(route.spec.service.name);
+        let endpoint = endpoint.ok_or_else(unmounted)?;
+        rest::call(self.edge.schema, endpoint.as_ref(), route, call, parts, body).await
+    }
+
+    fn body_limits(&self, spec: &MethodSpec) -> BodyLimits {
+        let transport = &self.shared().transport;
+        BodyLimits {
+            bytes: spec.body_limit.map_or(transport.max_body, |limit| limit as usize),
+            time: transport.body_timeout.0,
+        }
+    }
+
+    /// Lets the request in, or says why not.
+    async fn admit(
+        &self,
+        spec: &'static MethodSpec,
+        parts: &Parts,
+        is_unsafe: bool,
+        passage: &mut Passage,
+    ) -> Result<Call> {
+        if self.crowded {
+            return Err(Error::unavailable("Too many requests at once").reason("OVERLOADED"));
+        }
+        if parts.uri.path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI) {
+            return Err(Error::invalid(format!("The URL is longer than {MAX_URI} bytes"))
+                .reason(reason::URI_TOO_LONG));
+        }
+        let visitor = Visitor {
+            spec,
+            client: &self.client,
+            peer: self.peer,
+            headers: &parts.headers,
+            is_unsafe,
+        };
+        let principal = visitor.admit(self.shared(), passage).await?;
+        Ok(Call::admit(Admitted {
+            spec,
+            principal,
+            shared: self.shared().clone(),
+            client: self.client.clone(),
+            project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
+            idempotency_key: resolve::idempotency_key(&parts.headers),
+            deadline: deadline::deadline(&parts.headers, spec, &self.shared().transport)?,
+            cause: OnceLock::new(),
+            attempt: OnceLock::new(),
+        }))
+    }
+
+    async fn wrong_verb(self, verbs: &[&'static str], owner: &Route) -> Response<Body> {
+        let mut allow: Vec<&str> = verbs.to_vec();
+        if allow.contains(&"GET") {
+            allow.push("HEAD");
+        }
+        let manner = Manner::of(owner.spec);
+        let allow = allow.join(", ");
+        let error = Error::new(Kind::Unimplemented, format!("Use one of {allow}"))
+            .reason(reason::METHOD_NOT_ALLOWED);
+        let mut response = self.stray(manner, error).await;
+        if let Ok(value) = HeaderValue::from_str(&allow)
+            && response.status() == StatusCode::METHOD_NOT_ALLOWED
+        {
+            response.headers_mut().insert(ALLOW, value);
+        }
+        self.seen(response, None, None)
+    }
+
+    async fn not_found(self, path: &str) -> Response<Body> {
+        let manner = Manner::of_path(self.shared(), path, self.client.host.as_deref());
+        let error = Error::not_found(manner.words.not_found());
+        let response = self.stray(manner, error).await;
+        self.seen(response, None, None)
+    }
+
+    /// A request that reached no method is counted by its address.
+    async fn stray(&self, manner: Manner, error: Error) -> Response<Body> {
+        let standing = gate::address_standing(self.shared(), &self.client).await;
+        let error = match gate::within(standing, manner.words.dialect) {
+            Ok(()) => error,
+            Err(too_many) => too_many,
+        };
+        let mut response = manner.rest(&manner.status(error));
+        if let Some(standing) = standing.filter(|_| manner.rate_headers) {
+            put_standing(response.headers_mut(), standing);
+        }
+        response
+    }
+
+    fn finish(
+        &self,
+        mut response: Response<Body>,
+        manner: Manner,
+        passage: &Passage,
+        spec: &'static MethodSpec,
+        call: Option<Call>,
+    ) -> Response<Body> {
+        if let Some(standing) = passage.standing {
+            if !standing.allowed {
+                self.shared().metrics.refused(spec.rate_group);
+            }
+            if manner.rate_headers {
+                put_standing(response.headers_mut(), standing);
+            }
+        }
+        self.seen(response, Some(spec), call)
+    }
+
+    fn seen(
+        &self,
+        mut response: Response<Body>,
+        spec: Option<&'static MethodSpec>,
+        call: Option<Call>,
+    ) -> Response<Body> {
+        response.extensions_mut().insert(Seen {
+            protocol: self.protocol,
+            spec,
+            call,
+            client: self.client.clone(),
+        });
+        response
+    }
+
+    /// A session in use is kept alive: once a day it is signed anew.
+    async fn renewed(&self, passage: &Passage) -> Option<HeaderValue> {
+        let claims = passage.session.as_ref()?;
+        let renewed = self.shared().sessions.renew(&self.shared().db, claims).await;
+        match renewed {
+            Ok(token) => token.map(|token| self.shared().sessions.cookie(&token, self.client.secure)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot renew a session");
+                None
+            }
+        }
+    }
+}
+
+/// Runs a call until its deadline and turns a panic into a failure.
+async fn bounded(
+    call: &Call,
+    work: impl Future<Output = Result<Response<Body>, Status>>,
+) -> Result<Response<Body>, Status> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let outcome = match call.deadline() {
+        None => work.await,
+        Some(deadline) => {
+            let late = |_| {
+                let error = Error::new(Kind::DeadlineExceeded, "The deadline has passed");
+                call.status_of(error)
+            };
+            tokio::time::timeout_at(deadline.into(), work).await.map_err(late)?
+        }
+    };
+    match outcome {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let text = format!("a handler panicked: {}", text.unwrap_or_default());
+            Err(call.status_of(Error::internal(text)))
+        }
+    }
+}

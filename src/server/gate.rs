@@ -1,0 +1,207 @@
+//! Who may pass. In this order: encrypted where that is demanded, known, allowed,
+//! not made by another site's page, within the rate limit. The request's body has
+//! not been read by then, so that 401 and 429 come before 400.
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+
+use super::call::Client;
+use super::client::Peer;
+use super::csrf;
+use super::shared::Shared;
+use crate::auth::{Actor, Claims, OrganizationId, Principal, SESSION_COOKIE};
+use crate::error::{Error, Kind, Result};
+use crate::limit::{Standing, Subject};
+use crate::policy::{Auth, Dialect, MethodSpec};
+
+/// What the gate found, whether or not it let the request pass.
+#[derive(Debug, Default)]
+pub(super) struct Passage {
+    /// How the caller's rate limit stands, or its address's.
+    pub(super) standing: Option<Standing>,
+    /// The session, when it is time to sign it anew.
+    pub(super) session: Option<Claims>,
+}
+
+/// What the gate looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visitor<'a> {
+    pub(super) spec: &'static MethodSpec,
+    pub(super) client: &'a Client,
+    pub(super) peer: Peer,
+    pub(super) headers: &'a HeaderMap,
+    /// Whether the request may change something.
+    pub(super) is_unsafe: bool,
+}
+
+impl Visitor<'_> {
+    /// Lets the caller pass or says why not.
+    pub(super) async fn admit(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
+        let spec = self.spec;
+        let plain_pages = spec.service.product == "operations";
+        if shared.require_https && !self.client.secure && !plain_pages {
+            return Err(Error::forbidden("HTTPS is required").reason("HTTPS_REQUIRED"));
+        }
+        let principal = match self.authenticate(shared, passage) {
+            Ok(principal) => principal,
+            Err(error) => return Err(self.count_stranger(shared, passage, error).await),
+        };
+        let allowed = principal.authorize(spec).and_then(|()| self.same_site(shared));
+        let caller = Subject::Caller(&principal, self.client.address);
+        if let Err(error) = allowed {
+            passage.standing = shared.limits.peek(spec.rate_group, caller).await;
+            return Err(error);
+        }
+        // A page's project is known only once its request is read.
+        if spec.auth != Auth::ProjectKey {
+            passage.standing = shared.limits.take(spec.rate_group, caller).await;
+            within(passage.standing, spec.dialect)?;
+        }
+        Ok(principal)
+    }
+
+    /// A stranger is counted by address, and refused as too many before as
+    /// unknown. Callers with a valid credential are never held back by it.
+    async fn count_stranger(
+        self,
+        shared: &Shared,
+        passage: &mut Passage,
+        error: Error,
+    ) -> Error {
+        passage.standing = address_standing(shared, self.client).await;
+        match within(passage.standing, self.spec.dialect) {
+            Ok(()) => error,
+            Err(too_many) => too_many,
+        }
+    }
+
+    fn authenticate(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
+        let choice = self.organization_choice()?;
+        if self.peer.is_operator() {
+            return Ok(Principal {
+                actor: Actor::Operator,
+                organization: choice,
+                ..Principal::anonymous()
+            });
+        }
+        match self.spec.auth {
+            Auth::Public | Auth::ProjectKey => Ok(Principal::anonymous()),
+            Auth::Operator => Err(Error::forbidden("Only the operator may do this")),
+            Auth::ApiKey => self.key(shared)?.ok_or_else(missing),
+            Auth::Session => self.session(shared, choice, passage)?.ok_or_else(missing),
+            Auth::SessionOrApiKey => match self.key(shared)? {
+                Some(principal) => Ok(principal),
+                None => self.session(shared, choice, passage)?.ok_or_else(missing),
+            },
+        }
+    }
+
+    /// The caller of an API key. A key that is given and wrong is never passed
+    /// over in favour of a cookie.
+    fn key(self, shared: &Shared) -> Result<Option<Principal>> {
+        let carriers = self.spec.service.carriers;
+        let bearer = bearer(self.headers).filter(|_| carriers.bearer);
+        let header = self.headers.get("x-api-key").filter(|_| carriers.x_api_key);
+        let header = header.map(|value| value.to_str().unwrap_or_default());
+        let takes_sessions = self.spec.auth == Auth::SessionOrApiKey;
+        let Some(token) = header.or(bearer) else {
+            return Ok(None);
+        };
+        match shared.directory.key(token) {
+            Some(principal) => Ok(Some(principal)),
+            // A session may come as a bearer too; it is a JWT.
+            None if takes_sessions && header.is_none() && is_jwt(token) => Ok(None),
+            None => Err(Error::unauthenticated("Invalid API key")),
+        }
+    }
+
+    fn session(
+        self,
+        shared: &Shared,
+        choice: Option<OrganizationId>,
+        passage: &mut Passage,
+    ) -> Result<Option<Principal>> {
+        let bearer = bearer(self.headers).filter(|token| is_jwt(token));
+        let cookie = cookie(self.headers);
+        let Some(token) = bearer.or(cookie) else {
+            return Ok(None);
+        };
+        let invalid = || Error::unauthenticated("The session is over; sign in again");
+        let claims = shared.sessions.verify(token).ok_or_else(invalid)?;
+        let principal = shared.directory.session(&claims, choice)?.ok_or_else(invalid)?;
+        if bearer.is_none() {
+            passage.session = Some(claims);
+        }
+        Ok(Some(principal))
+    }
+
+    fn organization_choice(self) -> Result<Option<OrganizationId>> {
+        let Some(value) = self.headers.get("x-organization") else {
+            return Ok(None);
+        };
+        let id = value.to_str().ok().and_then(|text| text.parse().ok());
+        let id = id.ok_or_else(|| {
+            Error::invalid_field("X-Organization", "X-Organization must be an organization's id")
+        })?;
+        Ok(Some(OrganizationId(id)))
+    }
+
+    /// A browser adds the cookie by itself, also for other sites' pages.
+    fn same_site(self, shared: &Shared) -> Result<()> {
+        let explicit = self.headers.contains_key(AUTHORIZATION)
+            || self.headers.contains_key("x-api-key")
+            || self.peer.is_operator();
+        let open = self.spec.any_origin || self.spec.auth == Auth::ProjectKey;
+        if !self.is_unsafe || explicit || open {
+            return Ok(());
+        }
+        csrf::check(self.headers, self.client.host.as_deref(), &shared.cors_origins)
+    }
+}
+
+/// How the limit of strangers from an address stands, this request counted.
+pub(super) async fn address_standing(shared: &Shared, client: &Client) -> Option<Standing> {
+    let subject = Subject::Address(client.address);
+    shared.limits.take("address", subject).await
+}
+
+/// Refuses what is beyond the limit.
+pub(super) fn within(standing: Option<Standing>, dialect: Dialect) -> Result<()> {
+    let Some(standing) = standing.filter(|standing| !standing.allowed) else {
+        return Ok(());
+    };
+    let wait = standing.retry_after.as_secs();
+    let message = match dialect {
+        Dialect::Feathers => "Rate limit exceeded".to_owned(),
+        Dialect::Flat | Dialect::Nested | Dialect::Envelope => {
+            format!("Rate limit exceeded. Retry after {wait} seconds.")
+        }
+    };
+    Err(Error::new(Kind::ResourceExhausted, message)
+        .retry_after(standing.retry_after)
+        .with("limit", standing.limit)
+        .with("current", standing.limit + 1)
+        .with("window", standing.window.as_secs()))
+}
+
+fn missing() -> Error {
+    Error::unauthenticated("Authentication is required")
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn is_jwt(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == SESSION_COOKIE).then_some(value)
+    })
+}

@@ -1,0 +1,126 @@
+//! Counters for Prometheus, with label sets that cannot grow: methods, codes and
+//! rate groups are known when the server starts.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of the latency buckets, in seconds.
+const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// All counters of the server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<MethodLabels, Histogram, fn() -> Histogram>,
+    /// Requests being served.
+    pub in_flight: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+    refusals: Family<GroupLabels, Counter>,
+    /// Events that wait for the writer.
+    pub event_queue: Gauge,
+    /// Events that are stored and not yet folded into rollups.
+    pub event_tail: Gauge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    protocol: &'static str,
+    code: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MethodLabels {
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupLabels {
+    group: &'static str,
+}
+
+impl Metrics {
+    /// Registers all counters.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("apex");
+        let requests = Family::default();
+        registry.register("requests", "Requests answered, by HTTP status", requests.clone());
+        let buckets: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let latency = Family::new_with_constructor(buckets);
+        registry.register_with_unit(
+            "request_duration",
+            "Time to the answer's head",
+            Unit::Seconds,
+            latency.clone(),
+        );
+        let refusals = Family::default();
+        registry.register(
+            "rate_limited_requests",
+            "Requests refused by a rate limit",
+            refusals.clone(),
+        );
+        let mut gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        Self {
+            in_flight: gauge("requests_in_flight", "Requests being served"),
+            connections: gauge("connections", "Open connections"),
+            event_queue: gauge("event_queue", "Events that wait for the writer"),
+            event_tail: gauge("event_tail", "Stored events not yet folded into rollups"),
+            registry,
+            requests,
+            latency,
+            refusals,
+        }
+    }
+
+    /// Counts an answered request.
+    pub(super) fn answered(
+        &self,
+        method: &'static str,
+        protocol: &'static str,
+        code: u16,
+        took: Duration,
+    ) {
+        let labels = RequestLabels {
+            method,
+            protocol,
+            code,
+        };
+        self.requests.get_or_create(&labels).inc();
+        let labels = MethodLabels { method };
+        self.latency.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that a rate limit refused.
+    pub(super) fn refused(&self, group: &'static str) {
+        self.refusals.get_or_create(&GroupLabels { group }).inc();
+    }
+
+    /// Everything, in the Prometheus text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,28 @@
+//! Everything between the socket and a service: the listener, the layers a
+//! request passes, and the two ways a service method is called.
+
+pub mod call;
+pub mod check;
+mod client;
+pub mod codec;
+mod csrf;
+mod deadline;
+pub mod dispatch;
+pub mod edge;
+mod gate;
+pub mod guard;
+mod idempotency;
+pub mod listener;
+pub mod metrics;
+mod resolve;
+pub mod respond;
+mod rest;
+pub mod shared;
+mod stack;
+mod stream;
+mod trace;
+
+pub use call::{Call, Client, Replies, Reply, Requests};
+pub use edge::Edge;
+pub use shared::Shared;
+pub use stack::{Stack, stack};

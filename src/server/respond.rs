@@ -1,0 +1,133 @@
+//! The one place where a failure becomes an answer: the documented REST body, or
+//! gRPC trailers. It also shows how the rate limit stands.
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::shared::Shared;
+use crate::api::SERVICES;
+use crate::error::Error;
+use crate::limit::Standing;
+use crate::policy::{Dialect, MethodSpec};
+use crate::transcode::errors::{Problem, Words};
+
+/// JSON, as every REST answer says.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// How a method, or a path nobody owns, words its failures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) words: Words,
+    pub(super) rate_headers: bool,
+}
+
+/// The words of a method's failures.
+pub fn words_of(spec: &MethodSpec) -> Words {
+    Words {
+        dialect: spec.dialect,
+        invalid: spec.service.invalid_code,
+    }
+}
+
+impl Manner {
+    pub(super) fn of(spec: &MethodSpec) -> Self {
+        Self {
+            words: words_of(spec),
+            rate_headers: spec.service.rate_headers,
+        }
+    }
+
+    /// The manner of a path that no method owns: of the product its host belongs
+    /// to, else of the longest prefix a service claims.
+    pub(super) fn of_path(shared: &Shared, path: &str, host: Option<&str>) -> Self {
+        let product = shared.hosts.iter().find(|(own, _)| Some(own.as_str()) == host);
+        let by_host = product.and_then(|(_, product)| {
+            SERVICES.iter().find(|service| service.product == product)
+        });
+        let by_prefix = || {
+            let claims = SERVICES.iter().flat_map(|service| {
+                let own = service.owns.iter().filter(|prefix| path.starts_with(**prefix));
+                own.map(move |prefix| (prefix.len(), service))
+            });
+            claims.max_by_key(|(len, _)| *len).map(|(_, service)| service)
+        };
+        match by_host.or_else(by_prefix) {
+            Some(service) => Self {
+                words: Words {
+                    dialect: service.dialect,
+                    invalid: service.invalid_code,
+                },
+                rate_headers: service.rate_headers,
+            },
+            None => Self {
+                words: Words {
+                    dialect: Dialect::Flat,
+                    invalid: None,
+                },
+                rate_headers: false,
+            },
+        }
+    }
+
+    /// The status of a failure.
+    pub(super) fn status(self, error: Error) -> Status {
+        let word = self.words.word(error.kind());
+        error.into_status(word)
+    }
+
+    /// A failure as a REST answer.
+    pub(super) fn rest(self, status: &Status) -> Response<Body> {
+        let problem = Problem::of(status, self.words);
+        let body = Full::from(problem.body(self.words.dialect));
+        let mut response = Response::new(Body::new(body));
+        *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or_default();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        if let Some(wait) = problem.retry_after {
+            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        if problem.status == 401 {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        for (name, value) in status.metadata().clone().into_headers().iter() {
+            headers.append(name, value.clone());
+        }
+        response
+    }
+
+    /// Gives a failure that tonic made itself the details every failure has.
+    pub(super) fn mend(self, response: Response<Body>) -> Response<Body> {
+        let headers = response.headers();
+        let bare = headers.get("grpc-status").is_some_and(|code| code != "0")
+            && !headers.contains_key("grpc-status-details-bin");
+        let Some(status) = bare.then(|| Status::from_header_map(headers)).flatten() else {
+            return response;
+        };
+        self.status(Error::from_status(status)).into_http()
+    }
+}
+
+impl Error {
+    /// The failure a foreign status speaks of, with nothing but its message.
+    pub fn from_status(status: Status) -> Self {
+        let kind = crate::error::Kind::of(status.code());
+        let error = Self::new(kind, status.message().to_owned());
+        match status.code() {
+            Code::OutOfRange => error.reason(crate::error::reason::PAYLOAD_TOO_LARGE),
+            _ => error,
+        }
+    }
+}
+
+/// Shows how the rate limit stands.
+pub(super) fn put_standing(headers: &mut HeaderMap, standing: Standing) {
+    const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+    const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+    const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+    headers.insert(LIMIT, standing.limit.into());
+    headers.insert(REMAINING, standing.remaining.into());
+    headers.insert(RESET, standing.reset.into());
+}

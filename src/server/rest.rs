@@ -1,0 +1,286 @@
+//! REST: reads a request into the message of its method, calls the method, and
+//! writes the answer as the method's profile says.
+
+use std::io::Read as _;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use tonic::body::Body;
+use tonic::{Request, Status};
+
+use super::call::{Call, StatusOverride};
+use super::dispatch::{Answer, Endpoint};
+use super::respond::JSON;
+use super::{guard, stream};
+use crate::error::{Error, Kind, Result, reason};
+use crate::policy::{Auth, MethodSpec, When};
+use crate::transcode::bind::{self, Parts, Plurality};
+use crate::transcode::json::{Rules, encode, lexer};
+use crate::transcode::router::Route;
+use crate::transcode::schema::{Kind as Type, Schema};
+
+/// A body that has been read, or why it could not be.
+pub(super) type ReadBody = Result<Bytes>;
+
+/// Picks among the methods that share a route. The one without a circumstance
+/// owns it; it is also answered when the body cannot be read.
+pub(super) async fn pick<'r>(
+    candidates: &[&'r Route],
+    parts: &http::request::Parts,
+    body: &mut Option<Incoming>,
+    has_credential: bool,
+    limits: BodyLimits,
+) -> (&'r Route, Option<ReadBody>) {
+    let owner = candidates.iter().find(|route| route.spec.when.is_empty());
+    let owner = owner.copied().unwrap_or(candidates[0]);
+    if candidates.len() == 1 {
+        return (owner, None);
+    }
+    let conditions = || candidates.iter().flat_map(|route| route.spec.when);
+    let needs_body = conditions().any(|when| when.body_array || when.body_member.is_some());
+    let read = match body.take().filter(|_| needs_body) {
+        Some(incoming) => Some(read_body(&parts.headers, incoming, limits).await),
+        None => None,
+    };
+    let bytes = match &read {
+        Some(Ok(bytes)) => bytes.as_ref(),
+        Some(Err(_)) => return (owner, read),
+        None => &[],
+    };
+    let holds = |when: &When| circumstance(when, parts, bytes, has_credential);
+    let hit = candidates.iter().find(|route| route.spec.when.iter().any(holds));
+    (hit.copied().unwrap_or(owner), read)
+}
+
+fn circumstance(
+    when: &When,
+    parts: &http::request::Parts,
+    body: &[u8],
+    has_credential: bool,
+) -> bool {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let text = || std::str::from_utf8(body).unwrap_or_default().trim_start();
+    let query = || parts.uri.query().unwrap_or_default().split('&');
+    when.credential.is_none_or(|wanted| wanted == has_credential)
+        && when.service_method.is_none_or(|name| header("x-service-method") == Some(name))
+        && when.accept.is_none_or(|kind| header(ACCEPT.as_str()).is_some_and(|a| a.contains(kind)))
+        && when.query.is_none_or(|pair| query().any(|own| own == pair))
+        && (!when.body_array || text().starts_with('['))
+        && when.body_member.is_none_or(|name| {
+            let members = lexer::members(text().trim_end(), crate::transcode::json::DEPTH);
+            members.is_ok_and(|members| members.iter().any(|(own, _)| own == name))
+        })
+}
+
+/// How large a body may be and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimits {
+    pub(super) bytes: usize,
+    pub(super) time: std::time::Duration,
+}
+
+/// Reads and decompresses a body.
+pub(super) async fn read_body(
+    headers: &HeaderMap,
+    body: Incoming,
+    limits: BodyLimits,
+) -> ReadBody {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > limits.bytes as u64 {
+        return Err(too_large(limits.bytes));
+    }
+    let collected = tokio::time::timeout(limits.time, collect(body, limits.bytes)).await;
+    let timeout = |_| {
+        Error::new(Kind::DeadlineExceeded, "The body took too long").reason(reason::REQUEST_TIMEOUT)
+    };
+    let bytes = collected.map_err(timeout)??;
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity" | b"") => Ok(bytes),
+        Some(b"gzip") => decompress(flate2::read::GzDecoder::new(bytes.as_ref()), limits.bytes),
+        Some(b"zstd") => {
+            let decoder = zstd::stream::read::Decoder::new(bytes.as_ref());
+            decompress(decoder.map_err(|_| broken("zstd"))?, limits.bytes)
+        }
+        Some(_) => Err(Error::invalid("Content-Encoding must be gzip or zstd")
+            .reason(reason::UNSUPPORTED_MEDIA_TYPE)),
+    }
+}
+
+async fn collect(mut body: Incoming, limit: usize) -> ReadBody {
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Error::new(Kind::Cancelled, "The body ended early").caused_by(error)
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
+        if so_far + data.len() > limit {
+            return Err(too_large(limit));
+        }
+        match first {
+            None => first = Some(data),
+            Some(_) => rest.extend_from_slice(&data),
+        }
+    }
+    let first = first.unwrap_or_default();
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+/// The limit counts decompressed bytes, so that a small bomb stays small.
+fn decompress(decoder: impl std::io::Read, limit: usize) -> ReadBody {
+    let mut plain = Vec::new();
+    let read = decoder.take(limit as u64 + 1).read_to_end(&mut plain);
+    read.map_err(|_| broken("compressed"))?;
+    if plain.len() > limit {
+        return Err(too_large(limit));
+    }
+    Ok(plain.into())
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(
+        Kind::ResourceExhausted,
+        format!("The body is larger than {limit} bytes"),
+    )
+    .reason(reason::PAYLOAD_TOO_LARGE)
+}
+
+fn broken(what: &str) -> Error {
+    Error::invalid(format!("The body is not valid {what} data"))
+}
+
+/// A body that is there must be JSON. Pages may send it as text, which is what
+/// `navigator.sendBeacon` does.
+fn check_content_type(headers: &HeaderMap, spec: &MethodSpec, body: &[u8]) -> Result<()> {
+    let Some(value) = headers.get(CONTENT_TYPE).filter(|_| !body.is_empty()) else {
+        return Ok(());
+    };
+    let value = value.to_str().unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = kind == "application/json" || kind.ends_with("+json");
+    let from_page = spec.auth == Auth::ProjectKey && kind == "text/plain";
+    if is_json || from_page || spec.input == HTTP_BODY {
+        return Ok(());
+    }
+    Err(Error::invalid("Content-Type must be application/json")
+        .reason(reason::UNSUPPORTED_MEDIA_TYPE))
+}
+
+const HTTP_BODY: &str = "google.api.HttpBody";
+
+/// Calls the method of a route.
+pub(super) async fn call(
+    schema: &'static Schema,
+    endpoint: &dyn Endpoint,
+    route: &'static Route,
+    call: &Call,
+    parts: &http::request::Parts,
+    body: Bytes,
+) -> Result<Response<Body>, Status> {
+    let spec = route.spec;
+    let headers = &parts.headers;
+    let bound = check_content_type(headers, spec, &body).and_then(|()| {
+        let parts = Parts {
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            body: &body,
+            content_type: headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()),
+        };
+        bind::request(schema, route, parts)
+    });
+    let (wire, plurality) = bound.map_err(|error| call.status_of(error))?;
+    let mut request = Request::new(Bytes::from(wire));
+    request.extensions_mut().insert(call.clone());
+    match endpoint.rest(spec.index, request).await? {
+        Answer::One(answer) => one(schema, route, plurality, answer),
+        Answer::Many(answer) => Ok(stream::respond(schema, route, headers, answer)),
+    }
+}
+
+fn one(
+    schema: &Schema,
+    route: &Route,
+    plurality: Plurality,
+    answer: tonic::Response<Bytes>,
+) -> Result<Response<Body>, Status> {
+    let mut body = Vec::with_capacity(answer.get_ref().len() * 2 + 32);
+    let content_type = write(schema, route, plurality, answer.get_ref(), &mut body)
+        .map_err(|_| Status::internal("Internal server error"))?;
+    let mut response = Response::new(Body::new(Full::from(body)));
+    let status = answer.extensions().get::<StatusOverride>();
+    let status = status.map_or(route.spec.success_status, |status| status.0);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    put_headers(headers, &answer);
+    Ok(response)
+}
+
+/// Copies the headers a method set.
+pub(super) fn put_headers<T>(headers: &mut HeaderMap, answer: &tonic::Response<T>) {
+    for (name, value) in guard::headers_of(answer) {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_bytes(value);
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// Writes an answer and names its type.
+pub(super) fn write(
+    schema: &Schema,
+    route: &Route,
+    plurality: Plurality,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<HeaderValue, crate::transcode::wire::Malformed> {
+    let rules = Rules::of(route.spec.profile);
+    let row = schema.message(route.output);
+    if row.name == HTTP_BODY {
+        return raw(wire, out);
+    }
+    let alike = route.spec.one_or_many.or(route.binding.response_body);
+    let Some(at) = alike.and_then(|name| row.position(name, usize::MAX)) else {
+        encode::message(schema, rules, route.output, wire, out)?;
+        return Ok(JSON);
+    };
+    if let Type::Message(id) = row.fields[usize::from(at)].kind
+        && schema.message(id).name == HTTP_BODY
+    {
+        return raw(encode::bytes_of(wire, row.fields[usize::from(at)].number)?, out);
+    }
+    encode::field(schema, rules, route.output, at, wire, out)?;
+    // One object was sent, so one is answered rather than a list of one.
+    if route.spec.one_or_many.is_some() && plurality == Plurality::One && out.len() > 2 {
+        out.pop();
+        out.remove(0);
+    }
+    Ok(JSON)
+}
+
+/// `google.api.HttpBody`: bytes with a type of their own.
+fn raw(
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<HeaderValue, crate::transcode::wire::Malformed> {
+    let kind = encode::bytes_of(wire, 1)?;
+    out.extend_from_slice(encode::bytes_of(wire, 2)?);
+    let fallback = HeaderValue::from_static("application/octet-stream");
+    Ok(HeaderValue::from_bytes(kind).ok().filter(|k| !k.is_empty()).unwrap_or(fallback))
+}

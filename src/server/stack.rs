@@ -1,0 +1,111 @@
+//! The layers around the edge, outermost first: trace, CORS, compression.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+use tonic::body::Body;
+use tower::{Layer as _, Service};
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{Compression, CompressionBody, CompressionLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
+
+use super::edge::Edge;
+use super::trace::{Trace, TraceLayer};
+
+/// Answers smaller than this are not worth compressing.
+const COMPRESS_ABOVE: u64 = 860;
+
+/// Everything a request passes.
+pub type Stack = Trace<Cors<Compression<EdgeService, Compressible>>>;
+
+/// Body of an answer.
+pub type Answered = CompressionBody<Body>;
+
+/// Which answers are compressed. Streams are not: a message must not wait in a
+/// compressor for the next one.
+#[derive(Debug, Clone, Copy)]
+pub struct Compressible;
+
+impl Predicate for Compressible {
+    fn should_compress<B: http_body::Body>(&self, response: &Response<B>) -> bool {
+        SizeAbove::new(COMPRESS_ABOVE)
+            .and(NotForContentType::GRPC)
+            .and(NotForContentType::SSE)
+            .and(NotForContentType::IMAGES)
+            .and(NotForContentType::const_new("application/x-ndjson"))
+            .should_compress(response)
+    }
+}
+
+/// Puts the layers around an edge.
+pub fn stack(edge: Arc<Edge>) -> Stack {
+    let shared = edge.shared().clone();
+    let compression = CompressionLayer::new().compress_when(Compressible);
+    let service = compression.layer(EdgeService(edge.clone()));
+    TraceLayer(shared).layer(cors(edge).layer(service))
+}
+
+/// Origins of the configuration may call with credentials; any other page may
+/// call what is meant for pages, which ignores cookies.
+fn cors(edge: Arc<Edge>) -> CorsLayer {
+    const EXPOSED: [&str; 8] = [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        "x-request-id",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "idempotent-replayed",
+    ];
+    let allowed = move |origin: &HeaderValue, parts: &Parts| {
+        let own = &edge.shared().cors_origins;
+        if own.iter().any(|own| own.as_bytes() == origin.as_bytes()) {
+            return true;
+        }
+        let asked = parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD);
+        let verb = asked.and_then(|verb| verb.to_str().ok());
+        edge.is_open(verb.unwrap_or(parts.method.as_str()), parts.uri.path())
+    };
+    let exposed = EXPOSED.into_iter().map(HeaderName::from_static);
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(allowed))
+        .allow_credentials(true)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(exposed.chain([RETRY_AFTER]).collect::<Vec<_>>())
+        .max_age(Duration::from_secs(3600))
+}
+
+/// The edge as a tower service.
+#[derive(Debug, Clone)]
+pub struct EdgeService(Arc<Edge>);
+
+impl Service<Request<Incoming>> for EdgeService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let edge = self.0.clone();
+        Box::pin(async move { Ok(edge.handle(request).await) })
+    }
+}
