@@ -5,13 +5,17 @@
 //! `products`, which keeps its data through [`db`].
 
 pub mod api;
+pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
 pub mod events;
 pub mod limit;
+pub mod owner;
 pub mod policy;
+pub mod products;
 pub mod server;
 pub mod transcode;

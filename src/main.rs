@@ -1,1 +1,10 @@
-fn main() {}
+//! The `apex` program: parses the command line and hands over.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    apex::cli::run()
+}

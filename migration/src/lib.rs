@@ -35,7 +35,9 @@ pub const PRODUCTS: [Product; 3] = [core::PRODUCT, account::PRODUCT, events::PRO
 impl MigratorTraitSelf for Product {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let steps = self.steps.iter();
-        steps.map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
+        steps
+            .map(|step| Box::new(*step) as Box<dyn MigrationTrait>)
+            .collect()
     }
 
     fn migration_table_name(&self) -> DynIden {

@@ -226,14 +226,20 @@ impl Directory {
         }
         let organization = principal.organization;
         if let Some(named) = choice {
-            let project = snapshot.find_project(named).and_then(|id| snapshot.projects.get(&id));
+            let project = snapshot
+                .find_project(named)
+                .and_then(|id| snapshot.projects.get(&id));
             let project = project.ok_or_else(unknown)?;
             let allowed = principal.is_operator() && organization.is_none()
                 || organization == Some(project.organization);
-            return if allowed { Ok(project.clone()) } else { Err(unknown()) };
+            return if allowed {
+                Ok(project.clone())
+            } else {
+                Err(unknown())
+            };
         }
-        let organization = organization
-            .ok_or_else(|| Error::invalid("Name a project with X-Project"))?;
+        let organization =
+            organization.ok_or_else(|| Error::invalid("Name a project with X-Project"))?;
         match snapshot.projects_of(organization) {
             [only] => snapshot.projects.get(only).cloned().ok_or_else(unknown),
             [] => Err(Error::invalid("The organization has no project yet")),
@@ -270,7 +276,9 @@ impl Snapshot {
 
     /// The projects of an organization, oldest first.
     pub fn projects_of(&self, organization: OrganizationId) -> &[ProjectId] {
-        self.projects_of.get(&organization).map_or(&[], Vec::as_slice)
+        self.projects_of
+            .get(&organization)
+            .map_or(&[], Vec::as_slice)
     }
 
     /// A project.
@@ -283,7 +291,8 @@ impl Snapshot {
         self.keys.values()
     }
 
-    fn find_project(&self, name: &str) -> Option<ProjectId> {
+    /// The project with this id or public key.
+    pub fn find_project(&self, name: &str) -> Option<ProjectId> {
         let by_key = || self.project_keys.get(name).map(|(id, _)| id);
         self.project_ids.get(name).or_else(by_key).copied()
     }
@@ -323,7 +332,11 @@ impl Snapshot {
             let role = Role::from_number(role.into())
                 .ok_or_else(|| Error::internal("a member has a role this version does not know"))?;
             fresh.members.insert((organization, user), role);
-            fresh.organizations_of.entry(user).or_default().push(organization);
+            fresh
+                .organizations_of
+                .entry(user)
+                .or_default()
+                .push(organization);
         }
         fresh.read_projects(connection).await?;
         fresh.read_keys(connection).await?;
@@ -357,7 +370,8 @@ impl Snapshot {
             let revoked: Option<i64> = row.try_get("", "revoked_at")?;
             let project = ProjectId(row.try_get("", "project")?);
             let valid = revoked.is_none() && self.projects.contains_key(&project);
-            self.project_keys.insert(row.try_get("", "key")?, (project, valid));
+            self.project_keys
+                .insert(row.try_get("", "key")?, (project, valid));
         }
         Ok(())
     }
@@ -396,7 +410,9 @@ impl Snapshot {
 async fn generation(connection: &impl ConnectionTrait) -> Result<i64> {
     let sql = "SELECT generation FROM credential_generation WHERE id = 1";
     let found = rows(connection, sql, []).await?;
-    let row = found.first().ok_or_else(|| Error::internal("no credential generation"))?;
+    let row = found
+        .first()
+        .ok_or_else(|| Error::internal("no credential generation"))?;
     Ok(row.try_get("", "generation")?)
 }
 

@@ -72,7 +72,9 @@ impl Passwords {
         self.run(move || {
             let parsed = PasswordHash::new(&hash);
             let right = parsed.is_ok_and(|parsed| {
-                Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok()
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &parsed)
+                    .is_ok()
             });
             right && known
         })
@@ -83,8 +85,10 @@ impl Passwords {
         let turn = self.turns.clone().acquire_owned();
         let turn = tokio::time::timeout(PATIENCE, turn).await;
         let Ok(Ok(turn)) = turn else {
-            return Err(Error::new(Kind::ResourceExhausted, "Too many sign-ins at once")
-                .retry_after(PATIENCE));
+            return Err(
+                Error::new(Kind::ResourceExhausted, "Too many sign-ins at once")
+                    .retry_after(PATIENCE),
+            );
         };
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -109,7 +113,12 @@ mod tests {
         let passwords = Passwords::new();
         let hash = passwords.hash("correct horse").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.verify("correct horse", Some(&hash)).await.unwrap());
+        assert!(
+            passwords
+                .verify("correct horse", Some(&hash))
+                .await
+                .unwrap()
+        );
         assert!(!passwords.verify("wrong horse", Some(&hash)).await.unwrap());
         assert!(!passwords.verify("anything", None).await.unwrap());
         assert!(passwords.hash("short").await.is_err());

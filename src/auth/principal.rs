@@ -106,7 +106,10 @@ impl FromStr for Plan {
             "trial" => Ok(Self::Trial),
             "starter" => Ok(Self::Starter),
             "scale" => Ok(Self::Scale),
-            _ => Err(Error::invalid_field("plan", "plan must be trial, starter or scale")),
+            _ => Err(Error::invalid_field(
+                "plan",
+                "plan must be trial, starter or scale",
+            )),
         }
     }
 }
@@ -117,10 +120,7 @@ pub struct Scopes(Vec<String>);
 
 impl Scopes {
     /// Reads a list of scopes: `*`, `<product>.read`, `<product>.write`.
-    pub fn parse<'a>(
-        scopes: impl IntoIterator<Item = &'a str>,
-        products: &[&str],
-    ) -> Result<Self> {
+    pub fn parse<'a>(scopes: impl IntoIterator<Item = &'a str>, products: &[&str]) -> Result<Self> {
         let mut list = Vec::new();
         for scope in scopes {
             let known = scope == "*"
@@ -144,7 +144,12 @@ impl Scopes {
 
     /// Reads what [`Scopes::stored`] wrote.
     pub fn from_stored(text: &str) -> Self {
-        Self(text.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect())
+        Self(
+            text.split(' ')
+                .filter(|s| !s.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// The form kept in the database.
@@ -197,7 +202,9 @@ impl Principal {
         if let (Actor::Key { scopes, .. }, Some(scope)) = (&self.actor, spec.scope)
             && !scopes.allow(scope)
         {
-            return Err(Error::forbidden(format!("The API key lacks the scope {scope}")));
+            return Err(Error::forbidden(format!(
+                "The API key lacks the scope {scope}"
+            )));
         }
         match self.actor {
             Actor::Operator | Actor::Anonymous | Actor::Page => Ok(()),

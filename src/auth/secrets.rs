@@ -73,8 +73,8 @@ impl SecretKey {
     fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0; 32];
         // HKDF only refuses lengths beyond 255 hashes; this is one.
-        let _ = Hkdf::<Sha256>::new(Some(b"apex"), &self.material)
-            .expand(purpose.as_bytes(), &mut key);
+        let _ =
+            Hkdf::<Sha256>::new(Some(b"apex"), &self.material).expand(purpose.as_bytes(), &mut key);
         key
     }
 }
@@ -142,14 +142,20 @@ impl Sealer {
             .filter(|(header, _)| header[0] == FORMAT)
             .ok_or_else(broken)?;
         let id = &header[1..=KEY_ID];
-        let (_, cipher) = self.0.iter().find(|(own, _)| own == id).ok_or_else(no_key)?;
+        let (_, cipher) = self
+            .0
+            .iter()
+            .find(|(own, _)| own == id)
+            .ok_or_else(no_key)?;
         let mut nonce = [0; NONCE];
         nonce.copy_from_slice(&header[1 + KEY_ID..]);
         let payload = Payload {
             msg: body,
             aad: place,
         };
-        cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| broken())
+        cipher
+            .decrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| broken())
     }
 }
 
@@ -162,7 +168,9 @@ mod tests {
     use super::*;
 
     fn keys(texts: &[&str]) -> SecretKeys {
-        SecretKeys(Arc::new(texts.iter().copied().map(SecretKey::new).collect()))
+        SecretKeys(Arc::new(
+            texts.iter().copied().map(SecretKey::new).collect(),
+        ))
     }
 
     #[test]
@@ -174,8 +182,16 @@ mod tests {
         assert!(old.open(&sealed, b"there").is_err());
         let rotated = Sealer::new(&keys(&["new", "old"]), "test");
         assert_eq!(rotated.open(&sealed, b"here").unwrap(), b"secret");
-        assert!(Sealer::new(&keys(&["new"]), "test").open(&sealed, b"here").is_err());
-        assert!(Sealer::new(&keys(&["old"]), "else").open(&sealed, b"here").is_err());
+        assert!(
+            Sealer::new(&keys(&["new"]), "test")
+                .open(&sealed, b"here")
+                .is_err()
+        );
+        assert!(
+            Sealer::new(&keys(&["old"]), "else")
+                .open(&sealed, b"here")
+                .is_err()
+        );
         assert!(old.open(&sealed[..20], b"here").is_err());
     }
 }

@@ -84,7 +84,11 @@ impl SessionTokens {
         validation.validate_exp = false;
         let keys = keys.derive("session").into_iter().map(|(id, key)| {
             let kid = URL_SAFE_NO_PAD.encode(id);
-            (kid, EncodingKey::from_secret(&key), DecodingKey::from_secret(&key))
+            (
+                kid,
+                EncodingKey::from_secret(&key),
+                DecodingKey::from_secret(&key),
+            )
         });
         Self {
             keys: keys.collect(),
@@ -96,8 +100,12 @@ impl SessionTokens {
 
     /// Begins a session, in the transaction of a sign-in.
     pub async fn begin(&self, tx: &Tx, user: UserId) -> Result<Secret> {
+        self.begin_at(tx, user, self.clock.micros()).await
+    }
+
+    /// Begins a session that counts from a given time.
+    pub async fn begin_at(&self, tx: &Tx, user: UserId, now: i64) -> Result<Secret> {
         let id = Uuid::now_v7().to_string();
-        let now = self.clock.micros();
         let values = [
             id.as_str().into(),
             user.into(),
@@ -107,8 +115,9 @@ impl SessionTokens {
         let sql = "INSERT INTO session (id, user_id, created_at, expires_at) \
                    VALUES ($1, $2, $3, $4)";
         let backend = tx.get_database_backend();
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-        self.sign(user, &id)
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+            .await?;
+        self.sign(user, &id, now.div_euclid(MICROS))
     }
 
     /// Ends a session.
@@ -116,7 +125,8 @@ impl SessionTokens {
         let sql = "UPDATE session SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
         let values = [self.clock.micros().into(), id.into()];
         let backend = tx.get_database_backend();
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+            .await?;
         Ok(())
     }
 
@@ -140,7 +150,7 @@ impl SessionTokens {
             })
         });
         match renewed.await? {
-            true => self.sign(user, &claims.sid).map(Some),
+            true => self.sign(user, &claims.sid, now).map(Some),
             false => Ok(None),
         }
     }
@@ -155,8 +165,7 @@ impl SessionTokens {
         cookie("", 0, secure)
     }
 
-    fn sign(&self, user: UserId, session: &str) -> Result<Secret> {
-        let now = self.clock.seconds();
+    fn sign(&self, user: UserId, session: &str, now: i64) -> Result<Secret> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),

@@ -78,5 +78,8 @@ fn random_text() -> String {
 
 /// 256 random bits in hexadecimal.
 pub(super) fn random_hex() -> String {
-    random_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    random_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

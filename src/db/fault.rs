@@ -36,9 +36,7 @@ impl From<Arc<DbErr>> for Error {
 fn worded(kind: Kind) -> Error {
     match kind {
         Kind::Unavailable => Error::unavailable("The database cannot be reached at the moment"),
-        Kind::ResourceExhausted => {
-            Error::unavailable("The disk is full").reason("STORAGE_FULL")
-        }
+        Kind::ResourceExhausted => Error::unavailable("The disk is full").reason("STORAGE_FULL"),
         Kind::DeadlineExceeded => Error::new(kind, "The query took longer than allowed"),
         _ => Error::new(Kind::Internal, "Internal server error"),
     }

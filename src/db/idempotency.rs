@@ -147,7 +147,9 @@ impl Attempt {
                    WHERE tenant = $1 AND method = $2 AND key = $3 AND expires_at > $4";
         let now = self.0.ledger.clock.micros();
         let values = self.slot_values().into_iter().chain([now.into()]);
-        let row = connection.query_one_raw(statement(connection, sql, values)).await?;
+        let row = connection
+            .query_one_raw(statement(connection, sql, values))
+            .await?;
         Ok(row.is_some())
     }
 
@@ -190,7 +192,12 @@ impl Attempt {
     /// Binds a sealed answer to its place, so that rows cannot be swapped.
     fn associated(&self) -> Vec<u8> {
         let slot = &self.0.slot;
-        [slot.tenant.as_bytes(), slot.method.as_bytes(), slot.key.as_bytes()].join(&0)
+        [
+            slot.tenant.as_bytes(),
+            slot.method.as_bytes(),
+            slot.key.as_bytes(),
+        ]
+        .join(&0)
     }
 }
 

@@ -6,14 +6,17 @@
 //! queued while the last one committed. Reads have connections of their own and
 //! end with the caller's deadline.
 
+pub mod backup;
 mod fault;
 pub mod idempotency;
 pub mod migrate;
 mod postgres;
 mod read;
 mod sqlite;
+pub mod tenancy;
 mod writer;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,7 +30,7 @@ pub use idempotency::{Attempt, Ledger};
 pub use read::Read;
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use read::Readers;
 use writer::Writer;
 
@@ -41,6 +44,8 @@ struct Inner {
     writer: Writer,
     /// A connection for migrations and health checks.
     admin: DatabaseConnection,
+    /// The embedded database's file.
+    file: Option<PathBuf>,
 }
 
 /// A transaction being written.
@@ -59,6 +64,7 @@ impl Db {
                 readers: Readers::shared(pool.clone()),
                 writer: Writer::shared(pool.clone()),
                 admin: pool,
+                file: None,
             }
         } else {
             let path = sqlite::path(url, config);
@@ -67,6 +73,7 @@ impl Db {
                 readers: sqlite::readers(&path, config),
                 writer: Writer::grouped(writer.clone()),
                 admin: writer,
+                file: Some(path),
             }
         };
         Ok(Self(Arc::new(inner)))
@@ -88,6 +95,17 @@ impl Db {
     /// A connection for migrations and health checks.
     pub fn admin(&self) -> &DatabaseConnection {
         &self.0.admin
+    }
+
+    /// Copies the embedded database to a new file; answers its size in bytes.
+    pub async fn backup(&self, target: &Path) -> Result<u64> {
+        match &self.0.file {
+            Some(source) => backup::copy(source, target).await,
+            None => Err(Error::new(
+                Kind::FailedPrecondition,
+                "this database is PostgreSQL's: use pg_dump",
+            )),
+        }
     }
 
     /// A connection to read with, until the deadline.

@@ -177,7 +177,9 @@ async fn commit(connection: &DatabaseConnection, group: Vec<Piece>) {
         Ok(tx) => tx,
         Err(error) => {
             let error = Arc::new(error);
-            return group.into_iter().for_each(|piece| piece.refuse(error.clone()));
+            return group
+                .into_iter()
+                .for_each(|piece| piece.refuse(error.clone()));
         }
     };
     let mut finishes = Vec::with_capacity(group.len());

@@ -70,12 +70,7 @@ impl std::fmt::Debug for Queued {
 
 impl Appender {
     /// Starts appending. `size` events may wait.
-    pub(super) fn start(
-        db: Db,
-        state: Arc<Mutex<State>>,
-        size: usize,
-        waiting: Gauge,
-    ) -> Self {
+    pub(super) fn start(db: Db, state: Arc<Mutex<State>>, size: usize, waiting: Gauge) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(run(db, state, receiver, waiting.clone()));
         Self {
@@ -93,7 +88,11 @@ impl Appender {
             Error::unavailable("Too many events are waiting to be written")
                 .reason("EVENT_QUEUE_FULL")
         };
-        let room = self.room.clone().try_acquire_many_owned(count).map_err(full)?;
+        let room = self
+            .room
+            .clone()
+            .try_acquire_many_owned(count)
+            .map_err(full)?;
         let (answer, outcome) = oneshot::channel();
         self.waiting.inc_by(job.events.len() as i64);
         let closed = || Error::unavailable("The server is shutting down");

@@ -110,7 +110,12 @@ pub(super) async fn append(
     insert::events(tx, &rows).await?;
     state.pending = state.position + rows.len() as i64;
     let positions = [state.pending.into()];
-    execute(tx, "UPDATE event_log SET value = $1 WHERE name = 'position'", positions).await?;
+    execute(
+        tx,
+        "UPDATE event_log SET value = $1 WHERE name = 'position'",
+        positions,
+    )
+    .await?;
     for (slot, job) in accepted {
         if let Ok(outcome) = &outcomes[slot] {
             finish(tx, job, outcome, received).await?;
@@ -149,8 +154,11 @@ async fn answered_elsewhere(tx: &Tx, job: &Job) -> Result<Option<Error>> {
         return Ok(None);
     }
     Ok(Some(
-        Error::new(Kind::Aborted, "This request was answered meanwhile; send it again")
-            .reason(reason::IDEMPOTENCY_IN_PROGRESS),
+        Error::new(
+            Kind::Aborted,
+            "This request was answered meanwhile; send it again",
+        )
+        .reason(reason::IDEMPOTENCY_IN_PROGRESS),
     ))
 }
 

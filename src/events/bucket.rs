@@ -93,7 +93,11 @@ fn split(from: i64, to: i64, level: Option<Level>, finest: Level, pieces: &mut V
         return;
     };
     let floor = level.floor(from);
-    let start = if floor == from { from } else { level.next(floor) };
+    let start = if floor == from {
+        from
+    } else {
+        level.next(floor)
+    };
     let end = level.floor(to);
     if start >= end {
         return split(from, to, level.smaller(), finest, pieces);
@@ -152,7 +156,11 @@ mod tests {
                 "Some(Quarter) 2024-03-02T22:00:00Z 2024-03-02T22:15:00Z",
             ]
         );
-        for (from, to) in [(from + 1, to - 1), (from, from + 5), (-5, 7 * 3600 * MICROS)] {
+        for (from, to) in [
+            (from + 1, to - 1),
+            (from, from + 5),
+            (-5, 7 * 3600 * MICROS),
+        ] {
             for finest in Level::ALL {
                 let pieces = cover(from, to, finest);
                 assert_eq!(pieces.first().unwrap().from, from);
@@ -167,7 +175,10 @@ mod tests {
     fn neighbours_are_joined() {
         let days = (1..=9).map(|day| at(&format!("2024-01-0{day}T00:00:00Z")));
         let days: Vec<i64> = days.collect();
-        let pieces = days.windows(2).flat_map(|w| cover(w[0], w[1], Level::Day)).collect();
+        let pieces = days
+            .windows(2)
+            .flat_map(|w| cover(w[0], w[1], Level::Day))
+            .collect();
         assert_eq!(joined(pieces).len(), 1);
     }
 }

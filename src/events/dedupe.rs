@@ -68,7 +68,10 @@ impl Recent {
 
     fn candidates(&self, fingerprint: u64) -> impl Iterator<Item = i64> + '_ {
         let first = self.first.get(&fingerprint).copied();
-        let more = self.more.iter().filter(move |e| e.fingerprint == fingerprint);
+        let more = self
+            .more
+            .iter()
+            .filter(move |e| e.fingerprint == fingerprint);
         first.into_iter().chain(more.map(|e| e.seq))
     }
 
@@ -207,7 +210,10 @@ impl Dedupe {
             .into_iter()
             .partition(|segment| segment.newest >= oldest);
         self.segments = kept;
-        expired.into_iter().map(|segment: Segment| segment.id).collect()
+        expired
+            .into_iter()
+            .map(|segment: Segment| segment.id)
+            .collect()
     }
 }
 
@@ -232,9 +238,9 @@ async fn confirm(
         }
         for (at, seq) in chunk {
             let event = events[*at];
-            let same = stored.get(seq).is_some_and(|(project, id)| {
-                *project == event.project && *id == event.client_id
-            });
+            let same = stored
+                .get(seq)
+                .is_some_and(|(project, id)| *project == event.project && *id == event.client_id);
             if same {
                 verdicts[*at] = Verdict::Duplicate;
             }

@@ -52,7 +52,9 @@ pub(super) async fn page(
 fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
     let own: Option<Vec<u8>> = row.try_get("", "own_id")?;
     let client_id: Option<String> = row.try_get("", "client_id")?;
-    let own = own.and_then(|bytes| Uuid::from_slice(&bytes).ok()).map(|id| id.to_string());
+    let own = own
+        .and_then(|bytes| Uuid::from_slice(&bytes).ok())
+        .map(|id| id.to_string());
     let currency: Option<String> = row.try_get("", "currency")?;
     let money = match currency {
         Some(currency) => Some(Money {

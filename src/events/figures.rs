@@ -55,7 +55,10 @@ impl Figures {
         self.events += other.events;
         self.visitors |= &other.visitors;
         for (currency, revenue) in &other.revenue {
-            self.revenue.entry(currency.clone()).or_default().add(*revenue);
+            self.revenue
+                .entry(currency.clone())
+                .or_default()
+                .add(*revenue);
         }
     }
 

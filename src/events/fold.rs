@@ -56,7 +56,8 @@ pub(super) async fn fold(db: &Db) -> Result<u64> {
     // Adding up tens of thousands of events is no work for an async thread.
     let added = tokio::task::spawn_blocking(move || add_up(&events)).await;
     let added = added.map_err(crate::error::Error::internal)??;
-    db.write(move |tx| Box::pin(store(tx, added, folded, last))).await?;
+    db.write(move |tx| Box::pin(store(tx, added, folded, last)))
+        .await?;
     Ok(count)
 }
 
@@ -169,7 +170,9 @@ async fn merge(
         slice.level.into(),
         slice.dimension.into(),
     ];
-    let values = own.into_iter().chain(buckets.iter().map(|bucket| (*bucket).into()));
+    let values = own
+        .into_iter()
+        .chain(buckets.iter().map(|bucket| (*bucket).into()));
     for row in rows(tx, &sql, values).await? {
         let key = Key {
             slice,
@@ -221,6 +224,7 @@ async fn upsert(tx: &Tx, chunk: &[(Key, Figures)]) -> Result<()> {
         ];
         values
     });
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?;
     Ok(())
 }

@@ -36,7 +36,10 @@ pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
         return arrays(tx, rows).await;
     }
     for chunk in rows.chunks(CHUNK) {
-        let sql = format!("INSERT INTO event ({COLUMNS}) VALUES {}", tuples(20, chunk.len()));
+        let sql = format!(
+            "INSERT INTO event ({COLUMNS}) VALUES {}",
+            tuples(20, chunk.len())
+        );
         let values = chunk.iter().flat_map(values);
         let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
         tx.execute_raw(statement).await?;
@@ -87,7 +90,9 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
         Value::Array(ArrayType::BigInt, Some(Box::new(values)))
     };
     let texts = |of: &dyn Fn(&NewEvent) -> Option<&str>| {
-        let values = rows.iter().map(|row| of(row.event).unwrap_or_default().into());
+        let values = rows
+            .iter()
+            .map(|row| of(row.event).unwrap_or_default().into());
         Value::Array(ArrayType::String, Some(Box::new(values.collect())))
     };
     let ids = rows.iter().map(|row| {
@@ -124,9 +129,17 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
     let selected = [
         "seq, project, time, received, name, audience::smallint, visitor".to_owned(),
         "NULLIF(id, ''::bytea)".to_owned(),
-        ["client_id", "origin", "path", "referrer", "utm_source", "utm_medium", "utm_campaign"]
-            .map(text)
-            .join(", "),
+        [
+            "client_id",
+            "origin",
+            "path",
+            "referrer",
+            "utm_source",
+            "utm_medium",
+            "utm_campaign",
+        ]
+        .map(text)
+        .join(", "),
         text("currency"),
         number("amount"),
         number("units"),

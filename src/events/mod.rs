@@ -92,7 +92,8 @@ impl EventLog {
         attempt: Option<Attempt>,
         keep: Keep,
     ) -> Result<Vec<Appended>> {
-        self.submit(events, None, attempt.map(|attempt| (attempt, keep))).await
+        self.submit(events, None, attempt.map(|attempt| (attempt, keep)))
+            .await
     }
 
     /// Appends events of a named stream and remembers how far it got.
@@ -110,12 +111,14 @@ impl EventLog {
         stream: Option<StreamPosition>,
         keep: Option<(Attempt, Keep)>,
     ) -> Result<Vec<Appended>> {
-        self.0.appender.append(Job {
-            events,
-            stream,
-            keep,
-        })
-        .await
+        self.0
+            .appender
+            .append(Job {
+                events,
+                stream,
+                keep,
+            })
+            .await
     }
 
     /// How far a named stream got; zero when it is new.
@@ -151,6 +154,28 @@ impl EventLog {
             answers.push(question::answer(&snapshot, question).await?);
         }
         Ok(answers)
+    }
+
+    /// How many events projects have stored so far.
+    pub async fn stored(&self, projects: &[ProjectId]) -> Result<i64> {
+        let snapshot = self.0.db.snapshot(None).await?;
+        let folded = fold::folded(&snapshot).await?;
+        let mut stored = 0;
+        for project in projects {
+            let rollups = "SELECT CAST(COALESCE(SUM(events), 0) AS BIGINT) AS n \
+                           FROM event_rollup \
+                           WHERE project = $1 AND level = 3 AND dimension = 0 AND name = ''";
+            let tail = "SELECT COUNT(*) AS n FROM event WHERE project = $1 AND seq > $2";
+            for (query, values) in [
+                (rollups, vec![(*project).into()]),
+                (tail, vec![(*project).into(), folded.into()]),
+            ] {
+                if let Some(row) = sql::rows(&snapshot, query, values).await?.first() {
+                    stored += row.try_get::<i64>("", "n")?;
+                }
+            }
+        }
+        Ok(stored)
     }
 
     /// Reads up to `limit` events after a position, in the order received.

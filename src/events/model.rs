@@ -117,7 +117,11 @@ impl Page {
     pub fn url(&self) -> Option<String> {
         match (&self.origin, &self.path) {
             (None, None) => None,
-            (origin, path) => Some([origin.as_deref(), path.as_deref()].map(Option::unwrap_or_default).concat()),
+            (origin, path) => Some(
+                [origin.as_deref(), path.as_deref()]
+                    .map(Option::unwrap_or_default)
+                    .concat(),
+            ),
         }
     }
 }
@@ -133,7 +137,9 @@ fn kept(value: &str) -> Option<String> {
 fn host(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
     let host = match place.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => place.split(':').next().unwrap_or_default(),
@@ -204,15 +210,24 @@ mod tests {
             "https://Shop.example.com:8443/caf%C3%A9?utm_source=a+b&utm_medium=&x=1#top",
             "https://user@News.example.org:80/item?id=1",
         );
-        assert_eq!(page.origin.as_deref(), Some("https://Shop.example.com:8443"));
+        assert_eq!(
+            page.origin.as_deref(),
+            Some("https://Shop.example.com:8443")
+        );
         assert_eq!(page.path.as_deref(), Some("/caf%C3%A9"));
         assert_eq!(page.utm_source.as_deref(), Some("a b"));
         assert_eq!(page.utm_medium, None);
         assert_eq!(page.referrer.as_deref(), Some("news.example.org"));
-        assert_eq!(page.url().as_deref(), Some("https://Shop.example.com:8443/caf%C3%A9"));
+        assert_eq!(
+            page.url().as_deref(),
+            Some("https://Shop.example.com:8443/caf%C3%A9")
+        );
         let own = Page::new("https://shop.example.com/b", "https://SHOP.example.com/a");
         assert_eq!(own.referrer, None);
-        assert_eq!(Page::new("/pricing?x", "").path.as_deref(), Some("/pricing"));
+        assert_eq!(
+            Page::new("/pricing?x", "").path.as_deref(),
+            Some("/pricing")
+        );
         assert_eq!(Page::new("", ""), Page::default());
         assert_eq!(Page::new("https://h", "").path, None);
     }

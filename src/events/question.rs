@@ -72,7 +72,9 @@ impl Question {
 
     /// The interval a time lies in.
     pub(super) fn interval(&self, time: i64) -> usize {
-        let after = self.boundaries.partition_point(|boundary| *boundary <= time);
+        let after = self
+            .boundaries
+            .partition_point(|boundary| *boundary <= time);
         after.saturating_sub(1)
     }
 
@@ -117,7 +119,9 @@ pub async fn answer(connection: &impl ConnectionTrait, question: &Question) -> R
         Some(_) => Level::Day,
     };
     let intervals = question.boundaries.windows(2);
-    let pieces = intervals.flat_map(|pair| cover(pair[0], pair[1], finest)).collect();
+    let pieces = intervals
+        .flat_map(|pair| cover(pair[0], pair[1], finest))
+        .collect();
     let names = names(connection, question, dimension).await?;
     for piece in joined(pieces) {
         match piece.level {

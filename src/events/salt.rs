@@ -44,7 +44,10 @@ impl Salts {
             hash.update(part.as_bytes());
         }
         hash.update(salt);
-        let id: String = hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let id: String = hash.finalize()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(Visitor::Cookieless(format!("~{id}")))
     }
 
@@ -84,8 +87,16 @@ async fn salt_of(tx: &Tx, day: i64) -> Result<[u8; 32]> {
     getrandom::fill(&mut fresh).map_err(|error| Error::internal(error.to_string()))?;
     let sql = "INSERT INTO event_salt (day, salt) VALUES ($1, $2) ON CONFLICT (day) DO NOTHING";
     execute(tx, sql, [day.into(), fresh.to_vec().into()]).await?;
-    let found = rows(tx, "SELECT salt FROM event_salt WHERE day = $1", [day.into()]).await?;
-    let row = found.first().ok_or_else(|| Error::internal("no salt of the day"))?;
+    let found = rows(
+        tx,
+        "SELECT salt FROM event_salt WHERE day = $1",
+        [day.into()],
+    )
+    .await?;
+    let row = found
+        .first()
+        .ok_or_else(|| Error::internal("no salt of the day"))?;
     let salt: Vec<u8> = row.try_get("", "salt")?;
-    salt.try_into().map_err(|_| Error::internal("a salt of another length"))
+    salt.try_into()
+        .map_err(|_| Error::internal("a salt of another length"))
 }

@@ -52,17 +52,15 @@ impl Draft {
             encode_filter(&self.filter).into(),
         ];
         let row = rows(tx, sql, values).await?;
-        let id = row.first().ok_or_else(|| Error::internal("no id of a segment"))?;
+        let id = row
+            .first()
+            .ok_or_else(|| Error::internal("no id of a segment"))?;
         let id: i64 = id.try_get("", "id")?;
         for page in self.entries.chunks(PAGE) {
             let bytes: Vec<u8> = page.iter().flat_map(encode_entry).collect();
             let sql = "INSERT INTO event_segment_page (segment, first, entries) \
                        VALUES ($1, $2, $3)";
-            let values = [
-                id.into(),
-                ordered(page[0].fingerprint).into(),
-                bytes.into(),
-            ];
+            let values = [id.into(), ordered(page[0].fingerprint).into(), bytes.into()];
             execute(tx, sql, values).await?;
         }
         Ok(Segment {
@@ -99,7 +97,12 @@ impl Segment {
         for id in ids {
             let sql = "DELETE FROM event_segment_page WHERE segment = $1";
             execute(tx, sql, [(*id).into()]).await?;
-            execute(tx, "DELETE FROM event_segment WHERE id = $1", [(*id).into()]).await?;
+            execute(
+                tx,
+                "DELETE FROM event_segment WHERE id = $1",
+                [(*id).into()],
+            )
+            .await?;
         }
         Ok(())
     }
@@ -119,7 +122,11 @@ impl Segment {
         for row in rows(tx, sql, values).await? {
             let bytes: Vec<u8> = row.try_get("", "entries")?;
             let entries = bytes.chunks_exact(ENTRY).filter_map(decode_entry);
-            found.extend(entries.filter(|e| e.fingerprint == fingerprint).map(|e| e.seq));
+            found.extend(
+                entries
+                    .filter(|e| e.fingerprint == fingerprint)
+                    .map(|e| e.seq),
+            );
         }
         Ok(found)
     }
@@ -165,7 +172,9 @@ fn decode_filter(bytes: &[u8]) -> Option<BinaryFuse16> {
     let (segment_length, rest) = rest.split_first_chunk()?;
     let (segment_length_mask, rest) = rest.split_first_chunk()?;
     let (segment_count_length, rest) = rest.split_first_chunk()?;
-    let fingerprints = rest.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let fingerprints = rest
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     Some(BinaryFuse16 {
         descriptor: Descriptor {
             seed: u64::from_le_bytes(*seed),
@@ -191,8 +200,14 @@ mod tests {
             .collect();
         let draft = Draft::new(entries.clone()).unwrap();
         let filter = decode_filter(&encode_filter(&draft.filter)).unwrap();
-        assert!(entries.iter().all(|entry| filter.contains(&entry.fingerprint)));
-        let wrong = (0..100_000_u64).filter(|n| filter.contains(&(n | 1 << 62))).count();
+        assert!(
+            entries
+                .iter()
+                .all(|entry| filter.contains(&entry.fingerprint))
+        );
+        let wrong = (0..100_000_u64)
+            .filter(|n| filter.contains(&(n | 1 << 62)))
+            .count();
         assert!(wrong < 20, "{wrong} false matches");
         assert!(decode_filter(&[0; 5]).is_none());
     }

@@ -42,7 +42,10 @@ async fn fold_on(log: Weak<Inner>, tail: Gauge) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(cause = error.log_cause(), "cannot fold events; will try again");
+                    tracing::warn!(
+                        cause = error.log_cause(),
+                        "cannot fold events; will try again"
+                    );
                     break;
                 }
             }
@@ -82,10 +85,16 @@ async fn seal_on(log: Weak<Inner>, state: Arc<Mutex<State>>) {
             sealed_at = tokio::time::Instant::now();
         }
         if let Err(error) = seal(&log, &state, all).await {
-            tracing::warn!(cause = error.log_cause(), "cannot seal fingerprints; will try again");
+            tracing::warn!(
+                cause = error.log_cause(),
+                "cannot seal fingerprints; will try again"
+            );
         }
         if let Err(error) = log.salts.forget().await {
-            tracing::warn!(cause = error.log_cause(), "cannot destroy an old salt; will try again");
+            tracing::warn!(
+                cause = error.log_cause(),
+                "cannot destroy an old salt; will try again"
+            );
         }
     }
 }

@@ -66,7 +66,10 @@ impl Visitors {
         for event in events {
             let key = key_of(event);
             if self.cache.get(&key).is_none() && !self.pending.contains_key(&key) {
-                unknown.entry(event.project).or_default().push(&event.visitor);
+                unknown
+                    .entry(event.project)
+                    .or_default()
+                    .push(&event.visitor);
                 // Zero marks it as being looked up, so that it is asked for once.
                 self.pending.insert(key, 0);
             }
@@ -78,7 +81,9 @@ impl Visitors {
         let known = |event: &&NewEvent| {
             let key = key_of(event);
             let pending = self.pending.get(&key).copied();
-            pending.or_else(|| self.cache.peek(&key).copied()).unwrap_or_default()
+            pending
+                .or_else(|| self.cache.peek(&key).copied())
+                .unwrap_or_default()
         };
         Ok(events.iter().map(known).collect())
     }
@@ -113,7 +118,9 @@ impl Visitors {
             let next = self.counter(tx, project, cookieless).await?;
             let full = next == COOKIELESS || next == u32::MAX;
             if full {
-                return Err(Error::internal("a project has more visitors than can be numbered"));
+                return Err(Error::internal(
+                    "a project has more visitors than can be numbered",
+                ));
             }
             self.pending_next.insert((project, cookieless), next + 1);
             self.pending.insert(key(visitor), next);
@@ -136,7 +143,8 @@ impl Visitors {
                     i64::from(ordinal).into(),
                 ]
             });
-            tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+            tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+                .await?;
         }
         Ok(())
     }
@@ -144,7 +152,10 @@ impl Visitors {
     /// The next free number. Numbers begin at 1: zero is nobody.
     async fn counter(&self, tx: &Tx, project: ProjectId, cookieless: bool) -> Result<u32> {
         let slot = (project, cookieless);
-        let known = self.pending_next.get(&slot).or_else(|| self.next.get(&slot));
+        let known = self
+            .pending_next
+            .get(&slot)
+            .or_else(|| self.next.get(&slot));
         if let Some(next) = known {
             return Ok(*next);
         }
@@ -154,7 +165,11 @@ impl Visitors {
         };
         let sql = "SELECT MAX(ordinal) AS last FROM event_visitor \
                    WHERE project = $1 AND ordinal >= $2 AND ordinal < $3";
-        let values = [project.into(), i64::from(low).into(), i64::from(high).into()];
+        let values = [
+            project.into(),
+            i64::from(low).into(),
+            i64::from(high).into(),
+        ];
         let found = rows(tx, sql, values).await?;
         let last: Option<i64> = match found.first() {
             Some(row) => row.try_get("", "last")?,

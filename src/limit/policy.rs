@@ -47,7 +47,9 @@ impl Limits {
         let mut groups = HashMap::new();
         for (at, (name, limit)) in config.limits.iter().enumerate() {
             if limit.limit == 0 || limit.window.0.is_zero() {
-                return Err(ConfigError(format!("limits.{name}: limit and window are positive")));
+                return Err(ConfigError(format!(
+                    "limits.{name}: limit and window are positive"
+                )));
             }
             let figures = Figures {
                 limit: limit.limit,
@@ -56,9 +58,14 @@ impl Limits {
             };
             groups.insert(name.clone(), (at as u16, figures, limit.per));
         }
-        if let Some(spec) = methods.iter().find(|spec| !groups.contains_key(spec.rate_group)) {
+        if let Some(spec) = methods
+            .iter()
+            .find(|spec| !groups.contains_key(spec.rate_group))
+        {
             let (group, path) = (spec.rate_group, spec.path);
-            return Err(ConfigError(format!("limits.{group} is missing; {path} needs it")));
+            return Err(ConfigError(format!(
+                "limits.{group} is missing; {path} needs it"
+            )));
         }
         Ok(Self(Arc::new(Inner {
             enabled: config.rate_limit_enabled,
@@ -81,7 +88,12 @@ impl Limits {
     /// Says how a group stands for somebody.
     pub async fn peek(&self, group: &str, subject: Subject<'_>) -> Option<Standing> {
         let (key, figures) = self.counter(group, subject)?;
-        Some(self.0.counters.peek(key, figures, self.0.clock.micros()).await)
+        Some(
+            self.0
+                .counters
+                .peek(key, figures, self.0.clock.micros())
+                .await,
+        )
     }
 
     /// Names of all groups.
@@ -130,7 +142,9 @@ fn of_caller(principal: &Principal, address: IpAddr, per: Per) -> u128 {
         Per::Key => match &principal.actor {
             Actor::Key { number, .. } => tagged(1, *number),
             Actor::Session { id } => xxh3_128(id.as_bytes()),
-            Actor::Page => principal.project.map_or_else(by_address, |id| tagged(4, id.0)),
+            Actor::Page => principal
+                .project
+                .map_or_else(by_address, |id| tagged(4, id.0)),
             Actor::Anonymous | Actor::Operator => by_address(),
         },
     }

@@ -260,6 +260,7 @@ impl Reader<'_> {
 }
 
 /// The extensions that carry our options, as far as the pool knows them.
+#[derive(Debug)]
 pub struct Options {
     service: Option<ExtensionDescriptor>,
     method: Option<ExtensionDescriptor>,

@@ -134,7 +134,10 @@ impl Call {
     /// parameter, or the only one there is.
     pub fn project(&self) -> Result<ProjectRef> {
         let choice = self.0.project_choice.as_deref();
-        self.0.shared.directory.project_of(&self.0.principal, choice)
+        self.0
+            .shared
+            .directory
+            .project_of(&self.0.principal, choice)
     }
 
     /// The id of the project the call is for.

@@ -107,7 +107,10 @@ impl Violations {
         } else if text.contains('\0') {
             self.add(field, format!("{label} must not contain U+0000"));
         } else if text.len() < rule.min as usize {
-            self.add(field, format!("{label} must have at least {} bytes", rule.min));
+            self.add(
+                field,
+                format!("{label} must have at least {} bytes", rule.min),
+            );
         } else if let Some(max) = rule.max.filter(|max| text.len() > *max as usize) {
             self.add(field, format!("{label} must have at most {max} bytes"));
         } else if rule.pattern.is_some_and(|pattern| !pattern.is_match(text)) {

@@ -33,7 +33,9 @@ pub(super) fn client(
     trusted_proxies: &[IpNet],
 ) -> Client {
     let headers = &parts.headers;
-    let direct = peer.address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
+    let direct = peer
+        .address
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
     let direct = direct.to_canonical();
     let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|net| net.contains(&address));
     let (mut address, mut secure) = (direct, peer.secure || peer.is_operator());
@@ -44,7 +46,11 @@ pub(super) fn client(
         }
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
+    let host = parts
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or(host);
     Client {
         address,
         secure,
@@ -78,7 +84,9 @@ fn forwarded_for(
 fn parse(entry: &str) -> Option<IpAddr> {
     let plain = entry.parse().ok();
     let with_port = || entry.parse::<SocketAddr>().ok().map(|a| a.ip());
-    plain.or_else(with_port).map(|address: IpAddr| address.to_canonical())
+    plain
+        .or_else(with_port)
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 fn last_value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -110,8 +118,14 @@ mod tests {
         assert_eq!(address("10.0.0.1:5", &["9.9.9.9"]), "9.9.9.9");
         // What the client wrote itself stands to the left.
         assert_eq!(address("10.0.0.1:5", &["6.6.6.6, 9.9.9.9"]), "9.9.9.9");
-        assert_eq!(address("10.0.0.1:5", &["6.6.6.6", "9.9.9.9, 10.0.0.2"]), "9.9.9.9");
+        assert_eq!(
+            address("10.0.0.1:5", &["6.6.6.6", "9.9.9.9, 10.0.0.2"]),
+            "9.9.9.9"
+        );
         assert_eq!(address("10.0.0.1:5", &["nonsense"]), "10.0.0.1");
-        assert_eq!(address("[::ffff:10.0.0.1]:5", &["2001:db8::1"]), "2001:db8::1");
+        assert_eq!(
+            address("[::ffff:10.0.0.1]:5", &["2001:db8::1"]),
+            "2001:db8::1"
+        );
     }
 }

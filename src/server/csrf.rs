@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// Refuses a request that another site's page made.
 pub(super) fn check(headers: &HeaderMap, host: Option<&str>, allowed: &[String]) -> Result<()> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
+    let origin = headers
+        .get(ORIGIN)
+        .map(|origin| origin.to_str().unwrap_or("null"));
     if origin.is_some_and(|origin| allowed.iter().any(|own| own == origin)) {
         return Ok(());
     }

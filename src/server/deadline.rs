@@ -37,7 +37,10 @@ fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {
     let Some(value) = headers.get("x-server-timeout") else {
         return Ok(None);
     };
-    let seconds = value.to_str().ok().and_then(|text| text.parse::<f64>().ok());
+    let seconds = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok());
     let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let wait = wait.ok_or_else(|| Error::invalid("X-Server-Timeout must be seconds"))?;
     Ok(Some(wait))
@@ -66,7 +69,10 @@ mod tests {
     #[test]
     fn grpc_timeouts() {
         assert_eq!(grpc("50m"), Some(Duration::from_millis(50)));
-        assert_eq!(grpc("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            grpc("99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
         for bad in ["", "m", "-1m", "1", "1x", "123456789S", "1.5S", " 1S", "1é"] {
             assert_eq!(grpc(bad), None, "{bad}");
         }

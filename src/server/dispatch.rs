@@ -50,6 +50,15 @@ pub enum Answer {
     Many(Response<Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>>),
 }
 
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::One(_) => "One",
+            Self::Many(_) => "Many",
+        })
+    }
+}
+
 /// Erases the type of a generated gRPC server.
 pub fn grpc<S>(server: S) -> GrpcService
 where
@@ -77,7 +86,9 @@ where
     let response = method(decoded(request)?).await?;
     let (metadata, message, extensions) = response.into_parts();
     let bytes = Bytes::from(message.encode_to_vec());
-    Ok(Answer::One(Response::from_parts(metadata, bytes, extensions)))
+    Ok(Answer::One(Response::from_parts(
+        metadata, bytes, extensions,
+    )))
 }
 
 /// Calls a method with a stream of answers.

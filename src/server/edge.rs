@@ -19,13 +19,13 @@ use tower::{Layer as _, Service as _};
 
 use super::call::{Admitted, Call, Client};
 use super::client::{Peer, client};
+use super::deadline;
 use super::dispatch::{Endpoint, GrpcService, MessageLimits};
 use super::gate::{self, Passage, Visitor};
 use super::resolve::{self, Protocol};
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
 use super::shared::Shared;
-use super::deadline;
 use crate::error::{Error, Kind, Result, reason};
 use crate::policy::MethodSpec;
 use crate::transcode::router::{Found, Route, Router};
@@ -47,7 +47,9 @@ pub struct Edge {
 
 impl std::fmt::Debug for Edge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Edge").field("methods", &self.methods.len()).finish_non_exhaustive()
+        f.debug_struct("Edge")
+            .field("methods", &self.methods.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +74,10 @@ impl Edge {
             decoding: shared.transport.max_message_in,
             encoding: shared.transport.max_message_out,
         };
-        let grpc = endpoints.iter().map(|e| (e.service(), e.grpc(limits))).collect();
+        let grpc = endpoints
+            .iter()
+            .map(|e| (e.service(), e.grpc(limits)))
+            .collect();
         let endpoints = endpoints.into_iter().map(|e| (e.service(), e)).collect();
         Self {
             shared,
@@ -271,13 +276,23 @@ impl Visit<'_> {
         let unmounted = || Status::unimplemented("The service is not mounted");
         let endpoint = self.edge.endpoints.get(route.spec.service.name);
         let endpoint = endpoint.ok_or_else(unmounted)?;
-        rest::call(self.edge.schema, endpoint.as_ref(), route, call, parts, body).await
+        rest::call(
+            self.edge.schema,
+            endpoint.as_ref(),
+            route,
+            call,
+            parts,
+            body,
+        )
+        .await
     }
 
     fn body_limits(&self, spec: &MethodSpec) -> BodyLimits {
         let transport = &self.shared().transport;
         BodyLimits {
-            bytes: spec.body_limit.map_or(transport.max_body, |limit| limit as usize),
+            bytes: spec
+                .body_limit
+                .map_or(transport.max_body, |limit| limit as usize),
             time: transport.body_timeout.0,
         }
     }
@@ -293,9 +308,15 @@ impl Visit<'_> {
         if self.crowded {
             return Err(Error::unavailable("Too many requests at once").reason("OVERLOADED"));
         }
-        if parts.uri.path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI) {
-            return Err(Error::invalid(format!("The URL is longer than {MAX_URI} bytes"))
-                .reason(reason::URI_TOO_LONG));
+        if parts
+            .uri
+            .path_and_query()
+            .is_some_and(|uri| uri.as_str().len() > MAX_URI)
+        {
+            return Err(
+                Error::invalid(format!("The URL is longer than {MAX_URI} bytes"))
+                    .reason(reason::URI_TOO_LONG),
+            );
         }
         let visitor = Visitor {
             spec,
@@ -365,6 +386,10 @@ impl Visit<'_> {
         spec: &'static MethodSpec,
         call: Option<Call>,
     ) -> Response<Body> {
+        let organization = call.as_ref().and_then(|call| call.principal().organization);
+        if let Some(organization) = organization {
+            self.shared().requests.add(organization);
+        }
         if let Some(standing) = passage.standing {
             if !standing.allowed {
                 self.shared().metrics.refused(spec.rate_group);
@@ -394,9 +419,15 @@ impl Visit<'_> {
     /// A session in use is kept alive: once a day it is signed anew.
     async fn renewed(&self, passage: &Passage) -> Option<HeaderValue> {
         let claims = passage.session.as_ref()?;
-        let renewed = self.shared().sessions.renew(&self.shared().db, claims).await;
+        let renewed = self
+            .shared()
+            .sessions
+            .renew(&self.shared().db, claims)
+            .await;
         match renewed {
-            Ok(token) => token.map(|token| self.shared().sessions.cookie(&token, self.client.secure)),
+            Ok(token) => {
+                token.map(|token| self.shared().sessions.cookie(&token, self.client.secure))
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot renew a session");
                 None
@@ -418,7 +449,9 @@ async fn bounded(
                 let error = Error::new(Kind::DeadlineExceeded, "The deadline has passed");
                 call.status_of(error)
             };
-            tokio::time::timeout_at(deadline.into(), work).await.map_err(late)?
+            tokio::time::timeout_at(deadline.into(), work)
+                .await
+                .map_err(late)?
         }
     };
     match outcome {

@@ -46,7 +46,9 @@ impl Visitor<'_> {
             Ok(principal) => principal,
             Err(error) => return Err(self.count_stranger(shared, passage, error).await),
         };
-        let allowed = principal.authorize(spec).and_then(|()| self.same_site(shared));
+        let allowed = principal
+            .authorize(spec)
+            .and_then(|()| self.same_site(shared));
         let caller = Subject::Caller(&principal, self.client.address);
         if let Err(error) = allowed {
             passage.standing = shared.limits.peek(spec.rate_group, caller).await;
@@ -62,12 +64,7 @@ impl Visitor<'_> {
 
     /// A stranger is counted by address, and refused as too many before as
     /// unknown. Callers with a valid credential are never held back by it.
-    async fn count_stranger(
-        self,
-        shared: &Shared,
-        passage: &mut Passage,
-        error: Error,
-    ) -> Error {
+    async fn count_stranger(self, shared: &Shared, passage: &mut Passage, error: Error) -> Error {
         passage.standing = address_standing(shared, self.client).await;
         match within(passage.standing, self.spec.dialect) {
             Ok(()) => error,
@@ -128,7 +125,10 @@ impl Visitor<'_> {
         };
         let invalid = || Error::unauthenticated("The session is over; sign in again");
         let claims = shared.sessions.verify(token).ok_or_else(invalid)?;
-        let principal = shared.directory.session(&claims, choice)?.ok_or_else(invalid)?;
+        let principal = shared
+            .directory
+            .session(&claims, choice)?
+            .ok_or_else(invalid)?;
         if bearer.is_none() {
             passage.session = Some(claims);
         }
@@ -141,7 +141,10 @@ impl Visitor<'_> {
         };
         let id = value.to_str().ok().and_then(|text| text.parse().ok());
         let id = id.ok_or_else(|| {
-            Error::invalid_field("X-Organization", "X-Organization must be an organization's id")
+            Error::invalid_field(
+                "X-Organization",
+                "X-Organization must be an organization's id",
+            )
         })?;
         Ok(Some(OrganizationId(id)))
     }
@@ -155,7 +158,11 @@ impl Visitor<'_> {
         if !self.is_unsafe || explicit || open {
             return Ok(());
         }
-        csrf::check(self.headers, self.client.host.as_deref(), &shared.cors_origins)
+        csrf::check(
+            self.headers,
+            self.client.host.as_deref(),
+            &shared.cors_origins,
+        )
     }
 }
 
@@ -199,7 +206,10 @@ fn is_jwt(token: &str) -> bool {
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         (name == SESSION_COOKIE).then_some(value)

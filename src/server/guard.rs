@@ -50,7 +50,9 @@ where
     let (call, message) = admitted(spec, request)?;
     check(&message).map_err(|error| call.status_of(error))?;
     let answer = method(call.clone(), message).await;
-    answer.map(Response::new).map_err(|error| call.status_of(error))
+    answer
+        .map(Response::new)
+        .map_err(|error| call.status_of(error))
 }
 
 /// A method with a stream of requests and one answer.
@@ -82,7 +84,9 @@ where
 {
     let (call, messages) = admitted(spec, request)?;
     let answer = method(call.clone(), checked(messages)).await;
-    answer.map(Response::new).map_err(|error| call.status_of(error))
+    answer
+        .map(Response::new)
+        .map_err(|error| call.status_of(error))
 }
 
 /// The call the gate admitted. A request that did not pass the gate, or passed

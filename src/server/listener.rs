@@ -38,7 +38,9 @@ pub struct Listener {
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listener").field("tcp", &self.tcp).finish_non_exhaustive()
+        f.debug_struct("Listener")
+            .field("tcp", &self.tcp)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,6 +116,15 @@ async fn accept_operator(listener: Option<&UnixListener>) -> io::Result<tokio::n
     }
 }
 
+/// The other end of a connection of the operator's: its socket can be opened by
+/// nobody else, nor can a connection that never leaves the process.
+pub(crate) fn operator_peer() -> Peer {
+    Peer {
+        address: None,
+        secure: false,
+    }
+}
+
 /// Connections at once, in all and per address.
 #[derive(Clone)]
 struct Crowd {
@@ -142,7 +153,10 @@ impl Crowd {
         if self.all.load(Ordering::Relaxed) >= bounds.max_connections {
             return None;
         }
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_address = self
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_default();
         if *count >= bounds.max_connections_per_address {
             return None;
@@ -162,7 +176,10 @@ impl Drop for Place {
         let crowd = &self.crowd;
         crowd.all.fetch_sub(1, Ordering::Relaxed);
         crowd.shared.metrics.connections.dec();
-        let mut by_address = crowd.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_address = crowd
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = by_address.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -209,11 +226,7 @@ impl Server {
     }
 
     async fn operator(self, stream: tokio::net::UnixStream) {
-        let peer = Peer {
-            address: None,
-            secure: false,
-        };
-        self.connection(stream, peer).await;
+        self.connection(stream, operator_peer()).await;
     }
 
     async fn connection<I>(mut self, io: I, peer: Peer)

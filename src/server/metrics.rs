@@ -55,7 +55,11 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("apex");
         let requests = Family::default();
-        registry.register("requests", "Requests answered, by HTTP status", requests.clone());
+        registry.register(
+            "requests",
+            "Requests answered, by HTTP status",
+            requests.clone(),
+        );
         let buckets: fn() -> Histogram = || Histogram::new(BUCKETS);
         let latency = Family::new_with_constructor(buckets);
         registry.register_with_unit(
@@ -102,7 +106,9 @@ impl Metrics {
         };
         self.requests.get_or_create(&labels).inc();
         let labels = MethodLabels { method };
-        self.latency.get_or_create(&labels).observe(took.as_secs_f64());
+        self.latency
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// Counts a request that a rate limit refused.

@@ -23,6 +23,7 @@ mod stream;
 mod trace;
 
 pub use call::{Call, Client, Replies, Reply, Requests};
+pub use client::Peer;
 pub use edge::Edge;
 pub use shared::Shared;
 pub use stack::{Stack, stack};

@@ -16,7 +16,9 @@ pub(super) enum Protocol {
 
 impl Protocol {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let kind = headers.get(CONTENT_TYPE).map_or(b"".as_slice(), |v| v.as_bytes());
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .map_or(b"".as_slice(), |v| v.as_bytes());
         if kind.starts_with(b"application/grpc-web") {
             Self::GrpcWeb
         } else if kind.starts_with(b"application/grpc") {
@@ -37,7 +39,9 @@ impl Protocol {
 
 /// The project a request names, by header or parameter.
 pub(super) fn project_choice(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
-    let header = headers.get("x-project").or_else(|| headers.get("x-apex-project"));
+    let header = headers
+        .get("x-project")
+        .or_else(|| headers.get("x-apex-project"));
     if let Some(value) = header {
         return value.to_str().ok().map(str::to_owned);
     }

@@ -43,16 +43,23 @@ impl Manner {
     /// The manner of a path that no method owns: of the product its host belongs
     /// to, else of the longest prefix a service claims.
     pub(super) fn of_path(shared: &Shared, path: &str, host: Option<&str>) -> Self {
-        let product = shared.hosts.iter().find(|(own, _)| Some(own.as_str()) == host);
-        let by_host = product.and_then(|(_, product)| {
-            SERVICES.iter().find(|service| service.product == product)
-        });
+        let product = shared
+            .hosts
+            .iter()
+            .find(|(own, _)| Some(own.as_str()) == host);
+        let by_host = product
+            .and_then(|(_, product)| SERVICES.iter().find(|service| service.product == product));
         let by_prefix = || {
             let claims = SERVICES.iter().flat_map(|service| {
-                let own = service.owns.iter().filter(|prefix| path.starts_with(**prefix));
+                let own = service
+                    .owns
+                    .iter()
+                    .filter(|prefix| path.starts_with(**prefix));
                 own.map(move |prefix| (prefix.len(), service))
             });
-            claims.max_by_key(|(len, _)| *len).map(|(_, service)| service)
+            claims
+                .max_by_key(|(len, _)| *len)
+                .map(|(_, service)| service)
         };
         match by_host.or_else(by_prefix) {
             Some(service) => Self {

@@ -52,7 +52,9 @@ pub(super) async fn pick<'r>(
         None => &[],
     };
     let holds = |when: &When| circumstance(when, parts, bytes, has_credential);
-    let hit = candidates.iter().find(|route| route.spec.when.iter().any(holds));
+    let hit = candidates
+        .iter()
+        .find(|route| route.spec.when.iter().any(holds));
     (hit.copied().unwrap_or(owner), read)
 }
 
@@ -62,12 +64,22 @@ fn circumstance(
     body: &[u8],
     has_credential: bool,
 ) -> bool {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let text = || std::str::from_utf8(body).unwrap_or_default().trim_start();
     let query = || parts.uri.query().unwrap_or_default().split('&');
-    when.credential.is_none_or(|wanted| wanted == has_credential)
-        && when.service_method.is_none_or(|name| header("x-service-method") == Some(name))
-        && when.accept.is_none_or(|kind| header(ACCEPT.as_str()).is_some_and(|a| a.contains(kind)))
+    when.credential
+        .is_none_or(|wanted| wanted == has_credential)
+        && when
+            .service_method
+            .is_none_or(|name| header("x-service-method") == Some(name))
+        && when
+            .accept
+            .is_none_or(|kind| header(ACCEPT.as_str()).is_some_and(|a| a.contains(kind)))
         && when.query.is_none_or(|pair| query().any(|own| own == pair))
         && (!when.body_array || text().starts_with('['))
         && when.body_member.is_none_or(|name| {
@@ -84,11 +96,7 @@ pub(super) struct BodyLimits {
 }
 
 /// Reads and decompresses a body.
-pub(super) async fn read_body(
-    headers: &HeaderMap,
-    body: Incoming,
-    limits: BodyLimits,
-) -> ReadBody {
+pub(super) async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyLimits) -> ReadBody {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -171,7 +179,12 @@ fn check_content_type(headers: &HeaderMap, spec: &MethodSpec, body: &[u8]) -> Re
         return Ok(());
     };
     let value = value.to_str().unwrap_or_default();
-    let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let is_json = kind == "application/json" || kind.ends_with("+json");
     let from_page = spec.auth == Auth::ProjectKey && kind == "text/plain";
     if is_json || from_page || spec.input == HTTP_BODY {
@@ -263,7 +276,10 @@ pub(super) fn write(
     if let Type::Message(id) = row.fields[usize::from(at)].kind
         && schema.message(id).name == HTTP_BODY
     {
-        return raw(encode::bytes_of(wire, row.fields[usize::from(at)].number)?, out);
+        return raw(
+            encode::bytes_of(wire, row.fields[usize::from(at)].number)?,
+            out,
+        );
     }
     encode::field(schema, rules, route.output, at, wire, out)?;
     // One object was sent, so one is answered rather than a list of one.
@@ -275,12 +291,12 @@ pub(super) fn write(
 }
 
 /// `google.api.HttpBody`: bytes with a type of their own.
-fn raw(
-    wire: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<HeaderValue, crate::transcode::wire::Malformed> {
+fn raw(wire: &[u8], out: &mut Vec<u8>) -> Result<HeaderValue, crate::transcode::wire::Malformed> {
     let kind = encode::bytes_of(wire, 1)?;
     out.extend_from_slice(encode::bytes_of(wire, 2)?);
     let fallback = HeaderValue::from_static("application/octet-stream");
-    Ok(HeaderValue::from_bytes(kind).ok().filter(|k| !k.is_empty()).unwrap_or(fallback))
+    Ok(HeaderValue::from_bytes(kind)
+        .ok()
+        .filter(|k| !k.is_empty())
+        .unwrap_or(fallback))
 }

@@ -1,11 +1,13 @@
 //! What all requests share.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 
 use super::metrics::Metrics;
-use crate::auth::{Directory, SessionTokens};
+use crate::auth::{Directory, OrganizationId, SessionTokens};
 use crate::config::Transport;
 use crate::db::{Db, Ledger};
 use crate::limit::Limits;
@@ -35,6 +37,25 @@ pub struct Shared {
     pub hosts: Vec<(String, String)>,
     /// Whether plaintext requests are refused.
     pub require_https: bool,
+    /// Requests per organization since they were last written down.
+    pub requests: RequestCounts,
     /// Whether the server is shutting down.
     pub draining: AtomicBool,
+}
+
+/// Requests per organization.
+#[derive(Debug, Default)]
+pub struct RequestCounts(Mutex<HashMap<OrganizationId, i64>>);
+
+impl RequestCounts {
+    /// Counts a request.
+    pub(super) fn add(&self, organization: OrganizationId) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(organization).or_default() += 1;
+    }
+
+    /// Takes the counts and begins at zero.
+    pub fn take(&self) -> HashMap<OrganizationId, i64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }

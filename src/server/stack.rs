@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tower::{Layer as _, Service};
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
-use tower_http::compression::{Compression, CompressionBody, CompressionLayer};
+use tower_http::compression::{Compression, CompressionLayer};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
 use super::edge::Edge;
@@ -25,9 +25,6 @@ const COMPRESS_ABOVE: u64 = 860;
 
 /// Everything a request passes.
 pub type Stack = Trace<Cors<Compression<EdgeService, Compressible>>>;
-
-/// Body of an answer.
-pub type Answered = CompressionBody<Body>;
 
 /// Which answers are compressed. Streams are not: a message must not wait in a
 /// compressor for the next one.

@@ -396,6 +396,15 @@ pub fn members(text: &str, depth: u32) -> Parsed<Vec<(Cow<'_, str>, &str)>> {
     Ok(members)
 }
 
+/// The text a JSON string stands for; `None` of any other value.
+pub fn text(value: &str) -> Option<String> {
+    let mut lexer = Lexer::new(value, 1);
+    match lexer.peek() {
+        Ok(Token::String) => lexer.string().ok().map(Cow::into_owned),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,209 @@
+//! Puts everything together. This is the only place that knows every product and
+//! picks the backends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::api::{self, DESCRIPTORS, METHODS, SCHEMA, SERVICES};
+use crate::auth::{Directory, Sealer, SecretKeys, SessionTokens};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::db::{Db, Ledger, migrate};
+use crate::error::{Error, Result};
+use crate::events::{EventLog, Gauges};
+use crate::limit::{Limits, Memory};
+use crate::owner::Owner;
+use crate::products::account::Account;
+use crate::products::metrics::Metrics;
+use crate::products::operations::Operations;
+use crate::server::dispatch::{self, Endpoint};
+use crate::server::listener::{self, Listener};
+use crate::server::shared::RequestCounts;
+use crate::server::{Edge, Shared, Stack, metrics, stack};
+
+/// Everything, ready to serve.
+pub struct App {
+    /// The layers and the services behind them.
+    pub stack: Stack,
+    /// What all requests share.
+    pub shared: Arc<Shared>,
+    /// Accounts, for the first set-up.
+    pub account: Account,
+    /// The event log, for the demonstration.
+    pub events: EventLog,
+    health: HealthReporter,
+    _owner: Owner,
+}
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Something it needs is not there.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Opens the data directory and puts everything together.
+    pub async fn open(config: &Config, owner: Owner, clock: Clock) -> Result<Self, StartError> {
+        let secrets = SecretKeys::load(config)?;
+        let db = Db::open(config).await?;
+        match db.engine() {
+            // Nobody else can be using it, and there is nobody to ask.
+            "sqlite" => migrate::up(&db).await?,
+            _ => migrate::require_current(&db).await?,
+        }
+        let counters = Box::new(Memory::new());
+        let shared = Arc::new(Shared {
+            directory: Directory::load(db.clone(), clock.clone()).await?,
+            ledger: Ledger::new(Sealer::new(&secrets, "idempotency"), clock.clone()),
+            limits: Limits::new(config, &METHODS, counters, clock.clone())?,
+            sessions: SessionTokens::new(&secrets, clock.clone(), config.sessions.lifetime.0),
+            metrics: metrics::Metrics::new(),
+            transport: config.transport.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            cors_origins: config.cors_origins.clone(),
+            hosts: hosts(config)?,
+            require_https: config.require_https,
+            requests: RequestCounts::default(),
+            draining: AtomicBool::new(false),
+            db: db.clone(),
+        });
+        let gauges = Gauges {
+            queue: shared.metrics.event_queue.clone(),
+            tail: shared.metrics.event_tail.clone(),
+        };
+        let events = EventLog::open(db, clock.clone(), &config.events, gauges).await?;
+        let account = Account::new(shared.clone(), events.clone(), config.signup);
+        let endpoints: Vec<Arc<dyn Endpoint>> = [
+            account.endpoints(),
+            Metrics::new(events.clone(), clock).endpoints(),
+            Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
+        ]
+        .concat();
+        let mut edge = Edge::new(shared.clone(), &SCHEMA, &METHODS, endpoints);
+        let health = mount_foreign(&mut edge).await?;
+        account.start_upkeep();
+        Ok(Self {
+            stack: stack(Arc::new(edge)),
+            shared,
+            account,
+            events,
+            health,
+            _owner: owner,
+        })
+    }
+
+    /// Serves until `stop` turns true: readiness turns false, callers are given
+    /// time to notice, requests finish, and what is only in memory is written.
+    pub async fn serve(&self, listener: Listener, mut stop: watch::Receiver<bool>) {
+        let address = listener.tcp.local_addr();
+        let loopback = address.is_ok_and(|address| address.ip().is_loopback());
+        let (close, closing) = watch::channel(false);
+        let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
+        let draining = async {
+            let _ = stop.wait_for(|stop| *stop).await;
+            tracing::info!("draining");
+            self.shared.draining.store(true, Ordering::Relaxed);
+            for service in &SERVICES {
+                let status = ServingStatus::NotServing;
+                self.health.set_service_status(service.name, status).await;
+            }
+            self.health
+                .set_service_status("", ServingStatus::NotServing)
+                .await;
+            if !loopback {
+                tokio::time::sleep(self.shared.transport.drain_delay.0).await;
+            }
+            let _ = close.send(true);
+        };
+        tokio::join!(serving, draining);
+        if let Err(error) = self.account.flush().await {
+            tracing::warn!(cause = error.log_cause(), "cannot write what was counted");
+        }
+    }
+}
+
+/// Health and reflection: services whose protos are not ours.
+async fn mount_foreign(edge: &mut Edge) -> Result<HealthReporter> {
+    let (health, server) = tonic_health::server::health_reporter();
+    edge.mount("grpc.health.v1.Health", dispatch::grpc(server));
+    for service in &SERVICES {
+        health
+            .set_service_status(service.name, ServingStatus::Serving)
+            .await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .include_reflection_service(false)
+    };
+    let v1 = reflection().build_v1().map_err(Error::internal)?;
+    edge.mount("grpc.reflection.v1.ServerReflection", dispatch::grpc(v1));
+    let alpha = reflection().build_v1alpha().map_err(Error::internal)?;
+    edge.mount(
+        "grpc.reflection.v1alpha.ServerReflection",
+        dispatch::grpc(alpha),
+    );
+    Ok(health)
+}
+
+fn hosts(config: &Config) -> Result<Vec<(String, String)>, ConfigError> {
+    let products = || SERVICES.iter().map(|service| service.product);
+    let pair = |text: &String| {
+        let (host, product) = text.split_once('=').unwrap_or((text, ""));
+        match products().any(|known| known == product) {
+            true => Ok((host.to_owned(), product.to_owned())),
+            false => Err(ConfigError(format!(
+                "hosts: `{text}` is no host=product pair"
+            ))),
+        }
+    };
+    config.hosts.iter().map(pair).collect()
+}
+
+/// What encrypts connections, if the configuration names a certificate.
+pub fn tls(config: &Config) -> Result<Option<TlsAcceptor>, ConfigError> {
+    let Some((cert, key)) = config.tls() else {
+        return Ok(None);
+    };
+    let fail = |what: &str, error: &dyn std::fmt::Display| ConfigError(format!("{what}: {error}"));
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(cert)
+        .map_err(|error| fail("tls_cert", &error))?
+        .collect();
+    let chain = chain.map_err(|error| fail("tls_cert", &error))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| fail("tls_key", &error))?;
+    let mut server = ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| fail("tls", &error))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| fail("tls_cert", &error))?;
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+}
+
+/// The policy table, for the commands that print it.
+pub fn methods() -> &'static [crate::policy::MethodSpec] {
+    &api::METHODS
+}

@@ -1,0 +1,267 @@
+//! API keys: made once, shown once, kept as a hash.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, QueryFilter as _, QueryOrder as _, Set};
+use uuid::Uuid;
+
+use super::entity::api_key;
+use super::{Account, convert, projects};
+use crate::api::ApiKeyService;
+use crate::api::apex::account::v1 as pb;
+use crate::auth::{self, Actor, Directory, OrganizationId, ProjectId, Scopes, Secret, UserId};
+use crate::db::{Tx, tenancy};
+use crate::error::{Error, Result};
+use crate::policy::Scope;
+use crate::products::micros;
+use crate::server::{Call, Reply};
+
+impl ApiKeyService for Account {
+    async fn list_api_keys(
+        &self,
+        call: Call,
+        _request: pb::ListApiKeysRequest,
+    ) -> Result<Reply<pb::ListApiKeysResponse>> {
+        let organization = call.organization()?;
+        let read = self.db().read(call.deadline()).await?;
+        let rows = tenancy::of::<api_key::Entity>(organization)
+            .order_by_asc(api_key::Column::Number)
+            .all(&read)
+            .await?;
+        let used = self.last_used();
+        let api_keys = rows
+            .iter()
+            .map(|row| self.key_message(row, &used))
+            .collect();
+        Ok(pb::ListApiKeysResponse { api_keys }.into())
+    }
+
+    async fn create_api_key(
+        &self,
+        call: Call,
+        request: pb::CreateApiKeyRequest,
+    ) -> Result<Reply<pb::CreateApiKeyResponse>> {
+        let organization = call.organization()?;
+        let user = self.acting_user(&call).await?;
+        let scopes = self.scopes(&call, &request.scopes)?;
+        let expires_at = self.expiry(request.expires_at.as_ref())?;
+        // A key of one project makes keys for that project only.
+        let bound = call
+            .principal()
+            .project
+            .map(|_| call.project())
+            .transpose()?;
+        let project_id = match (&request.project_id, &bound) {
+            (Some(named), Some(own)) if **named != *own.public_id => {
+                return Err(Error::not_found("Project not found"));
+            }
+            (Some(named), _) => Some(named.clone()),
+            (None, own) => own.as_ref().map(|own| own.public_id.to_string()),
+        };
+        let secret = auth::api_key();
+        let new = NewKey {
+            name: request.name,
+            organization,
+            user,
+            project_id: project_id.clone(),
+            scopes,
+            expires_at,
+        };
+        let (now, own) = (self.now(), secret.clone());
+        let made = self
+            .db()
+            .write(move |tx| Box::pin(async move { make(tx, new, &own, now).await }));
+        let row = made.await?;
+        self.0.shared.directory.reload().await?;
+        let mut message = convert::api_key(&row, project_id, None);
+        message.key = Some(secret.reveal().to_owned());
+        let api_key = Some(message);
+        Ok(pb::CreateApiKeyResponse { api_key }.into())
+    }
+
+    async fn update_api_key(
+        &self,
+        call: Call,
+        request: pb::UpdateApiKeyRequest,
+    ) -> Result<Reply<pb::UpdateApiKeyResponse>> {
+        let organization = call.organization()?;
+        let mask = request.update_mask.unwrap_or_default().paths;
+        let has = |name: &str| mask.iter().any(|path| path == name);
+        if has("name") && request.name.trim().is_empty() {
+            return Err(Error::invalid_field("name", "name is required"));
+        }
+        let name = has("name").then(|| request.name.trim().to_owned());
+        let scopes = match has("scopes") {
+            true => Some(self.scopes(&call, &request.scopes)?),
+            false => None,
+        };
+        let expiry = match has("expires_at") {
+            true => Some(self.expiry(request.expires_at.as_ref())?),
+            false => None,
+        };
+        let (account, used) = (self.clone(), self.last_used());
+        let attempt = call.attempt().cloned();
+        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+            Box::pin(async move {
+                let row = find(tx, organization, &request.id).await?;
+                let mut change: api_key::ActiveModel = row.into();
+                if let Some(name) = name {
+                    change.name = Set(name);
+                }
+                if let Some(scopes) = scopes {
+                    change.scopes = Set(scopes.stored());
+                }
+                if let Some(expiry) = expiry {
+                    change.expires_at = Set(expiry);
+                }
+                let row = change.update(tx).await?;
+                Directory::changed(tx).await?;
+                let api_key = Some(account.key_message(&row, &used));
+                Ok(pb::UpdateApiKeyResponse { api_key })
+            })
+        });
+        let answer = answer.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer.into())
+    }
+
+    async fn delete_api_key(
+        &self,
+        call: Call,
+        request: pb::DeleteApiKeyRequest,
+    ) -> Result<Reply<pb::DeleteApiKeyResponse>> {
+        let organization = call.organization()?;
+        let now = self.now();
+        let attempt = call.attempt().cloned();
+        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+            Box::pin(async move {
+                let row = find(tx, organization, &request.id).await?;
+                let mut change: api_key::ActiveModel = row.into();
+                change.revoked_at = Set(Some(now));
+                change.update(tx).await?;
+                Directory::changed(tx).await?;
+                Ok(pb::DeleteApiKeyResponse { success: true })
+            })
+        });
+        let answer = answer.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer.into())
+    }
+}
+
+/// A key to be made.
+pub(super) struct NewKey {
+    pub(super) name: String,
+    pub(super) organization: OrganizationId,
+    pub(super) user: UserId,
+    pub(super) project_id: Option<String>,
+    pub(super) scopes: Scopes,
+    pub(super) expires_at: Option<i64>,
+}
+
+/// Makes a key.
+pub(super) async fn make(
+    tx: &Tx,
+    new: NewKey,
+    secret: &Secret,
+    now: i64,
+) -> Result<api_key::Model> {
+    let project = match &new.project_id {
+        Some(id) => Some(projects::number_of(tx, new.organization, id).await?),
+        None => None,
+    };
+    let row = api_key::ActiveModel {
+        id: Set(format!("key_{}", Uuid::now_v7().simple())),
+        organization_id: Set(new.organization.0),
+        user_id: Set(new.user.0),
+        project: Set(project),
+        name: Set(new.name.trim().to_owned()),
+        prefix: Set(secret.prefix()),
+        hash: Set(auth::hash(secret.reveal()).to_vec()),
+        scopes: Set(new.scopes.stored()),
+        created_at: Set(now),
+        expires_at: Set(new.expires_at),
+        revoked_at: Set(None),
+        last_used_at: Set(None),
+        ..Default::default()
+    };
+    let row = row.insert(tx).await?;
+    Directory::changed(tx).await?;
+    Ok(row)
+}
+
+async fn find(tx: &Tx, organization: OrganizationId, id: &str) -> Result<api_key::Model> {
+    let row = tenancy::of::<api_key::Entity>(organization)
+        .filter(api_key::Column::Id.eq(id))
+        .one(tx)
+        .await?;
+    row.ok_or_else(|| Error::not_found("API key not found"))
+}
+
+impl Account {
+    /// The scopes a request asks for. A key grants nothing it does not have.
+    fn scopes(&self, call: &Call, asked: &[String]) -> Result<Scopes> {
+        let own = match &call.principal().actor {
+            Actor::Key { scopes, .. } => Some(scopes),
+            Actor::Session { .. } | Actor::Operator | Actor::Page | Actor::Anonymous => None,
+        };
+        let products = &self.0.products;
+        let Some(own) = own else {
+            let all = ["*".to_owned()];
+            let asked = if asked.is_empty() { &all } else { asked };
+            return Scopes::parse(asked.iter().map(String::as_str), products);
+        };
+        if asked.is_empty() {
+            return Ok(own.clone());
+        }
+        let scopes = Scopes::parse(asked.iter().map(String::as_str), products)?;
+        let everything = own.words().iter().any(|word| word == "*");
+        let beyond = scopes.words().iter().find(|word| {
+            let named = word.split_once('.').map(|(product, verb)| Scope {
+                product: products
+                    .iter()
+                    .find(|known| **known == product)
+                    .copied()
+                    .unwrap_or(""),
+                write: verb == "write",
+            });
+            !everything && !named.is_some_and(|scope| own.allow(scope))
+        });
+        match beyond {
+            None => Ok(scopes),
+            Some(word) => Err(Error::forbidden(format!(
+                "This API key cannot grant {word}"
+            ))),
+        }
+    }
+
+    fn expiry(&self, at: Option<&prost_types::Timestamp>) -> Result<Option<i64>> {
+        let Some(at) = at else {
+            return Ok(None);
+        };
+        match micros(at).filter(|at| *at > self.now()) {
+            Some(at) => Ok(Some(at)),
+            None => Err(Error::invalid_field(
+                "expiresAt",
+                "expiresAt must be in the future",
+            )),
+        }
+    }
+
+    /// When keys were last used, including what is not flushed yet.
+    fn last_used(&self) -> HashMap<i64, i64> {
+        let snapshot = self.0.shared.directory.snapshot();
+        let used = |key: &crate::auth::KeyRecord| key.last_used_at.load(Ordering::Relaxed);
+        snapshot.keys().map(|key| (key.number, used(key))).collect()
+    }
+
+    fn key_message(&self, row: &api_key::Model, used: &HashMap<i64, i64>) -> pb::ApiKey {
+        let snapshot = self.0.shared.directory.snapshot();
+        let project = row
+            .project
+            .and_then(|number| snapshot.project(ProjectId(number)));
+        let project_id = project.map(|project| project.public_id.to_string());
+        convert::api_key(row, project_id, used.get(&row.number).copied())
+    }
+}

@@ -1,0 +1,331 @@
+//! Organizations and their members.
+
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, ModelTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, Set,
+};
+
+use super::entity::{member, organization, user};
+use super::provision::{self, NewUser};
+use super::{Account, convert, normal_email};
+use crate::api::OrganizationService;
+use crate::api::apex::account::v1 as pb;
+use crate::auth::{self, Directory, OrganizationId, Plan, UserId};
+use crate::db::{Tx, is_duplicate, tenancy};
+use crate::error::{Error, Kind, Result};
+use crate::policy::Role;
+use crate::server::{Call, Reply};
+
+impl OrganizationService for Account {
+    async fn list_organizations(
+        &self,
+        call: Call,
+        _request: pb::ListOrganizationsRequest,
+    ) -> Result<Reply<pb::ListOrganizationsResponse>> {
+        let principal = call.principal();
+        let organizations = match principal.user {
+            Some(user) => {
+                let mut own = self.memberships(user);
+                if !principal.is_session() {
+                    own.retain(|own| Some(own.id) == principal.organization.map(|id| id.0));
+                }
+                own
+            }
+            None => self.all_organizations(),
+        };
+        Ok(pb::ListOrganizationsResponse { organizations }.into())
+    }
+
+    async fn create_organization(
+        &self,
+        call: Call,
+        request: pb::CreateOrganizationRequest,
+    ) -> Result<Reply<pb::CreateOrganizationResponse>> {
+        let user = call.principal().user;
+        let user = user.ok_or_else(|| Error::invalid("An organization needs an owner"))?;
+        let plan = convert::plan_of(request.plan)?.unwrap_or(Plan::Scale);
+        let now = self.now();
+        let attempt = call.attempt().cloned();
+        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+            Box::pin(async move {
+                let row = provision::organization(tx, &request.name, plan, user.0, now).await?;
+                let first = provision::NewProject::first();
+                provision::project(tx, row.id, first, now).await?;
+                Ok(pb::CreateOrganizationResponse {
+                    organization: Some(convert::organization(&row)?),
+                })
+            })
+        });
+        let answer = answer.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer.into())
+    }
+
+    async fn get_organization(
+        &self,
+        call: Call,
+        request: pb::GetOrganizationRequest,
+    ) -> Result<Reply<pb::GetOrganizationResponse>> {
+        let id = self.organization_for(&call, request.id, Role::Viewer)?;
+        let read = self.db().read(call.deadline()).await?;
+        let row = find(&read, id).await?;
+        let organization = Some(convert::organization(&row)?);
+        Ok(pb::GetOrganizationResponse { organization }.into())
+    }
+
+    async fn update_organization(
+        &self,
+        call: Call,
+        request: pb::UpdateOrganizationRequest,
+    ) -> Result<Reply<pb::UpdateOrganizationResponse>> {
+        let id = self.organization_for(&call, request.id, Role::Owner)?;
+        let plan = convert::plan_of(request.plan)?;
+        let mask = request.update_mask.unwrap_or_default().paths;
+        let attempt = call.attempt().cloned();
+        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+            Box::pin(async move {
+                let mut change: organization::ActiveModel = find(tx, id).await?.into();
+                if mask.iter().any(|path| path == "name") {
+                    if request.name.trim().is_empty() {
+                        return Err(Error::invalid_field("name", "name is required"));
+                    }
+                    change.name = Set(request.name.trim().to_owned());
+                }
+                if let Some(plan) = plan.filter(|_| mask.iter().any(|path| path == "plan")) {
+                    change.plan = Set(plan.word().to_owned());
+                }
+                let row = change.update(tx).await?;
+                Directory::changed(tx).await?;
+                Ok(pb::UpdateOrganizationResponse {
+                    organization: Some(convert::organization(&row)?),
+                })
+            })
+        });
+        let answer = answer.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer.into())
+    }
+
+    async fn list_members(
+        &self,
+        call: Call,
+        request: pb::ListMembersRequest,
+    ) -> Result<Reply<pb::ListMembersResponse>> {
+        let id = self.organization_for(&call, request.organization_id, Role::Viewer)?;
+        let read = self.db().read(call.deadline()).await?;
+        let rows = tenancy::of::<member::Entity>(id)
+            .find_also_related(user::Entity)
+            .order_by_asc(member::Column::CreatedAt)
+            .order_by_asc(member::Column::UserId)
+            .all(&read)
+            .await?;
+        let members = rows
+            .iter()
+            .filter_map(|(row, user)| Some(convert::member(row, user.as_ref()?)));
+        let members = members.collect();
+        Ok(pb::ListMembersResponse { members }.into())
+    }
+
+    async fn add_member(
+        &self,
+        call: Call,
+        request: pb::AddMemberRequest,
+    ) -> Result<Reply<pb::AddMemberResponse>> {
+        let (id, own) = self.role_in(&call, request.organization_id)?;
+        let role = convert::role_of(request.role)?.unwrap_or(Role::Member);
+        may_grant(own, Role::Viewer, role)?;
+        let email = normal_email(&request.email);
+        let generated = request.password.is_empty().then(auth::password);
+        let password = generated
+            .as_ref()
+            .map_or(request.password.as_str(), |own| own.reveal());
+        // Hashed before it is known whether it is needed: the time tells nothing.
+        let password_hash = self.0.passwords.hash(password).await?;
+        let now = self.now();
+        let added = self.db().write(move |tx| {
+            Box::pin(async move {
+                let known = provision::find_user(tx, &email).await?;
+                let fresh = known.is_none();
+                let user = match known {
+                    Some(user) => user,
+                    None => {
+                        let new = NewUser {
+                            email,
+                            name: request.name,
+                            password_hash,
+                        };
+                        provision::user(tx, new, now).await?
+                    }
+                };
+                let row = member::ActiveModel {
+                    organization_id: Set(id.0),
+                    user_id: Set(user.id),
+                    role: Set(role as i16),
+                    created_at: Set(now),
+                };
+                let row = row
+                    .insert(tx)
+                    .await
+                    .map_err(|error| match is_duplicate(&error) {
+                        true => Error::exists("The user is a member already"),
+                        false => error.into(),
+                    })?;
+                Directory::changed(tx).await?;
+                Ok((convert::member(&row, &user), fresh))
+            })
+        });
+        let (mut member, fresh) = added.await?;
+        self.0.shared.directory.reload().await?;
+        if fresh {
+            member.password = generated.map(|own| own.reveal().to_owned());
+        }
+        let member = Some(member);
+        Ok(pb::AddMemberResponse { member }.into())
+    }
+
+    async fn update_member(
+        &self,
+        call: Call,
+        request: pb::UpdateMemberRequest,
+    ) -> Result<Reply<pb::UpdateMemberResponse>> {
+        let (id, own) = self.role_in(&call, request.organization_id)?;
+        let role = convert::role_of(request.role)?
+            .ok_or_else(|| Error::invalid_field("role", "role is required"))?;
+        let attempt = call.attempt().cloned();
+        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+            Box::pin(async move {
+                let (row, user) = find_member(tx, id, request.user_id).await?;
+                may_grant(own, role_of(&row)?, role)?;
+                let mut change: member::ActiveModel = row.into();
+                change.role = Set(role as i16);
+                let row = change.update(tx).await?;
+                require_owner(tx, id).await?;
+                Directory::changed(tx).await?;
+                let member = Some(convert::member(&row, &user));
+                Ok(pb::UpdateMemberResponse { member })
+            })
+        });
+        let answer = answer.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer.into())
+    }
+
+    async fn remove_member(
+        &self,
+        call: Call,
+        request: pb::RemoveMemberRequest,
+    ) -> Result<Reply<pb::RemoveMemberResponse>> {
+        let (id, own) = self.role_in(&call, request.organization_id)?;
+        let leaves = call.principal().user == Some(UserId(request.user_id));
+        let attempt = call.attempt().cloned();
+        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+            Box::pin(async move {
+                let (row, _) = find_member(tx, id, request.user_id).await?;
+                if !leaves {
+                    may_grant(own, role_of(&row)?, Role::Viewer)?;
+                }
+                row.delete(tx).await?;
+                require_owner(tx, id).await?;
+                Directory::changed(tx).await?;
+                Ok(pb::RemoveMemberResponse { success: true })
+            })
+        });
+        let answer = answer.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer.into())
+    }
+
+    async fn get_usage(
+        &self,
+        call: Call,
+        _request: pb::GetUsageRequest,
+    ) -> Result<Reply<pb::GetUsageResponse>> {
+        self.usage(&call).await.map(Reply::from)
+    }
+}
+
+impl Account {
+    fn all_organizations(&self) -> Vec<pb::Membership> {
+        let snapshot = self.0.shared.directory.snapshot();
+        let mut all: Vec<_> = snapshot.organizations.values().collect();
+        all.sort_by_key(|own| own.id);
+        let all = all.into_iter().map(|own| pb::Membership {
+            id: own.id.0,
+            name: own.name.clone(),
+            plan: convert::plan(own.plan).into(),
+            role: Role::Owner as i32,
+        });
+        all.collect()
+    }
+}
+
+/// Admins grant and take what is below owner, owners everything.
+fn may_grant(own: Role, before: Role, after: Role) -> Result<()> {
+    let enough = match before.max(after) {
+        Role::Owner => own == Role::Owner,
+        Role::Viewer | Role::Member | Role::Admin => own >= Role::Admin,
+    };
+    match enough {
+        true => Ok(()),
+        false => Err(Error::forbidden("Your role does not allow this")),
+    }
+}
+
+fn role_of(row: &member::Model) -> Result<Role> {
+    Role::from_number(row.role.into()).ok_or_else(|| Error::internal("a member has no known role"))
+}
+
+#[allow(clippy::disallowed_methods)] // the organization itself
+async fn find(
+    connection: &impl sea_orm::ConnectionTrait,
+    id: OrganizationId,
+) -> Result<organization::Model> {
+    let row = organization::Entity::find_by_id(id.0)
+        .one(connection)
+        .await?;
+    row.ok_or_else(|| Error::not_found("Organization not found"))
+}
+
+async fn find_member(
+    tx: &Tx,
+    organization: OrganizationId,
+    user: i64,
+) -> Result<(member::Model, user::Model)> {
+    let found = tenancy::of::<member::Entity>(organization)
+        .filter(member::Column::UserId.eq(user))
+        .find_also_related(user::Entity)
+        .one(tx)
+        .await?;
+    match found {
+        Some((row, Some(user))) => Ok((row, user)),
+        Some((_, None)) | None => Err(Error::not_found("Member not found")),
+    }
+}
+
+/// Undoes a change that would leave an organization without an owner.
+async fn require_owner(tx: &Tx, organization: OrganizationId) -> Result<()> {
+    let owners = tenancy::of::<member::Entity>(organization)
+        .filter(member::Column::Role.eq(Role::Owner as i16))
+        .count(tx)
+        .await?;
+    match owners {
+        0 => Err(Error::new(
+            Kind::FailedPrecondition,
+            "The last owner cannot leave: make somebody else an owner first",
+        )
+        .reason("LAST_OWNER")),
+        _ => Ok(()),
+    }
+}
+
+/// The owner an operator acts as.
+pub(super) async fn first_owner(account: &Account, id: OrganizationId) -> Result<UserId> {
+    let read = account.db().read(None).await?;
+    let owner = tenancy::of::<member::Entity>(id)
+        .filter(member::Column::Role.eq(Role::Owner as i16))
+        .order_by_asc(member::Column::UserId)
+        .one(&read)
+        .await?;
+    let owner = owner.ok_or_else(|| Error::not_found("Organization not found"))?;
+    Ok(UserId(owner.user_id))
+}

@@ -1,0 +1,261 @@
+//! Signing up, in and out.
+
+use http::header::SET_COOKIE;
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, Set};
+
+use super::entity::user;
+use super::provision::{self, NewProject, NewUser};
+use super::{Account, convert, normal_email};
+use crate::api::SessionService;
+use crate::api::apex::account::v1 as pb;
+use crate::auth::{Actor, Directory, Plan, Secret, UserId};
+use crate::clock::MICROS;
+use crate::config::Door;
+use crate::error::{Error, Kind, Result};
+use crate::limit::Subject;
+use crate::server::{Call, Reply};
+
+impl SessionService for Account {
+    async fn complete_setup(
+        &self,
+        _call: Call,
+        request: pb::CompleteSetupRequest,
+    ) -> Result<Reply<pb::CompleteSetupResponse>> {
+        Account::complete_setup(self, request).await
+    }
+
+    async fn sign_up(
+        &self,
+        call: Call,
+        request: pb::SignUpRequest,
+    ) -> Result<Reply<pb::SignUpResponse>> {
+        if self.0.signup == Door::Closed {
+            return Err(Error::forbidden(
+                "Sign-up is closed; ask an admin to add you",
+            ));
+        }
+        let password_hash = self.0.passwords.hash(&request.password).await?;
+        let now = self.now();
+        let sessions = self.0.shared.sessions.clone();
+        let made = self.db().write(move |tx| {
+            Box::pin(async move {
+                let new = NewUser {
+                    email: normal_email(&request.email),
+                    name: request.name,
+                    password_hash,
+                };
+                let owner = provision::user(tx, new, now).await?;
+                let name = &request.organization;
+                let own = provision::organization(tx, name, Plan::Scale, owner.id, now).await?;
+                provision::project(tx, own.id, NewProject::first(), now).await?;
+                let token = sessions.begin(tx, UserId(owner.id)).await?;
+                Ok((owner, token))
+            })
+        });
+        let (owner, token) = made.await?;
+        self.0.shared.directory.reload().await?;
+        let answer = pb::SignUpResponse {
+            user: Some(convert::user(&owner)),
+            organizations: self.memberships(UserId(owner.id)),
+        };
+        Ok(self.with_cookie(&call, answer, &token))
+    }
+
+    async fn sign_in(
+        &self,
+        call: Call,
+        request: pb::SignInRequest,
+    ) -> Result<Reply<pb::SignInResponse>> {
+        let email = normal_email(&request.email);
+        self.limit_account(&email).await?;
+        let read = self.db().read(call.deadline()).await?;
+        let user = provision::find_user(&read, &email).await?;
+        drop(read);
+        // One answer, after one hash, whether or not there is such a user.
+        let user = user.filter(|user| user.disabled_at.is_none());
+        let hash = user.as_ref().map(|user| user.password_hash.as_str());
+        let right = self.0.passwords.verify(&request.password, hash).await?;
+        let Some(user) = user.filter(|_| right) else {
+            return Err(Error::unauthenticated(
+                "The e-mail or the password is wrong",
+            ));
+        };
+        let sessions = self.0.shared.sessions.clone();
+        let id = UserId(user.id);
+        let begun = self
+            .db()
+            .write(move |tx| Box::pin(async move { sessions.begin(tx, id).await }));
+        let token = begun.await?;
+        let answer = pb::SignInResponse {
+            user: Some(convert::user(&user)),
+            organizations: self.memberships(id),
+        };
+        Ok(self.with_cookie(&call, answer, &token))
+    }
+
+    async fn sign_out(
+        &self,
+        call: Call,
+        _request: pb::SignOutRequest,
+    ) -> Result<Reply<pb::SignOutResponse>> {
+        let Actor::Session { id } = call.principal().actor.clone() else {
+            return Err(Error::unauthenticated("There is no session to end"));
+        };
+        let sessions = self.0.shared.sessions.clone();
+        let ended = self.db().write(move |tx| {
+            Box::pin(async move {
+                sessions.end(tx, &id).await?;
+                Directory::changed(tx).await
+            })
+        });
+        ended.await?;
+        self.0.shared.directory.reload().await?;
+        let cookie = self.0.shared.sessions.no_cookie(call.client().secure);
+        Ok(Reply::from(pb::SignOutResponse { success: true }).header(SET_COOKIE, cookie))
+    }
+
+    async fn change_password(
+        &self,
+        call: Call,
+        request: pb::ChangePasswordRequest,
+    ) -> Result<Reply<pb::ChangePasswordResponse>> {
+        let user = call.principal().user;
+        let user = user.ok_or_else(|| Error::unauthenticated("There is no user to change"))?;
+        let row = self.user(user).await?;
+        self.limit_account(&row.email).await?;
+        let right = self
+            .0
+            .passwords
+            .verify(&request.current, Some(&row.password_hash))
+            .await?;
+        if !right {
+            return Err(Error::invalid_field(
+                "current",
+                "The current password is wrong",
+            ));
+        }
+        let hash = self.0.passwords.hash(&request.new).await?;
+        let token = self.replace_password(row, hash, true).await?;
+        let answer = pb::ChangePasswordResponse { success: true };
+        Ok(match token {
+            Some(token) => self.with_cookie(&call, answer, &token),
+            None => answer.into(),
+        })
+    }
+
+    async fn get_me(
+        &self,
+        call: Call,
+        _request: pb::GetMeRequest,
+    ) -> Result<Reply<pb::GetMeResponse>> {
+        let principal = call.principal();
+        let user = match principal.user {
+            Some(user) => Some(convert::user(&self.user(user).await?)),
+            None => None,
+        };
+        let organizations = principal.user.map(|user| self.memberships(user));
+        let organizations = organizations.unwrap_or_default();
+        let current = principal.organization;
+        let organization = organizations
+            .iter()
+            .find(|own| Some(own.id) == current.map(|id| id.0));
+        let project = match (current, call.project()) {
+            (Some(organization), Ok(project)) => Some(
+                self.project_message(organization, &project.public_id)
+                    .await?,
+            ),
+            _ => None,
+        };
+        let answer = pb::GetMeResponse {
+            user,
+            organization: organization.cloned(),
+            organizations: match principal.is_session() {
+                true => organizations,
+                // A key knows of no organization but its own.
+                false => organization.cloned().into_iter().collect(),
+            },
+            project,
+        };
+        Ok(answer.into())
+    }
+}
+
+impl Account {
+    /// Tries on one account are limited wherever they come from.
+    async fn limit_account(&self, email: &str) -> Result<()> {
+        let standing = self
+            .0
+            .shared
+            .limits
+            .take("sign_in_account", Subject::Named(email))
+            .await;
+        match standing.filter(|standing| !standing.allowed) {
+            None => Ok(()),
+            Some(standing) => Err(Error::new(
+                Kind::ResourceExhausted,
+                format!(
+                    "Too many tries on this account. Retry after {} seconds.",
+                    standing.retry_after.as_secs()
+                ),
+            )
+            .retry_after(standing.retry_after)),
+        }
+    }
+
+    #[allow(clippy::disallowed_methods)] // users are no tenant's
+    async fn user(&self, id: UserId) -> Result<user::Model> {
+        let read = self.db().read(None).await?;
+        let user = user::Entity::find_by_id(id.0).one(&read).await?;
+        user.ok_or_else(|| Error::not_found("User not found"))
+    }
+
+    /// Sets a password and ends the sessions begun so far; `keep` begins a new one
+    /// for the caller.
+    pub(super) async fn replace_password(
+        &self,
+        row: user::Model,
+        hash: String,
+        keep: bool,
+    ) -> Result<Option<Secret>> {
+        let sessions = self.0.shared.sessions.clone();
+        let id = UserId(row.id);
+        // Sessions know when they began to the second.
+        let from = (self.now() / MICROS + 1) * MICROS;
+        let replaced = self.db().write(move |tx| {
+            Box::pin(async move {
+                let mut change: user::ActiveModel = row.into();
+                change.password_hash = Set(hash);
+                change.sessions_from = Set(from);
+                change.update(tx).await?;
+                Directory::changed(tx).await?;
+                match keep {
+                    true => sessions.begin_at(tx, id, from).await.map(Some),
+                    false => Ok(None),
+                }
+            })
+        });
+        let token = replaced.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(token)
+    }
+
+    /// The organizations of a user, oldest first.
+    pub(super) fn memberships(&self, user: UserId) -> Vec<pb::Membership> {
+        let snapshot = self.0.shared.directory.snapshot();
+        let own = snapshot.organizations_of(user).iter().filter_map(|id| {
+            let organization = snapshot.organizations.get(id)?;
+            Some(pb::Membership {
+                id: id.0,
+                name: organization.name.clone(),
+                plan: convert::plan(organization.plan).into(),
+                role: snapshot.role(*id, user)? as i32,
+            })
+        });
+        own.collect()
+    }
+
+    fn with_cookie<T>(&self, call: &Call, answer: T, token: &Secret) -> Reply<T> {
+        let cookie = self.0.shared.sessions.cookie(token, call.client().secure);
+        Reply::from(answer).header(SET_COOKIE, cookie)
+    }
+}

@@ -1,0 +1,59 @@
+//! Reading stored events back.
+
+use futures_util::{Stream, stream as streams};
+use tonic::Status;
+
+use super::ingest::event_id;
+use super::money;
+use crate::api::apex::metrics::v1 as pb;
+use crate::auth::ProjectId;
+use crate::events::{EventLog, Stored};
+use crate::products::{micros, timestamp};
+use crate::server::Call;
+
+/// Events per message.
+const PAGE: i64 = 1000;
+
+/// All stored events of a project, in the order they were received.
+pub(super) fn stream(
+    events: EventLog,
+    call: Call,
+    project: ProjectId,
+    request: &pb::ExportEventsRequest,
+) -> impl Stream<Item = Result<pb::ExportEventsResponse, Status>> + use<> {
+    let range = (
+        request.from.as_ref().and_then(micros),
+        request.to.as_ref().and_then(micros),
+    );
+    streams::unfold(Some(0), move |after| {
+        let (events, call) = (events.clone(), call.clone());
+        async move {
+            let page = events.export(project, range, after?, PAGE).await;
+            match page {
+                Ok(page) if page.is_empty() => None,
+                Ok(page) => {
+                    let next = page.last().map(|stored| stored.seq);
+                    let events = page.into_iter().map(message).collect();
+                    Some((Ok(pb::ExportEventsResponse { events }), next))
+                }
+                Err(error) => Some((Err(call.status_of(error)), None)),
+            }
+        }
+    })
+}
+
+fn message(stored: Stored) -> pb::StoredEvent {
+    let event = stored.event;
+    pb::StoredEvent {
+        event_id: event_id(&stored.id),
+        event_name: event.name,
+        metadata: event.properties.unwrap_or_default(),
+        visitor_id: event.visitor.id().to_owned(),
+        timestamp: Some(timestamp(event.time)),
+        received_at: Some(timestamp(stored.received)),
+        price: event.money.as_ref().and_then(money::price),
+        currency: event.money.as_ref().map(|money| money.currency.clone()),
+        quantity: event.money.as_ref().map(|money| money.units),
+        product_name: event.product,
+    }
+}

@@ -1,0 +1,104 @@
+//! The metrics product: custom events, purchases, and analytics over them.
+
+mod analytics;
+mod export;
+mod ingest;
+mod item;
+mod money;
+mod period;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use tonic::Status;
+
+use crate::api::apex::metrics::v1 as pb;
+use crate::api::{MetricsService, MetricsServiceEndpoint};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::events::EventLog;
+use crate::server::dispatch::Endpoint;
+use crate::server::{Call, Replies, Reply, Requests};
+
+/// The metrics product. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    events: EventLog,
+    clock: Clock,
+}
+
+impl Metrics {
+    /// Makes the product.
+    pub fn new(events: EventLog, clock: Clock) -> Self {
+        Self { events, clock }
+    }
+
+    /// Its services.
+    pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
+        vec![Arc::new(MetricsServiceEndpoint::new(self.clone()))]
+    }
+}
+
+impl MetricsService for Metrics {
+    async fn send_event(
+        &self,
+        call: Call,
+        request: pb::SendEventRequest,
+    ) -> Result<Reply<pb::SendEventResponse>> {
+        self.event(&call, request).await.map(Reply::from)
+    }
+
+    async fn send_purchase(
+        &self,
+        call: Call,
+        request: pb::SendPurchaseRequest,
+    ) -> Result<Reply<pb::SendPurchaseResponse>> {
+        self.purchase(&call, request).await.map(Reply::from)
+    }
+
+    async fn send_events(
+        &self,
+        call: Call,
+        request: pb::SendEventsRequest,
+    ) -> Result<Reply<pb::SendEventsResponse>> {
+        self.batch(&call, request).await.map(Reply::from)
+    }
+
+    async fn ingest_events(
+        &self,
+        call: Call,
+        requests: Requests<pb::IngestEventsRequest>,
+    ) -> Result<Replies<pb::IngestEventsResponse>> {
+        let project = call.project_id()?;
+        Ok(boxed(ingest::stream(self.clone(), call, project, requests)))
+    }
+
+    async fn get_analytics(
+        &self,
+        call: Call,
+        request: pb::GetAnalyticsRequest,
+    ) -> Result<Reply<pb::GetAnalyticsResponse>> {
+        self.analytics(&call, &request).await.map(Reply::from)
+    }
+
+    async fn export_events(
+        &self,
+        call: Call,
+        request: pb::ExportEventsRequest,
+    ) -> Result<Replies<pb::ExportEventsResponse>> {
+        let project = call.project_id()?;
+        Ok(boxed(export::stream(
+            self.events.clone(),
+            call,
+            project,
+            &request,
+        )))
+    }
+}
+
+fn boxed<T>(
+    stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
+) -> Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>> {
+    Box::pin(stream)
+}
