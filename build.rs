@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         println!("cargo:rerun-if-changed={input}");
     }
+    #[allow(clippy::disallowed_methods)] // cargo's own variable
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = proto_files(Path::new("proto"))?;
     let mut compiler = protox::Compiler::new(["proto"])?;

@@ -164,7 +164,7 @@ impl Error {
 
     /// Adds a fact a program may read.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.0.metadata.push((name, value.to_string()));
         self
     }

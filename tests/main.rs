@@ -1,4 +1,9 @@
 //! The integration tests, as one binary: what every product shares is under
 //! `contract` and `conformance`, the rest in a folder per product.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
 mod conformance;
+mod metrics;
+mod support;

@@ -211,7 +211,7 @@ fn layers(global: &Global) -> Outcome<Layers> {
     if let Some(file) = file {
         layers = layers.file(&file)?;
     }
-    layers = layers.environment(std::env::vars())?;
+    layers = layers.environment()?;
     let directory = global
         .data_dir
         .as_ref()

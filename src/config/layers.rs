@@ -51,9 +51,15 @@ impl Layers {
         Ok(self)
     }
 
-    /// Lays `APEX_*` variables over it. A name that is nearly a setting is an
-    /// error; any other unknown one is somebody else's and only warned of.
-    pub fn environment(
+    /// Lays `APEX_*` variables of the environment over it.
+    #[allow(clippy::disallowed_methods)] // the one place that reads it
+    pub fn environment(self) -> Result<Self, ConfigError> {
+        self.variables(std::env::vars())
+    }
+
+    /// Lays variables over it. A name that is nearly a setting is an error; any
+    /// other unknown one is somebody else's and only warned of.
+    fn variables(
         mut self,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
@@ -220,7 +226,7 @@ mod tests {
         let pairs = pairs
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Layers::new()?.environment(pairs)
+        Layers::new()?.variables(pairs)
     }
 
     #[test]
@@ -241,7 +247,7 @@ mod tests {
         let layers = Layers::new().unwrap().file(&folder).unwrap();
         std::fs::remove_file(&folder).unwrap();
         let env = [("APEX_TRANSPORT_MAX_STREAMS".into(), "8".into())];
-        let layers = layers.environment(env.into_iter()).unwrap();
+        let layers = layers.variables(env.into_iter()).unwrap();
         let layers = layers.flag("listen", Some("127.0.0.1:2")).unwrap();
         let config = layers.build().unwrap();
         assert_eq!((config.listen.port(), config.transport.max_streams), (2, 8));

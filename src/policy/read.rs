@@ -159,7 +159,7 @@ impl Reader<'_> {
             bindings: &[],
         };
         let own = options.of(&method.options(), options.method.as_ref());
-        match (&own, self.foreign_group(&method.parent_service())) {
+        match (&own, self.foreign_group(method.parent_service())) {
             (Some(own), _) => self.policy(method, own, options, &mut spec)?,
             (None, Some(group)) => spec.rate_group = leak(group),
             (None, None) if self.lenient => {}

@@ -13,6 +13,8 @@ use tonic::{Request, Response, Status};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+use super::call::Replies;
+
 /// A service that answers gRPC and REST.
 pub trait Endpoint: Send + Sync + 'static {
     /// Full name of the service.
@@ -47,7 +49,7 @@ pub enum Answer {
     /// One message.
     One(Response<Bytes>),
     /// A stream of messages.
-    Many(Response<Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>>),
+    Many(Response<Replies<Bytes>>),
 }
 
 impl std::fmt::Debug for Answer {

@@ -204,7 +204,7 @@ impl Visit<'_> {
             Ok(call) => {
                 let answer = self.call_grpc(&call, parts, body);
                 let answer = bounded(&call, async { Ok(answer.await) }).await;
-                let response = answer.unwrap_or_else(|status| status.into_http());
+                let response = answer.unwrap_or_else(Status::into_http);
                 (manner.mend(response), Some(call))
             }
         };
@@ -346,8 +346,11 @@ impl Visit<'_> {
         }
         let manner = Manner::of(owner.spec);
         let allow = allow.join(", ");
-        let error = Error::new(Kind::Unimplemented, format!("Use one of {allow}"))
-            .reason(reason::METHOD_NOT_ALLOWED);
+        let error = Error::new(
+            Kind::Unimplemented,
+            format!("Method not allowed; use {allow}"),
+        )
+        .reason(reason::METHOD_NOT_ALLOWED);
         let mut response = self.stray(manner, error).await;
         if let Ok(value) = HeaderValue::from_str(&allow)
             && response.status() == StatusCode::METHOD_NOT_ALLOWED

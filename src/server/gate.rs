@@ -49,16 +49,13 @@ impl Visitor<'_> {
         let allowed = principal
             .authorize(spec)
             .and_then(|()| self.same_site(shared));
-        let caller = Subject::Caller(&principal, self.client.address);
-        if let Err(error) = allowed {
-            passage.standing = shared.limits.peek(spec.rate_group, caller).await;
-            return Err(error);
-        }
         // A page's project is known only once its request is read.
         if spec.auth != Auth::ProjectKey {
+            let caller = Subject::Caller(&principal, self.client.address);
             passage.standing = shared.limits.take(spec.rate_group, caller).await;
-            within(passage.standing, spec.dialect)?;
         }
+        allowed?;
+        within(passage.standing, spec.dialect)?;
         Ok(principal)
     }
 

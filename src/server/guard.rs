@@ -100,7 +100,7 @@ fn admitted<I>(spec: &'static MethodSpec, mut request: Request<I>) -> Result<(Ca
 
 fn checked<I: Check + Send + 'static>(messages: Streaming<I>) -> Requests<I> {
     Box::pin(messages.map(|message| {
-        let message = message.map_err(Error::from_status)?;
+        let message = message.map_err(|status| Error::from_status(&status))?;
         check(&message)?;
         Ok(message)
     }))

@@ -113,13 +113,13 @@ impl Manner {
         let Some(status) = bare.then(|| Status::from_header_map(headers)).flatten() else {
             return response;
         };
-        self.status(Error::from_status(status)).into_http()
+        self.status(Error::from_status(&status)).into_http()
     }
 }
 
 impl Error {
     /// The failure a foreign status speaks of, with nothing but its message.
-    pub fn from_status(status: Status) -> Self {
+    pub fn from_status(status: &Status) -> Self {
         let kind = crate::error::Kind::of(status.code());
         let error = Self::new(kind, status.message().to_owned());
         match status.code() {

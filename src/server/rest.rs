@@ -220,7 +220,7 @@ pub(super) async fn call(
     let mut request = Request::new(Bytes::from(wire));
     request.extensions_mut().insert(call.clone());
     match endpoint.rest(spec.index, request).await? {
-        Answer::One(answer) => one(schema, route, plurality, answer),
+        Answer::One(answer) => one(schema, route, plurality, &answer),
         Answer::Many(answer) => Ok(stream::respond(schema, route, headers, answer)),
     }
 }
@@ -229,7 +229,7 @@ fn one(
     schema: &Schema,
     route: &Route,
     plurality: Plurality,
-    answer: tonic::Response<Bytes>,
+    answer: &tonic::Response<Bytes>,
 ) -> Result<Response<Body>, Status> {
     let mut body = Vec::with_capacity(answer.get_ref().len() * 2 + 32);
     let content_type = write(schema, route, plurality, answer.get_ref(), &mut body)
@@ -240,7 +240,7 @@ fn one(
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
-    put_headers(headers, &answer);
+    put_headers(headers, answer);
     Ok(response)
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, RETRY_AFTER};
+use futures_util::future::Either;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -24,7 +25,7 @@ use super::trace::{Trace, TraceLayer};
 const COMPRESS_ABOVE: u64 = 860;
 
 /// Everything a request passes.
-pub type Stack = Trace<Cors<Compression<EdgeService, Compressible>>>;
+pub type Stack = Trace<OnlyCors<Compression<EdgeService, Compressible>>>;
 
 /// Which answers are compressed. Streams are not: a message must not wait in a
 /// compressor for the next one.
@@ -47,7 +48,11 @@ pub fn stack(edge: Arc<Edge>) -> Stack {
     let shared = edge.shared().clone();
     let compression = CompressionLayer::new().compress_when(Compressible);
     let service = compression.layer(EdgeService(edge.clone()));
-    TraceLayer(shared).layer(cors(edge).layer(service))
+    let service = OnlyCors {
+        cors: cors(edge).layer(service.clone()),
+        plain: service,
+    };
+    TraceLayer(shared).layer(service)
 }
 
 /// Origins of the configuration may call with credentials; any other page may
@@ -86,6 +91,34 @@ fn cors(edge: Arc<Edge>) -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed.chain([RETRY_AFTER]).collect::<Vec<_>>())
         .max_age(Duration::from_secs(3600))
+}
+
+/// CORS for requests that pages make, which name their origin; nothing for others.
+#[derive(Debug, Clone)]
+pub struct OnlyCors<S> {
+    cors: Cors<S>,
+    plain: S,
+}
+
+impl<S, B> Service<Request<Incoming>> for OnlyCors<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    Cors<S>: Service<Request<Incoming>, Response = Response<B>, Error = S::Error>,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = Either<<Cors<S> as Service<Request<Incoming>>>::Future, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.plain.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        match request.headers().contains_key(ORIGIN) {
+            true => Either::Left(self.cors.call(request)),
+            false => Either::Right(self.plain.call(request)),
+        }
+    }
 }
 
 /// The edge as a tower service.

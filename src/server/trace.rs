@@ -118,7 +118,7 @@ impl Line<'_> {
             Actor::Session { .. } | Actor::Page | Actor::Operator | Actor::Anonymous => None,
         });
         let cause = seen.call.as_ref().and_then(crate::server::Call::cause);
-        let duration_ms = took.as_secs_f64() * 1000.0;
+        let duration_ms = took.as_micros() as f64 / 1000.0;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

@@ -303,6 +303,7 @@ fn bad_encoding(name: &str) -> Error {
 }
 
 /// A fault in the body, as the caller sees it.
+#[allow(clippy::needless_pass_by_value)] // for map_err
 fn invalid(fault: Fault) -> Error {
     let path = fault.path();
     if path.is_empty() || fault.syntax {

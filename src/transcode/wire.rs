@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field's number and value; `None` at the end. Groups are skipped.
-    pub fn next(&mut self) -> Result<Option<(u32, Raw<'a>)>, Malformed> {
+    pub fn read(&mut self) -> Result<Option<(u32, Raw<'a>)>, Malformed> {
         while !self.rest.is_empty() {
             let tag = self.varint()?;
             let number = u32::try_from(tag >> 3).map_err(|_| Malformed)?;
@@ -213,7 +213,7 @@ mod tests {
             &[0x0f],
             &[0x0b, 0x08],
         ] {
-            assert_eq!(Fields::new(wire).next(), Err(Malformed), "{wire:?}");
+            assert_eq!(Fields::new(wire).read(), Err(Malformed), "{wire:?}");
         }
     }
 }

@@ -95,7 +95,7 @@ impl Generator {
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(n as i64),
             Kind::Uint32 | Kind::Fixed32 => Value::U32(n as u32),
             Kind::Uint64 | Kind::Fixed64 => Value::U64(n),
-            Kind::Bool => Value::Bool(n % 2 == 0),
+            Kind::Bool => Value::Bool(n.is_multiple_of(2)),
             Kind::String => Value::String(self.text()),
             Kind::Bytes => Value::Bytes(self.text().into_bytes().into()),
             Kind::Enum(e) if e.full_name().starts_with("google.") => Value::EnumNumber(0),

@@ -356,7 +356,7 @@ impl<'a> Decoder<'a> {
         let text = self.lexer.string()?;
         let special = matches!(text.as_ref(), "NaN" | "Infinity" | "-Infinity");
         let floating = matches!(kind, Kind::Double | Kind::Float);
-        if !number::is_number(&text) && !(special && floating) {
+        if !(number::is_number(&text) || special && floating) {
             return Err(Fault::shape("must be a number"));
         }
         Ok(text)
@@ -411,7 +411,7 @@ impl<'a> Decoder<'a> {
             kind => {
                 let special = matches!(text, "NaN" | "Infinity" | "-Infinity");
                 let floating = matches!(kind, Kind::Double | Kind::Float);
-                if !number::is_number(text) && !(special && floating) {
+                if !(number::is_number(text) || special && floating) {
                     return Err(Fault::shape("must be a number"));
                 }
                 put_number(kind, text, out)?;

@@ -107,7 +107,7 @@ impl<'a> Encoder<'a> {
         let mut entries: Vec<Entry<'w>> = Vec::with_capacity(row.fields.len());
         let mut fields = Fields::new(wire);
         let (mut ordered, mut selects) = (true, false);
-        while let Some((number, raw)) = fields.next()? {
+        while let Some((number, raw)) = fields.read()? {
             let Some(at) = row.by_number(number) else {
                 continue;
             };
@@ -278,7 +278,7 @@ impl<'a> Encoder<'a> {
             };
             let (mut name, mut value) = (None, None);
             let mut fields = Fields::new(entry);
-            while let Some((number, raw)) = fields.next()? {
+            while let Some((number, raw)) = fields.read()? {
                 match number {
                     1 => name = Some(raw),
                     2 => value = Some(raw),
@@ -436,7 +436,7 @@ pub fn put_string(out: &mut Vec<u8>, text: &str) {
 pub fn bytes_of(wire: &[u8], number: u32) -> Result<&[u8], Malformed> {
     let mut fields = Fields::new(wire);
     let mut found: &[u8] = &[];
-    while let Some((own, raw)) = fields.next()? {
+    while let Some((own, raw)) = fields.read()? {
         if let (true, Raw::Bytes(bytes)) = (own == number, raw) {
             found = bytes;
         }

@@ -247,7 +247,7 @@ impl Encoder<'_> {
             Known::Timestamp | Known::Duration => {
                 let (mut seconds, mut nanos) = (0, 0);
                 let mut fields = Fields::new(wire);
-                while let Some(field) = fields.next()? {
+                while let Some(field) = fields.read()? {
                     match field {
                         (1, Raw::Varint(value)) => seconds = value as i64,
                         (2, Raw::Varint(value)) => nanos = value as i32,
@@ -266,7 +266,7 @@ impl Encoder<'_> {
     fn wrapper(&mut self, kind: Kind, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let mut fields = Fields::new(wire);
         let mut value = None;
-        while let Some((number, raw)) = fields.next()? {
+        while let Some((number, raw)) = fields.read()? {
             if number == 1 {
                 value = Some(raw);
             }
@@ -283,7 +283,7 @@ impl Encoder<'_> {
     fn any(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let (mut url, mut value): (&[u8], &[u8]) = (&[], &[]);
         let mut fields = Fields::new(wire);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.read()? {
             match field {
                 (1, Raw::Bytes(bytes)) => url = bytes,
                 (2, Raw::Bytes(bytes)) => value = bytes,
@@ -316,13 +316,13 @@ impl Encoder<'_> {
         let mut fields = Fields::new(wire);
         let mut first = true;
         out.push(b'{');
-        while let Some((number, raw)) = fields.next()? {
+        while let Some((number, raw)) = fields.read()? {
             let (1, Raw::Bytes(entry)) = (number, raw) else {
                 continue;
             };
             let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
             let mut entry = Fields::new(entry);
-            while let Some(field) = entry.next()? {
+            while let Some(field) = entry.read()? {
                 match field {
                     (1, Raw::Bytes(bytes)) => key = bytes,
                     (2, Raw::Bytes(bytes)) => value = bytes,
@@ -345,7 +345,7 @@ impl Encoder<'_> {
         let mut fields = Fields::new(wire);
         let mut first = true;
         out.push(b'[');
-        while let Some((number, raw)) = fields.next()? {
+        while let Some((number, raw)) = fields.read()? {
             let (1, Raw::Bytes(value)) = (number, raw) else {
                 continue;
             };
@@ -362,7 +362,7 @@ impl Encoder<'_> {
     fn dynamic(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let mut fields = Fields::new(wire);
         let mut last = None;
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.read()? {
             last = Some(field);
         }
         self.enter()?;
@@ -393,7 +393,7 @@ impl Encoder<'_> {
 fn mask(wire: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut fields = Fields::new(wire);
     let mut paths = Vec::new();
-    while let Some((number, raw)) = fields.next()? {
+    while let Some((number, raw)) = fields.read()? {
         if let (1, Raw::Bytes(path)) = (number, raw) {
             let path = std::str::from_utf8(path).map_err(|_| Malformed)?;
             paths.push(camel(path).ok_or(Malformed)?);

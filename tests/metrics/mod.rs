@@ -1,0 +1,3 @@
+//! The metrics product over HTTP and gRPC.
+
+mod documented;

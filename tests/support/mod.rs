@@ -1,0 +1,11 @@
+//! What tests need: a server of their own, an organization in it, and clients
+//! that speak plain HTTP and gRPC.
+
+pub mod database;
+pub mod grpc;
+pub mod http;
+pub mod server;
+pub mod skip;
+
+pub use http::{Answer, Http};
+pub use server::{Organization, Server};

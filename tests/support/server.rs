@@ -1,0 +1,243 @@
+//! A server of a test's own: the real program, on a free port, in a temporary
+//! directory, stopped by its process id.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::database::Database;
+use super::http::Http;
+
+/// A server, running or not.
+#[derive(Debug)]
+pub struct Server {
+    child: Option<Child>,
+    /// Where it answers.
+    pub url: String,
+    /// Its data directory.
+    pub data: PathBuf,
+    settings: Vec<(String, String)>,
+    database: Option<Database>,
+    _folder: TempDir,
+}
+
+/// An organization with a key for everything.
+#[derive(Debug, Clone)]
+pub struct Organization {
+    /// Its id.
+    pub id: i64,
+    /// Id of its first project.
+    pub project: String,
+    /// Public key of its first project.
+    pub project_key: String,
+    /// The API key.
+    pub key: String,
+    /// E-mail of its owner.
+    pub email: String,
+}
+
+/// Password of every owner tests make.
+pub const PASSWORD: &str = "a good password";
+
+impl Server {
+    /// Starts a server.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with settings, as environment variables.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let database = Database::new();
+        let mut all = vec![("APEX_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+        all.push(("APEX_LOG".to_owned(), "info".to_owned()));
+        if let Some(database) = &database {
+            all.push(("APEX_DATABASE_URL".to_owned(), database.url()));
+            all.push(("APEX_SECRET_KEY".to_owned(), "test ".repeat(8)));
+        }
+        let settings = settings
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        all.extend(settings);
+        let mut server = Self {
+            child: None,
+            url: String::new(),
+            data: folder.path().join("data"),
+            settings: all,
+            database,
+            _folder: folder,
+        };
+        if server.database.is_some() {
+            server.apex(&["migrate", "up"]);
+        }
+        server.run();
+        server
+    }
+
+    /// The program with this server's settings.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_apex"));
+        command
+            .env_clear()
+            .envs(self.settings.clone())
+            .env("APEX_DATA_DIR", &self.data);
+        command
+    }
+
+    /// Starts the program and waits until it answers.
+    pub fn run(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.data.with_extension("log"))
+            .expect("a log file");
+        let mut child = self
+            .command()
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("its output");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http"));
+        let url = url.unwrap_or_else(|| panic!("no address in `{line}`: {}", self.log()));
+        self.url = url.to_owned();
+        self.child = Some(child);
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Ends it the hard way.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it is killed");
+            child.wait().expect("it ends");
+        }
+    }
+
+    /// Asks it to end and waits; answers its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it runs");
+        let done = Command::new("kill").arg(child.id().to_string()).status();
+        assert!(done.expect("kill runs").success());
+        let deadline = Instant::now() + Duration::from_secs(40);
+        while Instant::now() < deadline {
+            if let Some(status) = child.try_wait().expect("its status") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it did not end: {}", self.log());
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default()
+    }
+
+    /// Runs a command of the program and expects it to succeed.
+    pub fn apex(&self, arguments: &[&str]) -> String {
+        let done = self.try_apex(arguments);
+        let errors = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "apex {arguments:?}: {errors}");
+        String::from_utf8(done.stdout).expect("text")
+    }
+
+    /// Runs a command of the program.
+    pub fn try_apex(&self, arguments: &[&str]) -> Output {
+        self.command()
+            .args(arguments)
+            .output()
+            .expect("the program runs")
+    }
+
+    /// Runs a command that prints JSON.
+    pub fn apex_json(&self, arguments: &[&str]) -> Value {
+        let text = self.apex(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// Makes an organization.
+    pub fn organization(&self, name: &str) -> Organization {
+        let email = format!("{}@example.com", name.to_lowercase());
+        let mut child = self
+            .command()
+            .args(["organization", "create", "--name", name, "--email", &email])
+            .args(["--password-stdin", "--json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        use std::io::Write as _;
+        let mut stdin = child.stdin.take().expect("its input");
+        stdin.write_all(PASSWORD.as_bytes()).expect("it reads");
+        drop(stdin);
+        let mut text = String::new();
+        child
+            .stdout
+            .take()
+            .expect("its output")
+            .read_to_string(&mut text)
+            .expect("text");
+        assert!(child.wait().expect("it ends").success());
+        let made: Value = serde_json::from_str(&text).expect("JSON");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        Organization {
+            id: made["organization_id"].as_i64().expect("an id"),
+            project: text(&made["project"]["id"]),
+            project_key: text(&made["project"]["key"]),
+            key: text(&made["api_key"]),
+            email,
+        }
+    }
+
+    /// Makes a key with scopes.
+    pub fn key(&self, organization: &Organization, scopes: &str) -> Value {
+        let id = organization.id.to_string();
+        self.apex_json(&[
+            "key",
+            "create",
+            "--organization",
+            &id,
+            "--name",
+            "t",
+            "--scopes",
+            scopes,
+        ])
+    }
+
+    /// A client without a credential.
+    pub fn http(&self) -> Http {
+        Http::new(&self.url)
+    }
+
+    /// Every byte the server keeps: files, or the whole of its PostgreSQL database.
+    pub fn kept_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let entries = std::fs::read_dir(&self.data).expect("the data directory");
+        for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
+            bytes.extend(std::fs::read(entry.path()).unwrap_or_default());
+        }
+        if let Some(database) = &self.database {
+            bytes.extend(database.dump());
+        }
+        bytes
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
