@@ -16,15 +16,13 @@ pub fn emit(pool: &DescriptorPool, methods: &[MethodSpec]) -> String {
         if !names::has_code(service.package_name()) {
             continue;
         }
-        let index = |method: &MethodDescriptor| {
-            let path = format!("/{}/{}", service.full_name(), method.name());
-            methods
-                .iter()
-                .position(|spec| spec.path == path)
-                .unwrap_or_default()
-        };
+        // The table lists a service's methods in the order of its proto.
+        let own = methods
+            .iter()
+            .filter(|spec| spec.service.name == service.full_name());
+        let specs: Vec<&MethodSpec> = own.collect();
         put_trait(&mut out, &service);
-        put_endpoint(&mut out, &service, &index);
+        put_endpoint(&mut out, &service, &specs);
     }
     out
 }
@@ -81,11 +79,7 @@ fn put_trait(out: &mut String, service: &ServiceDescriptor) {
     let _ = writeln!(out, "}}\n");
 }
 
-fn put_endpoint(
-    out: &mut String,
-    service: &ServiceDescriptor,
-    index: &dyn Fn(&MethodDescriptor) -> usize,
-) {
+fn put_endpoint(out: &mut String, service: &ServiceDescriptor, specs: &[&MethodSpec]) {
     let name = service.name();
     let server = format!(
         "{}::{}_server",
@@ -112,17 +106,24 @@ fn put_endpoint(
     );
     service
         .methods()
-        .for_each(|method| put_method(out, &method, index(&method)));
+        .zip(specs)
+        .for_each(|(method, spec)| put_method(out, &method, spec));
     let _ = writeln!(out, "}}\n");
-    put_dispatch(out, service, &server, index);
+    put_dispatch(out, service, &server, specs);
 }
 
-fn put_method(out: &mut String, method: &MethodDescriptor, index: usize) {
+fn put_method(out: &mut String, method: &MethodDescriptor, spec: &MethodSpec) {
     let name = names::snake(method.name());
     let input = names::message(method.input().full_name());
     let output = names::message(method.output().full_name());
     let streamed = method.is_server_streaming();
+    let key = spec.project_field.and_then(|name| {
+        let field = method.input().get_field_by_name(name)?;
+        let (json, name) = (field.json_name().to_owned(), names::field(name));
+        Some(format!("({json:?}, |request| &request.{name}), "))
+    });
     let (request, guard) = match (method.is_client_streaming(), streamed) {
+        (false, false) if key.is_some() => (input, "page"),
         (false, false) => (input, "unary"),
         (false, true) => (input, "server_stream"),
         (true, false) => (format!("tonic::Streaming<{input}>"), "client_stream"),
@@ -138,8 +139,10 @@ fn put_method(out: &mut String, method: &MethodDescriptor, index: usize) {
         out,
         "    async fn {name}(&self, request: tonic::Request<{request}>) -> \
          Result<tonic::Response<{answer}>, tonic::Status> {{\n        \
-         guard::{guard}(&METHODS[{index}], request, |call, request| \
-         self.0.{name}(call, request)).await\n    }}"
+         guard::{guard}(&METHODS[{}], request, {}|call, request| \
+         self.0.{name}(call, request)).await\n    }}",
+        spec.index,
+        key.unwrap_or_default()
     );
 }
 
@@ -147,11 +150,12 @@ fn put_dispatch(
     out: &mut String,
     service: &ServiceDescriptor,
     server: &str,
-    index: &dyn Fn(&MethodDescriptor) -> usize,
+    specs: &[&MethodSpec],
 ) {
     let name = service.name();
     let mut arms = String::new();
-    for method in service.methods().filter(|m| !m.is_client_streaming()) {
+    let specs = service.methods().zip(specs);
+    for (method, spec) in specs.filter(|(method, _)| !method.is_client_streaming()) {
         let snake = names::snake(method.name());
         let dispatch = if method.is_server_streaming() {
             "stream"
@@ -162,7 +166,7 @@ fn put_dispatch(
             arms,
             "            {} => Box::pin(async move {{ dispatch::{dispatch}(request, \
              |request| {server}::{name}::{snake}(&this, request)).await }}),",
-            index(&method)
+            spec.index
         );
     }
     let _ = writeln!(

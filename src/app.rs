@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::events::{EventLog, Gauges};
 use crate::limit::{Limits, Memory};
 use crate::owner::Owner;
+use crate::policy::MethodSpec;
 use crate::products::account::Account;
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
@@ -66,29 +67,8 @@ impl std::fmt::Debug for App {
 impl App {
     /// Opens the data directory and puts everything together.
     pub async fn open(config: &Config, owner: Owner, clock: Clock) -> Result<Self, StartError> {
-        let secrets = SecretKeys::load(config)?;
-        let db = Db::open(config).await?;
-        match db.engine() {
-            // Nobody else can be using it, and there is nobody to ask.
-            "sqlite" => migrate::up(&db).await?,
-            _ => migrate::require_current(&db).await?,
-        }
-        let counters = Box::new(Memory::new());
-        let shared = Arc::new(Shared {
-            directory: Directory::load(db.clone(), clock.clone()).await?,
-            ledger: Ledger::new(Sealer::new(&secrets, "idempotency"), clock.clone()),
-            limits: Limits::new(config, &METHODS, counters, clock.clone())?,
-            sessions: SessionTokens::new(&secrets, clock.clone(), config.sessions.lifetime.0),
-            metrics: metrics::Metrics::new(),
-            transport: config.transport.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
-            cors_origins: config.cors_origins.clone(),
-            hosts: hosts(config)?,
-            require_https: config.require_https,
-            requests: RequestCounts::default(),
-            draining: AtomicBool::new(false),
-            db: db.clone(),
-        });
+        let shared = Arc::new(shared(config, clock.clone(), &METHODS).await?);
+        let db = shared.db.clone();
         let gauges = Gauges {
             queue: shared.metrics.event_queue.clone(),
             tail: shared.metrics.event_tail.clone(),
@@ -144,6 +124,37 @@ impl App {
     }
 }
 
+/// Opens the database and what all requests share.
+pub(crate) async fn shared(
+    config: &Config,
+    clock: Clock,
+    methods: &[MethodSpec],
+) -> Result<Shared, StartError> {
+    let secrets = SecretKeys::load(config)?;
+    let db = Db::open(config).await?;
+    match db.engine() {
+        // Nobody else can be using it, and there is nobody to ask.
+        "sqlite" => migrate::up(&db).await?,
+        _ => migrate::require_current(&db).await?,
+    }
+    let counters = Box::new(Memory::new());
+    Ok(Shared {
+        directory: Directory::load(db.clone(), clock.clone()).await?,
+        ledger: Ledger::new(Sealer::new(&secrets, "idempotency"), clock.clone()),
+        limits: Limits::new(config, methods, counters, clock.clone())?,
+        sessions: SessionTokens::new(&secrets, clock.clone(), config.sessions.lifetime.0),
+        metrics: metrics::Metrics::new(),
+        transport: config.transport.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        cors_origins: config.cors_origins.clone(),
+        hosts: hosts(config)?,
+        require_https: config.require_https,
+        requests: RequestCounts::default(),
+        draining: AtomicBool::new(false),
+        db,
+    })
+}
+
 /// Health and reflection: services whose protos are not ours.
 async fn mount_foreign(edge: &mut Edge) -> Result<HealthReporter> {
     let (health, server) = tonic_health::server::health_reporter();
@@ -153,9 +164,15 @@ async fn mount_foreign(edge: &mut Edge) -> Result<HealthReporter> {
             .set_service_status(service.name, ServingStatus::Serving)
             .await;
     }
+    mount_reflection(edge, DESCRIPTORS)?;
+    Ok(health)
+}
+
+/// Describes the services of a set of descriptors to those who ask.
+pub(crate) fn mount_reflection(edge: &mut Edge, descriptors: &[u8]) -> Result<()> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(descriptors)
             .include_reflection_service(false)
     };
     let v1 = reflection().build_v1().map_err(Error::internal)?;
@@ -165,7 +182,7 @@ async fn mount_foreign(edge: &mut Edge) -> Result<HealthReporter> {
         "grpc.reflection.v1alpha.ServerReflection",
         dispatch::grpc(alpha),
     );
-    Ok(health)
+    Ok(())
 }
 
 fn hosts(config: &Config) -> Result<Vec<(String, String)>, ConfigError> {
@@ -204,6 +221,6 @@ pub fn tls(config: &Config) -> Result<Option<TlsAcceptor>, ConfigError> {
 }
 
 /// The policy table, for the commands that print it.
-pub fn methods() -> &'static [crate::policy::MethodSpec] {
+pub fn methods() -> &'static [MethodSpec] {
     &api::METHODS
 }

@@ -10,6 +10,8 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod db;
 pub mod error;
 pub mod events;

@@ -5,5 +5,6 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod conformance;
+mod contract;
 mod metrics;
 mod support;

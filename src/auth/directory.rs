@@ -77,6 +77,8 @@ pub struct ProjectRef {
     pub organization: OrganizationId,
     /// Its IANA time zone.
     pub timezone: Arc<str>,
+    /// Origins whose pages may name it; empty means any.
+    pub allowed_origins: Arc<[String]>,
 }
 
 /// An API key.
@@ -348,18 +350,21 @@ impl Snapshot {
     }
 
     async fn read_projects(&mut self, connection: &impl ConnectionTrait) -> Result<()> {
-        let sql = "SELECT number, id, organization_id, timezone FROM project \
+        let sql = "SELECT number, id, organization_id, timezone, allowed_origins FROM project \
                    WHERE deleted_at IS NULL ORDER BY number";
         for row in rows(connection, sql, []).await? {
             let id = ProjectId(row.try_get("", "number")?);
             let public_id: String = row.try_get("", "id")?;
             let timezone: String = row.try_get("", "timezone")?;
             let organization = OrganizationId(row.try_get("", "organization_id")?);
+            let origins: String = row.try_get("", "allowed_origins")?;
+            let origins: Vec<String> = serde_json::from_str(&origins).map_err(Error::internal)?;
             let project = ProjectRef {
                 id,
                 public_id: public_id.as_str().into(),
                 organization,
                 timezone: timezone.into(),
+                allowed_origins: origins.into(),
             };
             self.projects.insert(id, project);
             self.projects_of.entry(organization).or_default().push(id);

@@ -131,10 +131,16 @@ fn of_address(address: IpAddr) -> u128 {
 fn of_caller(principal: &Principal, address: IpAddr, per: Per) -> u128 {
     let tagged = |tag: u128, number: i64| tag << 64 | u128::from(number as u64);
     let by_address = || of_address(address);
+    let of_page = || {
+        let project = principal.project;
+        project.map_or_else(by_address, |id| tagged(4, id.0))
+    };
     let organization = principal.organization.map(|id| tagged(3, id.0));
     match per {
         Per::Address | Per::Account => by_address(),
         Per::Organization => organization.unwrap_or_else(by_address),
+        // A page's visitors must not lock the project's owner out.
+        Per::Project if principal.actor == Actor::Page => of_page(),
         Per::Project => match principal.project {
             Some(project) => tagged(2, project.0),
             None => organization.unwrap_or_else(by_address),
@@ -142,9 +148,7 @@ fn of_caller(principal: &Principal, address: IpAddr, per: Per) -> u128 {
         Per::Key => match &principal.actor {
             Actor::Key { number, .. } => tagged(1, *number),
             Actor::Session { id } => xxh3_128(id.as_bytes()),
-            Actor::Page => principal
-                .project
-                .map_or_else(by_address, |id| tagged(4, id.0)),
+            Actor::Page => of_page(),
             Actor::Anonymous | Actor::Operator => by_address(),
         },
     }

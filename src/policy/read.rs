@@ -4,7 +4,7 @@
 //! and the dynamic test host, which load descriptors at run time. Options are
 //! read with prost-reflect because typed descriptors drop custom options.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use prost_reflect::{
     Cardinality, DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind,
@@ -60,7 +60,9 @@ impl Reader<'_> {
                 Some(format!("{}: {fault}", field.full_name()))
             }));
         }
-        faults.extend(equal_routes(&methods));
+        if !self.lenient {
+            faults.extend(check_routes(&methods));
+        }
         if faults.is_empty() {
             Ok(methods)
         } else {
@@ -170,7 +172,10 @@ impl Reader<'_> {
         }
         spec.bindings = Box::leak(bindings(method, options)?.into_boxed_slice());
         if spec.client_streaming && !spec.bindings.is_empty() {
-            return Err("a client stream has no REST form".to_owned());
+            if !self.lenient {
+                return Err("a client stream has no REST form".to_owned());
+            }
+            spec.bindings = &[];
         }
         Ok(spec)
     }
@@ -188,8 +193,11 @@ impl Reader<'_> {
         match (spec.auth, spec.project_field) {
             (Auth::ProjectKey, Some(field)) => {
                 let field = top_level(&method.input(), field, "project_field")?;
-                if field.kind() != Kind::String || field.is_list() {
+                if field.kind() != Kind::String || field.is_list() || field.supports_presence() {
                     return Err(format!("project_field `{}` is no text", field.name()));
+                }
+                if spec.client_streaming || spec.server_streaming {
+                    return Err("a stream names no project_field".to_owned());
                 }
             }
             (Auth::ProjectKey, None) => return Err("names no project_field".to_owned()),
@@ -475,30 +483,36 @@ fn check_field(field: &FieldDescriptor, options: &Options) -> Option<String> {
     regex::Regex::new(&pattern).err().map(|e| e.to_string())
 }
 
-/// Two routes are equal when the same verb and shape are owned by two methods,
-/// or shared without a circumstance that tells the callers apart.
-fn equal_routes(methods: &[MethodSpec]) -> Vec<String> {
-    let mut owners: HashMap<(&str, String), &MethodSpec> = HashMap::new();
-    let mut faults = Vec::new();
+/// A route has one owner: the method without a circumstance, which answers when
+/// no other one's circumstances hold. Two routes are equal when they have the
+/// same verb and match the same paths.
+fn check_routes(methods: &[MethodSpec]) -> Vec<String> {
+    let mut routes: BTreeMap<(&str, String), Vec<&MethodSpec>> = BTreeMap::new();
     for spec in methods {
         for binding in spec.bindings {
-            let Ok(template) = Template::parse(binding.template) else {
-                continue;
-            };
-            if !spec.when.is_empty() {
-                continue;
-            }
-            let route = (binding.verb, template.shape());
-            if let Some(other) = owners.insert(route, spec) {
-                let (verb, path) = (binding.verb, binding.template);
-                faults.push(format!(
-                    "{verb} {path}: {} and {} are equal routes",
-                    other.path, spec.path
-                ));
+            if let Ok(template) = Template::parse(binding.template) {
+                let route = (binding.verb, template.shape());
+                routes.entry(route).or_default().push(spec);
             }
         }
     }
-    faults
+    let fault = |((verb, path), sharing): (&(&str, String), &Vec<&MethodSpec>)| {
+        let owners: Vec<&str> = sharing
+            .iter()
+            .filter(|spec| spec.when.is_empty())
+            .map(|spec| spec.path)
+            .collect();
+        match owners.as_slice() {
+            [_] => None,
+            [] => Some(format!(
+                "{verb} {path}: every method has a `when`; none owns it"
+            )),
+            [first, second, ..] => Some(format!(
+                "{verb} {path}: {first} and {second} are equal routes"
+            )),
+        }
+    };
+    routes.iter().filter_map(fault).collect()
 }
 
 /// The text of a field of an option message.

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
 use crate::db::Attempt;
 use crate::error::{Error, Result};
-use crate::policy::MethodSpec;
+use crate::policy::{Binding, MethodSpec};
 
 /// A call that was let in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Admitted {
     pub cause: OnceLock<String>,
     /// Where the attempt to replay stands, once the request is read.
     pub attempt: OnceLock<Attempt>,
+    /// The project a page named, once the request is read.
+    pub page: OnceLock<Principal>,
 }
 
 impl fmt::Debug for Admitted {
@@ -64,6 +66,8 @@ pub struct Client {
     pub user_agent: Option<HeaderValue>,
     /// `Host` or `:authority`.
     pub host: Option<String>,
+    /// The `Origin` of the page that calls, if it is one.
+    pub origin: Option<HeaderValue>,
     /// A bearer token, for the methods that check one themselves.
     pub bearer: Option<HeaderValue>,
 }
@@ -81,7 +85,13 @@ impl Call {
 
     /// Who calls.
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        self.0.page.get().unwrap_or(&self.0.principal)
+    }
+
+    /// The caller is a page of a project.
+    pub(super) fn set_page(&self, page: Principal) {
+        // One request names one project.
+        let _ = self.0.page.set(page);
     }
 
     /// Where the call comes from.
@@ -126,7 +136,7 @@ impl Call {
 
     /// The organization the call is for. Every tenant's query starts here.
     pub fn organization(&self) -> Result<OrganizationId> {
-        let own = self.0.principal.organization;
+        let own = self.principal().organization;
         own.ok_or_else(|| Error::invalid("Name an organization with X-Organization"))
     }
 
@@ -134,10 +144,7 @@ impl Call {
     /// parameter, or the only one there is.
     pub fn project(&self) -> Result<ProjectRef> {
         let choice = self.0.project_choice.as_deref();
-        self.0
-            .shared
-            .directory
-            .project_of(&self.0.principal, choice)
+        self.0.shared.directory.project_of(self.principal(), choice)
     }
 
     /// The id of the project the call is for.
@@ -198,6 +205,10 @@ impl<T> Reply<T> {
         self
     }
 }
+
+/// The route a REST request took; rides in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Matched(pub &'static Binding);
 
 /// An HTTP status that rides in a tonic response to the REST side.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, USER_AGENT};
 use ipnet::IpNet;
 
 use super::call::Client;
@@ -56,6 +56,7 @@ pub(super) fn client(
         secure,
         user_agent: headers.get(USER_AGENT).cloned(),
         host: host.map(str::to_owned),
+        origin: headers.get(ORIGIN).cloned(),
         bearer: headers.get(AUTHORIZATION).cloned(),
     }
 }

@@ -336,6 +336,7 @@ impl Visit<'_> {
             deadline: deadline::deadline(&parts.headers, spec, &self.shared().transport)?,
             cause: OnceLock::new(),
             attempt: OnceLock::new(),
+            page: OnceLock::new(),
         }))
     }
 

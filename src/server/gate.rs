@@ -50,10 +50,14 @@ impl Visitor<'_> {
             .authorize(spec)
             .and_then(|()| self.same_site(shared));
         // A page's project is known only once its request is read.
-        if spec.auth != Auth::ProjectKey {
-            let caller = Subject::Caller(&principal, self.client.address);
-            passage.standing = shared.limits.take(spec.rate_group, caller).await;
-        }
+        let (group, caller) = match spec.auth {
+            Auth::ProjectKey => ("pages", Subject::Address(self.client.address)),
+            _ => (
+                spec.rate_group,
+                Subject::Caller(&principal, self.client.address),
+            ),
+        };
+        passage.standing = shared.limits.take(group, caller).await;
         allowed?;
         within(passage.standing, spec.dialect)?;
         Ok(principal)

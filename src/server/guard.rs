@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{Call, Replies, Reply, Requests, StatusOverride};
 use super::check::{Check, check};
-use super::idempotency;
+use super::{idempotency, page};
 use crate::error::Error;
 use crate::policy::MethodSpec;
 
@@ -27,6 +27,38 @@ where
 {
     let (call, message) = admitted(spec, request)?;
     check(&message).map_err(|error| call.status_of(error))?;
+    once(call, message, method).await
+}
+
+/// A method of pages: one request, which names a project by its public key, and
+/// one answer. `key` reads it from the member called `field`.
+pub async fn page<I, O, F, Fut>(
+    spec: &'static MethodSpec,
+    request: Request<I>,
+    (field, key): (&'static str, fn(&I) -> &str),
+    method: F,
+) -> Result<Response<O>, Status>
+where
+    I: Message + Check,
+    O: Message + Default,
+    F: FnOnce(Call, I) -> Fut,
+    Fut: Future<Output = Result<Reply<O>, Error>>,
+{
+    let (call, message) = admitted(spec, request)?;
+    check(&message).map_err(|error| call.status_of(error))?;
+    let identified = page::identify(&call, field, key(&message)).await;
+    identified.map_err(|error| call.status_of(error))?;
+    once(call, message, method).await
+}
+
+/// Calls a method, unless the request was answered before.
+async fn once<I, O, F, Fut>(call: Call, message: I, method: F) -> Result<Response<O>, Status>
+where
+    I: Message,
+    O: Message + Default,
+    F: FnOnce(Call, I) -> Fut,
+    Fut: Future<Output = Result<Reply<O>, Error>>,
+{
     let attempt = idempotency::begin(&call, &message);
     let attempt = attempt.map_err(|error| call.status_of(error))?;
     if let Some(stored) = idempotency::replay(&call, &attempt).await? {

@@ -84,7 +84,7 @@ pub async fn serve(
                 Err(error) => pause(&error).await,
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = turned(&mut stop) => break,
         }
     }
     drop(listener);
@@ -265,7 +265,7 @@ impl Server {
                         Verdict::End => return,
                     }
                 }
-                () = drained(&mut self.draining) => {
+                () = turned(&mut self.draining) => {
                     connection.as_mut().graceful_shutdown();
                     // From here on the drain's own deadline ends it.
                     let _ = connection.await;
@@ -276,9 +276,9 @@ impl Server {
     }
 }
 
-/// Waits for the drain to begin; the guard `wait_for` answers must not be held.
-async fn drained(draining: &mut watch::Receiver<bool>) {
-    let _ = draining.wait_for(|draining| *draining).await;
+/// Waits for a signal; the guard `wait_for` answers must not be held.
+async fn turned(signal: &mut watch::Receiver<bool>) {
+    let _ = signal.wait_for(|on| *on).await;
 }
 
 fn builder(bounds: &Transport) -> auto::Builder<TokioExecutor> {

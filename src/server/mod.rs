@@ -14,6 +14,7 @@ pub mod guard;
 mod idempotency;
 pub mod listener;
 pub mod metrics;
+pub mod page;
 mod resolve;
 pub mod respond;
 mod rest;

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::{Request, Status};
 
-use super::call::{Call, StatusOverride};
+use super::call::{Call, Matched, StatusOverride};
 use super::dispatch::{Answer, Endpoint};
 use super::respond::JSON;
 use super::{guard, stream};
@@ -174,7 +174,12 @@ fn broken(what: &str) -> Error {
 
 /// A body that is there must be JSON. Pages may send it as text, which is what
 /// `navigator.sendBeacon` does.
-fn check_content_type(headers: &HeaderMap, spec: &MethodSpec, body: &[u8]) -> Result<()> {
+fn check_content_type(
+    schema: &Schema,
+    route: &Route,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<()> {
     let Some(value) = headers.get(CONTENT_TYPE).filter(|_| !body.is_empty()) else {
         return Ok(());
     };
@@ -186,8 +191,8 @@ fn check_content_type(headers: &HeaderMap, spec: &MethodSpec, body: &[u8]) -> Re
         .trim()
         .to_ascii_lowercase();
     let is_json = kind == "application/json" || kind.ends_with("+json");
-    let from_page = spec.auth == Auth::ProjectKey && kind == "text/plain";
-    if is_json || from_page || spec.input == HTTP_BODY {
+    let from_page = route.spec.auth == Auth::ProjectKey && kind == "text/plain";
+    if is_json || from_page || bind::takes_raw_body(schema, route) {
         return Ok(());
     }
     Err(Error::invalid("Content-Type must be application/json")
@@ -207,7 +212,7 @@ pub(super) async fn call(
 ) -> Result<Response<Body>, Status> {
     let spec = route.spec;
     let headers = &parts.headers;
-    let bound = check_content_type(headers, spec, &body).and_then(|()| {
+    let bound = check_content_type(schema, route, headers, &body).and_then(|()| {
         let parts = Parts {
             path: parts.uri.path(),
             query: parts.uri.query(),
@@ -219,6 +224,7 @@ pub(super) async fn call(
     let (wire, plurality) = bound.map_err(|error| call.status_of(error))?;
     let mut request = Request::new(Bytes::from(wire));
     request.extensions_mut().insert(call.clone());
+    request.extensions_mut().insert(Matched(route.binding));
     match endpoint.rest(spec.index, request).await? {
         Answer::One(answer) => one(schema, route, plurality, &answer),
         Answer::Many(answer) => Ok(stream::respond(schema, route, headers, answer)),

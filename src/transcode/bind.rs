@@ -13,8 +13,8 @@ use super::wire::{WireType, put_bytes, put_delimited, put_tag};
 use crate::error::{Error, Result};
 use crate::policy::Body;
 
-/// Query parameters that are never a method's own.
-const SYSTEM_PARAMETERS: [&str; 4] = ["key", "project", "$alt", "alt"];
+/// Query parameters that every method passes over, beside `utm_…` and `$…`.
+const SYSTEM_PARAMETERS: [&str; 3] = ["key", "project", "alt"];
 
 /// What a REST request brings.
 #[derive(Debug, Clone, Copy)]
@@ -40,17 +40,22 @@ pub enum Plurality {
 
 /// Writes the request message of a route.
 pub fn request(schema: &Schema, route: &Route, parts: Parts<'_>) -> Result<(Vec<u8>, Plurality)> {
-    let binder = Binder {
-        schema,
-        route,
-        row: schema.message(route.input),
-        rules: Rules::of(route.spec.profile),
-    };
+    let binder = Binder::new(schema, route);
     let mut out = Vec::with_capacity(parts.body.len() + 64);
     let plurality = binder.body(parts, &mut out)?;
-    binder.query(parts, &mut out)?;
+    let named = binder.query(parts, &mut out)?;
+    if let Some(mask) = binder.mask_field()
+        && !named.iter().any(|path| binder.is_field(path, mask))
+    {
+        binder.mask(mask, parts.body, &mut out);
+    }
     binder.path(parts.path, &mut out)?;
     Ok((out, plurality))
+}
+
+/// Whether a route takes a body that need not be JSON.
+pub fn takes_raw_body(schema: &Schema, route: &Route) -> bool {
+    Binder::new(schema, route).raw_body().is_some()
 }
 
 struct Binder<'a> {
@@ -60,27 +65,37 @@ struct Binder<'a> {
     rules: Rules,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
+    fn new(schema: &'a Schema, route: &'a Route) -> Self {
+        Self {
+            schema,
+            route,
+            row: schema.message(route.input),
+            rules: Rules::of(route.spec.profile),
+        }
+    }
+
     fn body(&self, parts: Parts<'_>, out: &mut Vec<u8>) -> Result<Plurality> {
-        if self.row.name == "google.api.HttpBody" {
-            put_http_body(parts, out);
-            return Ok(Plurality::One);
+        match self.raw_body() {
+            Some(None) => {
+                put_http_body(parts, out);
+                return Ok(Plurality::One);
+            }
+            Some(Some(field)) => {
+                put_tag(out, field.number, WireType::Delimited);
+                let _ = put_delimited(out, |out| {
+                    put_http_body(parts, out);
+                    Ok::<_, ()>(())
+                });
+                return Ok(Plurality::One);
+            }
+            None => {}
         }
         let body = self.route.binding.body;
         let field = match body {
             Body::Field(name) => self.field(name),
             Body::Whole | Body::None => None,
         };
-        if let Some(field) = field
-            && self.is_http_body(field)
-        {
-            put_tag(out, field.number, WireType::Delimited);
-            let _ = put_delimited(out, |out| {
-                put_http_body(parts, out);
-                Ok::<_, ()>(())
-            });
-            return Ok(Plurality::One);
-        }
         if parts.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Plurality::One);
         }
@@ -91,9 +106,6 @@ impl Binder<'_> {
             (Body::Whole, _) => self.whole(text, out),
             (Body::Field(_), Some(field)) => {
                 decode::field(self.schema, self.rules, field, text, out).map_err(invalid)?;
-                if let Kind::Message(inner) = field.kind {
-                    self.mask(inner, text, out);
-                }
                 Ok(Plurality::One)
             }
             (Body::Field(_), None) => Err(Error::invalid("This method takes no body")),
@@ -108,7 +120,6 @@ impl Binder<'_> {
         }
         let input = self.route.input;
         decode::message(self.schema, self.rules, input, text, out).map_err(invalid)?;
-        self.mask(input, text, out);
         Ok(Plurality::One)
     }
 
@@ -121,16 +132,29 @@ impl Binder<'_> {
         Ok(Plurality::One)
     }
 
-    /// Writes `update_mask` from the members of the body, unless it has one.
-    fn mask(&self, message: MessageId, text: &str, out: &mut Vec<u8>) {
-        let mask = self.field("update_mask");
-        let Some(mask) = mask.filter(|_| self.route.spec.update_mask_from_body) else {
-            return;
+    /// The field that says what a PATCH changes, if the body's members fill it.
+    fn mask_field(&self) -> Option<&Field> {
+        let fills = self.route.spec.update_mask_from_body;
+        self.field("update_mask").filter(|_| fills)
+    }
+
+    /// Whether a path leads to a field of the request itself.
+    fn is_field(&self, path: &FieldPath, field: &Field) -> bool {
+        path.parents.is_empty() && self.row.fields[usize::from(path.at)].number == field.number
+    }
+
+    /// Writes a mask of the members of the body, unless the body has one.
+    fn mask(&self, mask: &Field, body: &[u8], out: &mut Vec<u8>) {
+        let row = match self.route.binding.body {
+            Body::Field(name) => match self.field(name).map(|field| field.kind) {
+                Some(Kind::Message(inner)) => self.schema.message(inner),
+                Some(_) | None => return,
+            },
+            Body::Whole | Body::None => self.row,
         };
-        let row = self.schema.message(message);
-        let Ok(members) = lexer::members(text, self.rules.depth) else {
-            return;
-        };
+        // The body has been read before, so that it is known to be an object.
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        let members = lexer::members(text, self.rules.depth).unwrap_or_default();
         if members
             .iter()
             .any(|(name, _)| **name == mask.name || **name == mask.json)
@@ -149,19 +173,21 @@ impl Binder<'_> {
         });
     }
 
-    fn query(&self, parts: Parts<'_>, out: &mut Vec<u8>) -> Result<()> {
+    /// Reads the query and answers which fields it gave.
+    fn query(&self, parts: Parts<'_>, out: &mut Vec<u8>) -> Result<Vec<FieldPath>> {
+        let mut seen: Vec<FieldPath> = Vec::new();
         if let Some(raw) = self.row.fields.iter().find(|field| field.raw_query) {
             if let Some(query) = parts.query.filter(|query| !query.is_empty()) {
                 put_tag(out, raw.number, WireType::Delimited);
                 put_bytes(out, query.as_bytes());
             }
-            return Ok(());
+            return Ok(seen);
         }
-        let mut seen: Vec<FieldPath> = Vec::new();
         for (name, value) in percent::pairs(parts.query.unwrap_or_default()) {
             let name = percent::query(name).map_err(|_| bad_encoding("query"))?;
             let Some(path) = self.query_field(&name) else {
-                if name.starts_with("utm_") || SYSTEM_PARAMETERS.contains(&name.as_ref()) {
+                let system = name.starts_with("utm_") || name.starts_with('$');
+                if system || SYSTEM_PARAMETERS.contains(&name.as_ref()) {
                     continue;
                 }
                 return Err(bad_parameter(&name, "is no parameter of this method"));
@@ -169,7 +195,7 @@ impl Binder<'_> {
             let value = percent::query(value).map_err(|_| bad_encoding(&name))?;
             self.parameter(&name, &value, path, &mut seen, out)?;
         }
-        Ok(())
+        Ok(seen)
     }
 
     /// The field a parameter names; `None` where the query has no say.
@@ -265,11 +291,20 @@ impl Binder<'_> {
         Some(&self.row.fields[usize::from(at)])
     }
 
-    fn is_http_body(&self, field: &Field) -> bool {
-        let Kind::Message(id) = field.kind else {
-            return false;
+    /// Whether the body is bytes of any type: the whole request, or a field of it.
+    fn raw_body(&self) -> Option<Option<&Field>> {
+        const HTTP_BODY: &str = "google.api.HttpBody";
+        if self.row.name == HTTP_BODY {
+            return Some(None);
+        }
+        let Body::Field(name) = self.route.binding.body else {
+            return None;
         };
-        self.schema.message(id).name == "google.api.HttpBody"
+        let field = self.field(name)?;
+        match field.kind {
+            Kind::Message(id) if self.schema.message(id).name == HTTP_BODY => Some(Some(field)),
+            _ => None,
+        }
     }
 }
 

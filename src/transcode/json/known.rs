@@ -37,7 +37,7 @@ impl Decoder<'_> {
         put_delimited(out, |out| match row.known {
             Some(Known::Wrapper) => self.plain(&row.fields[0], text, out),
             Some(known) => put_text_like(known, text, out),
-            None => Err(Fault::shape("is no scalar")),
+            None => Err(Fault::shape("cannot be given in the query")),
         })
     }
 
