@@ -121,7 +121,8 @@ impl Layers {
     /// The finished configuration.
     pub fn build(&self) -> Result<Config, ConfigError> {
         let config = Config::deserialize(self.table.clone());
-        let config = config.map_err(|error| ConfigError(error.message().to_owned()))?;
+        let config =
+            config.map_err(|error| ConfigError(error.to_string().trim_end().replace('\n', " ")))?;
         config.check()?;
         Ok(config)
     }

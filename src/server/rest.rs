@@ -17,7 +17,7 @@ use super::dispatch::{Answer, Endpoint};
 use super::respond::JSON;
 use super::{guard, stream};
 use crate::error::{Error, Kind, Result, reason};
-use crate::policy::{Auth, MethodSpec, When};
+use crate::policy::{Auth, When};
 use crate::transcode::bind::{self, Parts, Plurality};
 use crate::transcode::json::{Rules, encode, lexer};
 use crate::transcode::router::Route;

@@ -8,7 +8,7 @@
 use super::json::{Fault, Rules, decode, lexer};
 use super::percent;
 use super::router::{FieldPath, Route};
-use super::schema::{Field, Kind, Message, MessageId, Schema, Shape};
+use super::schema::{Field, Kind, Message, Schema, Shape};
 use super::wire::{WireType, put_bytes, put_delimited, put_tag};
 use crate::error::{Error, Result};
 use crate::policy::Body;

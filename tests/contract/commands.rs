@@ -1,0 +1,160 @@
+//! The command line: exit codes, what goes where, and configuration.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Runs the program in an empty folder.
+fn apex(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_apex"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, says: &str) {
+    let output = apex(arguments, environment);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(errors.contains(says), "{errors}");
+    assert!(
+        output.stdout.is_empty(),
+        "results only go to standard output"
+    );
+}
+
+#[test]
+fn exit_codes() {
+    fails(&["serve", "--lisen", "x"], &[], 2, "--listen");
+    fails(&["organization", "create"], &[], 2, "--name");
+    fails(
+        &["key", "revoke", "nothing"],
+        &[],
+        1,
+        "there is no organization yet",
+    );
+    assert_eq!(apex(&["--help"], &[]).status.code(), Some(0));
+    assert_eq!(apex(&["routes"], &[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_setting_names_the_nearest_right_one() {
+    let near = [("APEX_LISTN", "x")];
+    fails(&["check-config"], &near, 78, "did you mean APEX_LISTEN?");
+    for (name, value, says) in [
+        ("APEX_LISTEN", "nowhere", "listen"),
+        ("APEX_RUNTIME", "podman", "runtime"),
+        ("APEX_SIGNUP", "ajar", "signup"),
+        ("APEX_TRUSTED_PROXIES", "10.0.0.0/33", "trusted_proxies"),
+        ("APEX_TRANSPORT_BODY_TIMEOUT", "soon", "body_timeout"),
+        ("APEX_DATABASE_URL", "mysql://x", "database_url"),
+        (
+            "APEX_DATABASE_URL",
+            "postgres://x/y",
+            "secret_key must be set",
+        ),
+        ("APEX_SECRET_KEY", "short", "at least 32 bytes"),
+        ("APEX_TLS_CERT", "cert.pem", "set together"),
+        ("APEX_HOSTS", "a.example=nothing", "hosts"),
+    ] {
+        let code = if name == "APEX_HOSTS" {
+            "serve"
+        } else {
+            "check-config"
+        };
+        fails(&[code], &[(name, value)], 78, says);
+    }
+}
+
+#[test]
+fn a_file_is_laid_under_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    let path = file.to_str().unwrap();
+    fs::write(
+        &file,
+        "listen = \"127.0.0.1:1\"\nlog = \"warn\"\n[limits.metrics_events]\nlimit = 5\n",
+    )
+    .unwrap();
+    let output = apex(
+        &["check-config", "--json", "--config", path],
+        &[("APEX_LOG", "debug"), ("APEX_METRICS_TOKEN", "canary")],
+    );
+    let config: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(config["listen"], "127.0.0.1:1");
+    assert_eq!(config["log"], "debug");
+    assert_eq!(config["limits"]["metrics_events"]["limit"], 5);
+    assert_eq!(config["limits"]["metrics_events"]["window"], "1m");
+    assert_eq!(config["metrics_token"], "********");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("canary"));
+
+    fs::write(&file, "lissten = \"x\"\n").unwrap();
+    fails(
+        &["check-config", "--config", path],
+        &[],
+        78,
+        "did you mean `listen`?",
+    );
+    fs::write(&file, "[limits.metrics_event]\nlimit = 5\n").unwrap();
+    fails(
+        &["check-config", "--config", path],
+        &[],
+        78,
+        "did you mean `limits.metrics_events`?",
+    );
+    fs::write(&file, "listen = 5\n").unwrap();
+    fails(
+        &["check-config", "--config", path],
+        &[],
+        78,
+        "`listen` must be a string, not a integer",
+    );
+    fails(
+        &["check-config", "--config", "/nothing.toml"],
+        &[],
+        78,
+        "/nothing.toml",
+    );
+}
+
+#[test]
+fn routes_are_printed_from_the_policy() {
+    let text = String::from_utf8(apex(&["routes"], &[]).stdout).unwrap();
+    let send = text
+        .lines()
+        .find(|line| line.contains("SendEvent "))
+        .unwrap();
+    for word in [
+        "POST",
+        "/api/v1/events",
+        "api key: metrics.write",
+        "metrics_events",
+        "nested",
+    ] {
+        assert!(send.contains(word), "{word}: {send}");
+    }
+    let rows: Value = serde_json::from_slice(&apex(&["routes", "--json"], &[]).stdout).unwrap();
+    let row = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["grpc_method"] == "apex.metrics.v1.MetricsService/SendEvent");
+    assert!(row.is_some(), "{rows}");
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = apex(&["completions", shell], &[]);
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("check-config"),
+            "{shell}"
+        );
+    }
+}
