@@ -1,6 +1,7 @@
 //! What commands print.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+use std::fmt::Display;
+use std::io::Write as _;
 
 use serde_json::Value;
 
@@ -18,29 +19,39 @@ impl Output {
     /// Prints a result: as JSON, or as the text made for people.
     pub(super) fn result(self, json: &Value, text: impl FnOnce() -> String) {
         if self.json {
-            println!("{json}");
+            out(json);
         } else {
             let text = text();
             if !text.is_empty() {
-                println!("{}", text.trim_end_matches('\n'));
+                out(text.trim_end_matches('\n'));
             }
         }
     }
 
     /// Prints a line that is the same for people and programs.
     pub(super) fn line(self, text: &str) {
-        println!("{text}");
+        out(text);
     }
 
     /// Says something beside the result.
     pub(super) fn note(self, text: &str) {
-        eprintln!("{text}");
+        err(text);
     }
 
     /// Says why a command failed.
     pub(super) fn failure(self, text: &str) {
-        eprintln!("apex: {text}");
+        err(format_args!("apex: {text}"));
     }
+}
+
+/// A line of results. Whoever reads them may have left, which is no fault of ours
+/// and must not end a server.
+fn out(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn err(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Rows under headings, in columns as wide as they need to be.

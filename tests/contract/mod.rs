@@ -7,4 +7,5 @@ mod errors;
 mod layers;
 #[cfg(feature = "conformance")]
 mod mechanisms;
+mod readme;
 mod refusals;

@@ -1,0 +1,144 @@
+//! The README's own lines, pasted as a newcomer would paste them: the server of
+//! `apex demo`, every `console` block run by a shell, every answer compared. An
+//! ellipsis in the README stands for whatever comes out there.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::support::skip;
+
+/// `apex demo`, stopped with this.
+struct Demo {
+    child: Child,
+    url: String,
+    key: String,
+    // Open, for the demo still writes.
+    _output: BufReader<ChildStdout>,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_apex"))
+            .args(["demo", "--listen", "127.0.0.1:0"])
+            .current_dir(folder.path())
+            .env("APEX_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (mut url, mut key) = (None, None);
+        while key.is_none() {
+            let mut line = String::new();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "it ended");
+            let word = |n: usize| line.split_whitespace().nth(n).map(str::to_owned);
+            if line.starts_with("apex listening on ") {
+                url = word(3);
+            } else if line.starts_with("API key") {
+                key = word(2);
+            }
+        }
+        Self {
+            child,
+            url: url.expect("an address"),
+            key: key.expect("a key"),
+            _output: output,
+            _folder: folder,
+        }
+    }
+
+    fn run(&self, command: &str, path: &str) -> String {
+        let done = Command::new("sh")
+            .args(["-c", &format!("{command} 2>&1")])
+            .env("URL", &self.url)
+            .env("KEY", &self.key)
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The commands of the README's `console` blocks, each with its answer.
+fn examples(readme: &str) -> Vec<(String, String)> {
+    let mut examples: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        if let Some(fence) = line.strip_prefix("```") {
+            inside = fence == "console";
+        } else if inside {
+            match (line.strip_prefix("$ "), examples.last_mut()) {
+                (Some(command), _) => examples.push((command.to_owned(), String::new())),
+                (None, Some((_, answer))) => {
+                    answer.push_str(line);
+                    answer.push('\n');
+                }
+                (None, None) => panic!("an answer to nothing: {line}"),
+            }
+        }
+    }
+    examples
+}
+
+/// Whether `text` is `pattern` with something in the place of every ellipsis.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut rest = text.trim_end();
+    let mut parts = pattern.trim_end().split('…').peekable();
+    if let Some(first) = parts.next() {
+        match rest.strip_prefix(first) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// The search path, with the clients that `scripts/clients` installs.
+fn path() -> String {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cache = std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{home}/.cache"));
+    let bin = PathBuf::from(cache).join("apex/clients/node_modules/.bin");
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{path}:{}", bin.display())
+}
+
+#[test]
+fn the_readme_answers_as_it_says() {
+    let test = "contract::readme::the_readme_answers_as_it_says";
+    let demo = Demo::start();
+    let examples = examples(include_str!("../../README.md"));
+    assert!(examples.len() >= 10, "ten lines to paste");
+    let path = path();
+    for (command, expected) in examples {
+        let program = command.split(' ').next().unwrap();
+        let missing = format!("command -v {program} >/dev/null || echo missing");
+        if !demo.run(&missing, &path).is_empty() {
+            skip::skip(test, &format!("{program} is not installed"));
+            continue;
+        }
+        let answer = demo.run(&command, &path);
+        assert!(
+            matches(&expected, &answer),
+            "{command}\nexpected {expected}\nanswered {answer}"
+        );
+    }
+}
