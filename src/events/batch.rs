@@ -66,7 +66,7 @@ pub(super) async fn append(
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut accepted = Vec::with_capacity(jobs.len());
     for job in jobs {
-        match answered_elsewhere(tx, &job).await? {
+        match answered_meanwhile(tx, &job).await? {
             Some(error) => outcomes.push(Err(error)),
             None => {
                 outcomes.push(Ok(Vec::with_capacity(job.events.len())));
@@ -145,12 +145,14 @@ async fn finish(tx: &Tx, job: Job, outcome: &[Appended], now: i64) -> Result<()>
     Ok(())
 }
 
-/// Another node may have answered the same `Idempotency-Key` meanwhile.
-async fn answered_elsewhere(tx: &Tx, job: &Job) -> Result<Option<Error>> {
+/// The same `Idempotency-Key` may have been answered since it was looked for: by
+/// another node, or by a batch that was still being committed and whose caller
+/// hung up.
+async fn answered_meanwhile(tx: &Tx, job: &Job) -> Result<Option<Error>> {
     let Some((attempt, _)) = &job.keep else {
         return Ok(None);
     };
-    if tx.get_database_backend() != DbBackend::Postgres || !attempt.is_stored(tx).await? {
+    if !attempt.is_stored(tx).await? {
         return Ok(None);
     }
     Ok(Some(

@@ -18,8 +18,6 @@ pub(super) enum Level {
 }
 
 impl Level {
-    pub(super) const ALL: [Self; 4] = [Self::Quarter, Self::Hour, Self::Day, Self::Month];
-
     /// Start of the bucket a time lies in.
     pub(super) fn floor(self, time: i64) -> i64 {
         let size = match self {
@@ -161,7 +159,7 @@ mod tests {
             (from, from + 5),
             (-5, 7 * 3600 * MICROS),
         ] {
-            for finest in Level::ALL {
+            for finest in [Level::Quarter, Level::Hour, Level::Day, Level::Month] {
                 let pieces = cover(from, to, finest);
                 assert_eq!(pieces.first().unwrap().from, from);
                 assert_eq!(pieces.last().unwrap().to, to);

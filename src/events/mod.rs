@@ -15,6 +15,7 @@ mod salt;
 mod scan;
 mod segment;
 mod sql;
+mod tally;
 mod upkeep;
 mod visitors;
 

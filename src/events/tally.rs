@@ -1,0 +1,161 @@
+//! Adds events up into the rows of the rollup table. An event is counted once, in
+//! its finest rows; coarser ones are sums of those, since figures add up.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::QueryResult;
+
+use super::bucket::Level;
+use super::figures::Figures;
+use super::model::{Dimension, Page};
+use crate::error::Result;
+
+/// A row of the rollup table, by the order of its key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    pub(super) project: i64,
+    pub(super) level: Level,
+    /// Zero is no breakdown.
+    pub(super) dimension: i16,
+    /// Empty is every name.
+    pub(super) name: String,
+    pub(super) bucket: i64,
+    pub(super) value: String,
+    pub(super) audience: i16,
+}
+
+/// A key whose texts are numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    project: i64,
+    level: Level,
+    dimension: i16,
+    name: u32,
+    bucket: i64,
+    value: u32,
+    audience: i16,
+}
+
+type Sums = HashMap<Place, Figures>;
+
+/// Numbers for the texts of a batch; the empty text is zero.
+struct Words {
+    numbers: HashMap<String, u32>,
+    texts: Vec<String>,
+}
+
+impl Words {
+    fn new() -> Self {
+        Self {
+            numbers: HashMap::from([(String::new(), 0)]),
+            texts: vec![String::new()],
+        }
+    }
+
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = self.texts.len() as u32;
+        self.numbers.insert(text.to_owned(), number);
+        self.texts.push(text.to_owned());
+        number
+    }
+}
+
+/// Adds up events, in every row they belong to.
+pub(super) fn tally(events: &[QueryResult]) -> Result<BTreeMap<Key, Figures>> {
+    let mut words = Words::new();
+    let named = finest(events, &mut words)?;
+    let every = sums(&named, |place| Place { name: 0, ..place });
+    let finest = named.into_iter().chain(every);
+    let (quarters, broken_down): (Sums, Sums) = finest.partition(|(place, _)| place.dimension == 0);
+    let hours = climb(&quarters, Level::Hour);
+    let days = climb(&hours, Level::Day);
+    let months = climb(&days, Level::Month);
+    let broken_down_months = climb(&broken_down, Level::Month);
+    let all = [quarters, hours, days, months, broken_down, broken_down_months];
+    let text = |number: u32| words.texts[number as usize].clone();
+    let keyed = all.into_iter().flatten().map(|(place, figures)| {
+        let key = Key {
+            project: place.project,
+            level: place.level,
+            dimension: place.dimension,
+            name: text(place.name),
+            bucket: place.bucket,
+            value: text(place.value),
+            audience: place.audience,
+        };
+        (key, figures)
+    });
+    Ok(keyed.collect())
+}
+
+/// The sums in larger buckets.
+fn climb(below: &Sums, level: Level) -> Sums {
+    sums(below, |place| Place {
+        level,
+        bucket: level.floor(place.bucket),
+        ..place
+    })
+}
+
+fn sums(parts: &Sums, of: impl Fn(Place) -> Place) -> Sums {
+    let mut sums = Sums::new();
+    for (place, figures) in parts {
+        sums.entry(of(*place)).or_default().merge(figures);
+    }
+    sums
+}
+
+/// Counts each event in its quarter of an hour, and per breakdown in its day.
+fn finest(events: &[QueryResult], words: &mut Words) -> Result<Sums> {
+    let mut figures = Sums::new();
+    for row in events {
+        let time: i64 = row.try_get("", "time")?;
+        let name: String = row.try_get("", "name")?;
+        let visitor: i64 = row.try_get("", "visitor")?;
+        let currency: Option<String> = row.try_get("", "currency")?;
+        let money = match &currency {
+            Some(currency) => {
+                let amount: i64 = row.try_get("", "amount")?;
+                Some((currency.as_str(), amount, row.try_get("", "units")?))
+            }
+            None => None,
+        };
+        let page = page_of(row)?;
+        let place = Place {
+            project: row.try_get("", "project")?,
+            level: Level::Quarter,
+            dimension: 0,
+            name: words.number(&name),
+            bucket: Level::Quarter.floor(time),
+            value: 0,
+            audience: row.try_get("", "audience")?,
+        };
+        let mut add = |place| figures.entry(place).or_default().add(visitor as u32, money);
+        add(place);
+        for dimension in Dimension::ALL {
+            let value = dimension.of(&page).unwrap_or_default();
+            add(Place {
+                level: Level::Day,
+                dimension: dimension as i16,
+                bucket: Level::Day.floor(time),
+                value: words.number(&value),
+                ..place
+            });
+        }
+    }
+    Ok(figures)
+}
+
+fn page_of(row: &QueryResult) -> Result<Page> {
+    Ok(Page {
+        origin: row.try_get("", "origin")?,
+        path: row.try_get("", "path")?,
+        referrer: row.try_get("", "referrer")?,
+        utm_source: row.try_get("", "utm_source")?,
+        utm_medium: row.try_get("", "utm_medium")?,
+        utm_campaign: row.try_get("", "utm_campaign")?,
+    })
+}
