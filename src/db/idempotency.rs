@@ -141,6 +141,23 @@ impl Attempt {
         Ok(Some(answer))
     }
 
+    /// Waits until nobody else writes under this key: another node, or what a
+    /// process that is gone still had in flight. The lock goes with the transaction.
+    /// On SQLite there is one writer, so there is nobody to wait for.
+    pub async fn lock(&self, tx: &Tx) -> Result<()> {
+        if tx.get_database_backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let [a, b, c, d, e, f, g, h, ..] = *Sha256::digest(self.associated()).as_slice() else {
+            return Err(Error::internal("a digest is too short"));
+        };
+        let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let sql = "SELECT pg_advisory_xact_lock($1)";
+        tx.query_one_raw(statement(tx, sql, [number.into()]))
+            .await?;
+        Ok(())
+    }
+
     /// Whether any request with the key was answered.
     pub async fn is_stored(&self, connection: &impl ConnectionTrait) -> Result<bool> {
         let sql = "SELECT 1 AS one FROM idempotency \

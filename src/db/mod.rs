@@ -97,6 +97,11 @@ impl Db {
         &self.0.admin
     }
 
+    /// How many connections are in use, and how many there are.
+    pub fn pool(&self) -> (usize, usize) {
+        self.0.readers.pool()
+    }
+
     /// Copies the embedded database to a new file; answers its size in bytes.
     pub async fn backup(&self, target: &Path) -> Result<u64> {
         match &self.0.file {
@@ -140,6 +145,7 @@ impl Db {
         };
         self.write(move |tx| {
             Box::pin(async move {
+                attempt.lock(tx).await?;
                 if let Some(stored) = attempt.stored(tx).await? {
                     return Ok(stored);
                 }

@@ -59,6 +59,7 @@ pub(super) enum Readers {
 pub(super) struct Own {
     idle: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
+    size: usize,
 }
 
 #[derive(Debug)]
@@ -95,6 +96,21 @@ impl Readers {
         Self::Shared(pool)
     }
 
+    /// How many connections are in use, and how many there are.
+    pub(super) fn pool(&self) -> (usize, usize) {
+        match self {
+            Self::Shared(pool) => {
+                let pool = pool.get_postgres_connection_pool();
+                let size = pool.size() as usize;
+                (size.saturating_sub(pool.num_idle()), size)
+            }
+            Self::Own(own) => {
+                let idle = own.permits.available_permits();
+                (own.size.saturating_sub(idle), own.size)
+            }
+        }
+    }
+
     pub(super) fn own(readers: Vec<(DatabaseConnection, Alarm)>) -> Self {
         LazyLock::force(&START);
         let idle: Vec<Reader> = readers
@@ -107,6 +123,7 @@ impl Readers {
             .collect();
         Self::Own(Arc::new(Own {
             permits: Arc::new(Semaphore::new(idle.len())),
+            size: idle.len(),
             idle: Mutex::new(idle),
         }))
     }

@@ -147,6 +147,15 @@ impl Call {
         self.0.shared.directory.project_of(self.principal(), choice)
     }
 
+    /// The project the caller says the call is for, or its key is bound to. The one
+    /// that goes without saying while there is no other is not meant: which one
+    /// that is changes with time.
+    pub fn named_project(&self) -> Option<ProjectId> {
+        let named = self.0.project_choice.is_some() || self.principal().project.is_some();
+        let project = named.then(|| self.project_id());
+        project.and_then(Result::ok)
+    }
+
     /// The id of the project the call is for.
     pub fn project_id(&self) -> Result<ProjectId> {
         self.project().map(|project| project.id)

@@ -74,11 +74,10 @@ impl Visitor<'_> {
     }
 
     fn authenticate(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
-        let choice = self.organization_choice()?;
         if self.peer.is_operator() {
             return Ok(Principal {
                 actor: Actor::Operator,
-                organization: choice,
+                organization: self.organization_choice()?,
                 ..Principal::anonymous()
             });
         }
@@ -86,10 +85,10 @@ impl Visitor<'_> {
             Auth::Public | Auth::ProjectKey => Ok(Principal::anonymous()),
             Auth::Operator => Err(Error::forbidden("Only the operator may do this")),
             Auth::ApiKey => self.key(shared)?.ok_or_else(missing),
-            Auth::Session => self.session(shared, choice, passage)?.ok_or_else(missing),
+            Auth::Session => self.session(shared, passage)?.ok_or_else(missing),
             Auth::SessionOrApiKey => match self.key(shared)? {
                 Some(principal) => Ok(principal),
-                None => self.session(shared, choice, passage)?.ok_or_else(missing),
+                None => self.session(shared, passage)?.ok_or_else(missing),
             },
         }
     }
@@ -106,19 +105,25 @@ impl Visitor<'_> {
             return Ok(None);
         };
         match shared.directory.key(token) {
-            Some(principal) => Ok(Some(principal)),
+            Some(principal) => match self.organization_choice()? {
+                // A key is bound to its organization: no other is there for it.
+                Some(named) if Some(named) != principal.organization => {
+                    Err(Error::not_found("Organization not found"))
+                }
+                Some(_) | None => Ok(Some(principal)),
+            },
             // A session may come as a bearer too; it is a JWT.
             None if takes_sessions && header.is_none() && is_jwt(token) => Ok(None),
-            None => Err(Error::unauthenticated("Invalid API key")),
+            None => match shared.directory.project_key(token) {
+                Ok(None) => Err(Error::unauthenticated("Invalid API key")),
+                Ok(Some(_)) | Err(_) => Err(Error::forbidden(
+                    "A public project key allows nothing but what pages send",
+                )),
+            },
         }
     }
 
-    fn session(
-        self,
-        shared: &Shared,
-        choice: Option<OrganizationId>,
-        passage: &mut Passage,
-    ) -> Result<Option<Principal>> {
+    fn session(self, shared: &Shared, passage: &mut Passage) -> Result<Option<Principal>> {
         let bearer = bearer(self.headers).filter(|token| is_jwt(token));
         let cookie = cookie(self.headers);
         let Some(token) = bearer.or(cookie) else {
@@ -128,7 +133,7 @@ impl Visitor<'_> {
         let claims = shared.sessions.verify(token).ok_or_else(invalid)?;
         let principal = shared
             .directory
-            .session(&claims, choice)?
+            .session(&claims, self.organization_choice()?)?
             .ok_or_else(invalid)?;
         if bearer.is_none() {
             passage.session = Some(claims);

@@ -35,8 +35,8 @@ pub(super) fn begin(call: &Call, request: &impl Message) -> Result<Option<Attemp
             format!("Idempotency-Key must be 1 to {MAX_KEY} visible ASCII characters"),
         ));
     }
-    // Calls for different projects of one organization do not meet.
-    let project = call.project_id().map_or(0, |project| project.0);
+    // Calls that name different projects of one organization do not meet.
+    let project = call.named_project().map_or(0, |project| project.0);
     let attempt = call.shared().ledger.begin(
         format!("{organization}/{project}"),
         spec.path,

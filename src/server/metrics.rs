@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +27,10 @@ pub struct Metrics {
     /// Open connections.
     pub connections: Gauge,
     refusals: Family<GroupLabels, Counter>,
+    /// Database connections that are reading or writing.
+    pub pool_busy: Gauge,
+    /// Database connections there are.
+    pub pool_size: Gauge,
     /// Events that wait for the writer.
     pub event_queue: Gauge,
     /// Events that are stored and not yet folded into rollups.
@@ -37,7 +41,23 @@ pub struct Metrics {
 struct RequestLabels {
     method: &'static str,
     protocol: &'static str,
-    code: u16,
+    code: Code,
+}
+
+/// What an answer said about itself: the HTTP status, on gRPC the name of its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Code {
+    Http(u16),
+    Grpc(i32),
+}
+
+impl EncodeLabelValue for Code {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        match self {
+            Self::Http(status) => u32::from(*status).encode(encoder),
+            Self::Grpc(code) => format!("{:?}", tonic::Code::from_i32(*code)).encode(encoder),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,7 +77,7 @@ impl Metrics {
         let requests = Family::default();
         registry.register(
             "requests",
-            "Requests answered, by HTTP status",
+            "Requests answered, by HTTP status or gRPC code",
             requests.clone(),
         );
         let buckets: fn() -> Histogram = || Histogram::new(BUCKETS);
@@ -82,6 +102,8 @@ impl Metrics {
         Self {
             in_flight: gauge("requests_in_flight", "Requests being served"),
             connections: gauge("connections", "Open connections"),
+            pool_busy: gauge("pool_busy", "Database connections in use"),
+            pool_size: gauge("pool_size", "Database connections there are"),
             event_queue: gauge("event_queue", "Events that wait for the writer"),
             event_tail: gauge("event_tail", "Stored events not yet folded into rollups"),
             registry,
@@ -96,7 +118,7 @@ impl Metrics {
         &self,
         method: &'static str,
         protocol: &'static str,
-        code: u16,
+        code: Code,
         took: Duration,
     ) {
         let labels = RequestLabels {

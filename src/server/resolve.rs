@@ -43,11 +43,12 @@ pub(super) fn project_choice(headers: &HeaderMap, query: Option<&str>) -> Option
         .get("x-project")
         .or_else(|| headers.get("x-apex-project"));
     if let Some(value) = header {
-        return value.to_str().ok().map(str::to_owned);
+        // What is no text names a project nobody has, rather than none.
+        return Some(value.to_str().unwrap_or_default().to_owned());
     }
     let mut pairs = percent::pairs(query?);
     let (_, value) = pairs.find(|(name, _)| *name == "project")?;
-    percent::query(value).ok().map(std::borrow::Cow::into_owned)
+    Some(percent::query(value).unwrap_or_default().into_owned())
 }
 
 /// Whether the caller shows any credential at all.

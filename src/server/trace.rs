@@ -14,6 +14,8 @@ use tower::{Layer, Service};
 use uuid::Uuid;
 
 use super::edge::Seen;
+use super::metrics::Code;
+use super::resolve::Protocol;
 use super::shared::Shared;
 use crate::auth::Actor;
 
@@ -102,6 +104,17 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// The code of the answer's head. What goes wrong later in a gRPC stream is in
+    /// its trailers, which nobody waits for here.
+    fn code(&self, seen: &Seen) -> Code {
+        match (seen.protocol, self.grpc_status) {
+            (Protocol::Rest, _) => Code::Http(self.status),
+            (Protocol::Grpc | Protocol::GrpcWeb, status) => {
+                Code::Grpc(status.and_then(|code| code.parse().ok()).unwrap_or_default())
+            }
+        }
+    }
+
     fn write(&self, shared: &Shared, seen: Option<Seen>) {
         // A preflight is answered before anything is known of it.
         let Some(seen) = seen else {
@@ -110,7 +123,7 @@ impl Line<'_> {
         let took = self.started.elapsed();
         let method = seen.spec.map_or("unknown", |spec| spec.path);
         let protocol = seen.protocol.name();
-        shared.metrics.answered(method, protocol, self.status, took);
+        shared.metrics.answered(method, protocol, self.code(&seen), took);
         let principal = seen.call.as_ref().map(crate::server::Call::principal);
         let organization = principal.and_then(|p| p.organization).map(|id| id.0);
         let key = principal.and_then(|p| match p.actor {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, QueryFilter as _, QueryOrder as _, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, QueryFilter as _, QueryOrder as _, Select, Set,
+};
 use uuid::Uuid;
 
 use super::entity::api_key;
@@ -25,7 +27,7 @@ impl ApiKeyService for Account {
     ) -> Result<Reply<pb::ListApiKeysResponse>> {
         let organization = call.organization()?;
         let read = self.db().read(call.deadline()).await?;
-        let rows = tenancy::of::<api_key::Entity>(organization)
+        let rows = visible(organization, call.principal().project)
             .order_by_asc(api_key::Column::Number)
             .all(&read)
             .await?;
@@ -85,7 +87,7 @@ impl ApiKeyService for Account {
         call: Call,
         request: pb::UpdateApiKeyRequest,
     ) -> Result<Reply<pb::UpdateApiKeyResponse>> {
-        let organization = call.organization()?;
+        let (organization, bound) = (call.organization()?, call.principal().project);
         let mask = request.update_mask.unwrap_or_default().paths;
         let has = |name: &str| mask.iter().any(|path| path == name);
         if has("name") && request.name.trim().is_empty() {
@@ -104,7 +106,7 @@ impl ApiKeyService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
-                let row = find(tx, organization, &request.id).await?;
+                let row = find(tx, organization, bound, &request.id).await?;
                 let mut change: api_key::ActiveModel = row.into();
                 if let Some(name) = name {
                     change.name = Set(name);
@@ -131,12 +133,12 @@ impl ApiKeyService for Account {
         call: Call,
         request: pb::DeleteApiKeyRequest,
     ) -> Result<Reply<pb::DeleteApiKeyResponse>> {
-        let organization = call.organization()?;
+        let (organization, bound) = (call.organization()?, call.principal().project);
         let now = self.now();
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
-                let row = find(tx, organization, &request.id).await?;
+                let row = find(tx, organization, bound, &request.id).await?;
                 let mut change: api_key::ActiveModel = row.into();
                 change.revoked_at = Set(Some(now));
                 change.update(tx).await?;
@@ -191,8 +193,22 @@ pub(super) async fn make(
     Ok(row)
 }
 
-async fn find(tx: &Tx, organization: OrganizationId, id: &str) -> Result<api_key::Model> {
-    let row = tenancy::of::<api_key::Entity>(organization)
+/// The keys a caller sees: one that is bound to a project, those of the project.
+fn visible(organization: OrganizationId, bound: Option<ProjectId>) -> Select<api_key::Entity> {
+    let own = tenancy::of::<api_key::Entity>(organization);
+    match bound {
+        Some(project) => own.filter(api_key::Column::Project.eq(project.0)),
+        None => own,
+    }
+}
+
+async fn find(
+    tx: &Tx,
+    organization: OrganizationId,
+    bound: Option<ProjectId>,
+    id: &str,
+) -> Result<api_key::Model> {
+    let row = visible(organization, bound)
         .filter(api_key::Column::Id.eq(id))
         .one(tx)
         .await?;

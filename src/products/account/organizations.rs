@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::entity::{member, organization, user};
 use super::provision::{self, NewUser};
-use super::{Account, convert, normal_email};
+use super::{Account, convert, normal_email, projects};
 use crate::api::OrganizationService;
 use crate::api::apex::account::v1 as pb;
 use crate::auth::{self, Directory, OrganizationId, Plan, UserId};
@@ -79,6 +79,7 @@ impl OrganizationService for Account {
         request: pb::UpdateOrganizationRequest,
     ) -> Result<Reply<pb::UpdateOrganizationResponse>> {
         let id = self.organization_for(&call, request.id, Role::Owner)?;
+        projects::unbound(&call)?;
         let plan = convert::plan_of(request.plan)?;
         let mask = request.update_mask.unwrap_or_default().paths;
         let attempt = call.attempt().cloned();
@@ -132,6 +133,7 @@ impl OrganizationService for Account {
         request: pb::AddMemberRequest,
     ) -> Result<Reply<pb::AddMemberResponse>> {
         let (id, own) = self.role_in(&call, request.organization_id)?;
+        projects::unbound(&call)?;
         let role = convert::role_of(request.role)?.unwrap_or(Role::Member);
         may_grant(own, Role::Viewer, role)?;
         let email = normal_email(&request.email);
@@ -189,6 +191,7 @@ impl OrganizationService for Account {
         request: pb::UpdateMemberRequest,
     ) -> Result<Reply<pb::UpdateMemberResponse>> {
         let (id, own) = self.role_in(&call, request.organization_id)?;
+        projects::unbound(&call)?;
         let role = convert::role_of(request.role)?
             .ok_or_else(|| Error::invalid_field("role", "role is required"))?;
         let attempt = call.attempt().cloned();
@@ -216,6 +219,7 @@ impl OrganizationService for Account {
         request: pb::RemoveMemberRequest,
     ) -> Result<Reply<pb::RemoveMemberResponse>> {
         let (id, own) = self.role_in(&call, request.organization_id)?;
+        projects::unbound(&call)?;
         let leaves = call.principal().user == Some(UserId(request.user_id));
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {

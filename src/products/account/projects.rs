@@ -223,7 +223,9 @@ fn own_project(call: &Call, id: &str) -> Result<()> {
     }
 }
 
-fn unbound(call: &Call) -> Result<()> {
+/// A key that is bound to a project changes nothing all projects share, or it
+/// could make itself a way to the others.
+pub(super) fn unbound(call: &Call) -> Result<()> {
     match call.principal().project {
         None => Ok(()),
         Some(_) => Err(Error::forbidden("The API key is for one project only")),

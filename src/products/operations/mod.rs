@@ -133,8 +133,11 @@ impl PageService for Operations {
                 "Metrics are read from loopback, or with the metrics token as a bearer",
             ));
         }
+        let (metrics, (busy, size)) = (&self.0.shared.metrics, self.0.shared.db.pool());
+        metrics.pool_busy.set(busy as i64);
+        metrics.pool_size.set(size as i64);
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        Ok(body(kind, self.0.shared.metrics.text()))
+        Ok(body(kind, metrics.text()))
     }
 
     async fn get_open_api(
