@@ -7,4 +7,5 @@
 mod conformance;
 mod contract;
 mod metrics;
+mod security;
 mod support;

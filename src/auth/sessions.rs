@@ -197,7 +197,11 @@ impl SessionTokens {
         let data = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?;
         let (claims, now) = (data.claims, self.clock.seconds());
         let current = claims.nbf <= now + LEEWAY && now < claims.exp.checked_add(LEEWAY)?;
-        current.then_some(claims)
+        // Nothing is signed here that begins later or lasts longer. A lifetime
+        // that was made shorter ends the sessions of the longer one.
+        let ours =
+            claims.iat <= now + LEEWAY && claims.exp.checked_sub(claims.iat)? <= self.lifetime_s;
+        (current && ours).then_some(claims)
     }
 }
 

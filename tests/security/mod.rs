@@ -1,0 +1,12 @@
+//! Attacks on a running server: other tenants' objects, hostile tokens, other
+//! sites' pages, and secrets in places where they do not belong. What can be
+//! generated from the descriptors is, so that a new method is attacked too.
+
+mod catalogue;
+mod forgeries;
+mod permissions;
+mod rest;
+mod tenants;
+mod tokens;
+mod wire;
+mod world;
