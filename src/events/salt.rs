@@ -2,7 +2,7 @@
 //! user agent with a random salt. The salt lives for one UTC day and is then
 //! destroyed, so that no id can be made again or traced back afterwards.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -18,15 +18,21 @@ use crate::error::{Error, Result};
 pub(super) struct Salts {
     db: Db,
     clock: Clock,
-    today: Mutex<Option<(i64, [u8; 32])>>,
+    today: Arc<Mutex<Option<Salt>>>,
+    /// The day's salt is fetched once, however many ask for it.
+    fetching: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// A day and its salt.
+type Salt = (i64, [u8; 32]);
 
 impl Salts {
     pub(super) fn new(db: Db, clock: Clock) -> Self {
         Self {
             db,
             clock,
-            today: Mutex::new(None),
+            today: Arc::default(),
+            fetching: Arc::default(),
         }
     }
 
@@ -53,15 +59,28 @@ impl Salts {
 
     async fn today(&self) -> Result<[u8; 32]> {
         let day = self.clock.micros().div_euclid(DAY);
-        let known = *self.today.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((own, salt)) = known
-            && own == day
-        {
+        if let Some(salt) = self.known(day) {
             return Ok(salt);
         }
-        let salt = self.db.write(move |tx| Box::pin(salt_of(tx, day))).await?;
-        *self.today.lock().unwrap_or_else(PoisonError::into_inner) = Some((day, salt));
-        Ok(salt)
+        let turn = self.fetching.clone().lock_owned().await;
+        if let Some(salt) = self.known(day) {
+            return Ok(salt);
+        }
+        // A task of its own: it ends also when the caller hangs up, or callers in
+        // a hurry would each ask again and never be told.
+        let (db, today) = (self.db.clone(), self.today.clone());
+        let fetched = tokio::spawn(async move {
+            let salt = db.write(move |tx| Box::pin(salt_of(tx, day))).await?;
+            *today.lock().unwrap_or_else(PoisonError::into_inner) = Some((day, salt));
+            drop(turn);
+            Ok(salt)
+        });
+        fetched.await.map_err(Error::internal)?
+    }
+
+    fn known(&self, day: i64) -> Option<[u8; 32]> {
+        let today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        today.filter(|(own, _)| *own == day).map(|(_, salt)| salt)
     }
 
     /// Destroys the salts of days that are over.

@@ -51,6 +51,17 @@ impl Http {
 
     /// Sends a request with a body as it is.
     pub async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Answer {
+        let sent = self.try_send(method, path, body).await;
+        sent.expect("an answer")
+    }
+
+    /// Sends a request to a server that may go away.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, reqwest::Error> {
         let mut request = self.client.request(method, format!("{}{path}", self.url));
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -58,12 +69,27 @@ impl Http {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let response = request.send().await.expect("an answer");
-        Answer {
+        let response = request.send().await?;
+        Ok(Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            text: response.text().await.expect("a body"),
+            text: response.text().await?,
+        })
+    }
+
+    /// Posts bytes and answers bytes, as protocols that are no text need it.
+    pub async fn try_send_bytes(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(HeaderMap, Vec<u8>), reqwest::Error> {
+        let mut request = self.client.post(format!("{}{path}", self.url));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
+        let response = request.body(body).send().await?;
+        let headers = response.headers().clone();
+        Ok((headers, response.bytes().await?.to_vec()))
     }
 
     async fn json(&self, method: Method, path: &str, body: &Value) -> Answer {

@@ -3,9 +3,12 @@
 
 pub mod database;
 pub mod grpc;
+pub mod history;
 pub mod http;
+pub mod seed;
 pub mod server;
 pub mod skip;
+pub mod web;
 
 pub use http::{Answer, Http};
 pub use server::{Organization, Server};

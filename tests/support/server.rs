@@ -40,6 +40,13 @@ pub struct Organization {
     pub email: String,
 }
 
+/// The program under test: the one built with the tests, or the one that
+/// `APEX_BINARY` names, such as a release build.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("APEX_BINARY").filter(|path| !path.is_empty());
+    named.map_or_else(|| env!("CARGO_BIN_EXE_apex").into(), PathBuf::from)
+}
+
 /// Password of every owner tests make.
 pub const PASSWORD: &str = "a good password";
 
@@ -51,6 +58,17 @@ impl Server {
 
     /// Starts a server with settings, as environment variables.
     pub fn with(settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::stopped(settings);
+        if server.database.is_some() {
+            server.apex(&["migrate", "up"]);
+        }
+        server.run();
+        server
+    }
+
+    /// A server that was never started: its data directory, or its PostgreSQL
+    /// database, is empty.
+    pub fn stopped(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let database = Database::new();
         let mut all = vec![("APEX_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
@@ -63,24 +81,42 @@ impl Server {
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         all.extend(settings);
-        let mut server = Self {
+        Self {
             child: None,
             url: String::new(),
             data: folder.path().join("data"),
             settings: all,
             database,
             _folder: folder,
-        };
-        if server.database.is_some() {
-            server.apex(&["migrate", "up"]);
         }
-        server.run();
-        server
+    }
+
+    /// Starts another node on this server's PostgreSQL database.
+    pub fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let mut node = Self {
+            child: None,
+            url: String::new(),
+            data: folder.path().join("data"),
+            settings: self.settings.clone(),
+            database: None,
+            _folder: folder,
+        };
+        node.run();
+        node
+    }
+
+    /// URL of its database.
+    pub fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url(),
+            None => format!("sqlite://{}", self.data.join("apex.db").display()),
+        }
     }
 
     /// The program with this server's settings.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_apex"));
+        let mut command = Command::new(program());
         command
             .env_clear()
             .envs(self.settings.clone())

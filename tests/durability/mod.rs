@@ -1,0 +1,6 @@
+//! What a crash may cost: nothing that was acknowledged. The server is killed by
+//! signal 9 in the middle of everything it does, and then asked what it has.
+
+mod crash;
+mod idempotency;
+mod stored;
