@@ -6,6 +6,8 @@
 mod echo;
 mod endpoint;
 mod host;
+mod testee;
 
 pub use endpoint::{Answers, Exchange, Handler};
 pub use host::Host;
+pub use testee::Testee;
