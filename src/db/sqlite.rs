@@ -33,8 +33,7 @@ fn options(path: &Path, config: &Config) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(config.database.busy_timeout.0)
         .foreign_keys(true)
-        // Statements of up to 100 rows come in as many texts as lengths.
-        .statement_cache_capacity(256)
+        .statement_cache_capacity(64)
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "67108864")
 }

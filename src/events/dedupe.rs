@@ -14,13 +14,11 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::model::NewEvent;
 use super::segment::Segment;
-use super::sql::{placeholders, rows};
+use super::sql::{ladder, placeholders, rows};
 use crate::auth::ProjectId;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Candidates confirmed at once.
-const CONFIRM: usize = 500;
 /// Recent fingerprints that are sealed at once.
 const SEAL_AT: usize = 1 << 18;
 
@@ -224,7 +222,7 @@ async fn confirm(
     candidates: &[(usize, i64)],
     verdicts: &mut [Verdict],
 ) -> Result<()> {
-    for chunk in candidates.chunks(CONFIRM) {
+    for chunk in ladder(candidates) {
         let sql = format!(
             "SELECT seq, project, client_id FROM event WHERE seq IN ({})",
             placeholders(1, chunk.len())

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use super::figures::Figures;
-use super::insert::{CHUNK, tuples};
-use super::sql::{execute, placeholders, rows};
+use super::insert::tuples;
+use super::sql::{execute, ladder, placeholders, rows};
 use super::tally::{Key, tally};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ pub(super) async fn fold(db: &Db) -> Result<u64> {
     let added = tokio::task::spawn_blocking(move || tally(&events)).await;
     let mut added = added.map_err(Error::internal)??;
     let keys: Vec<Key> = added.keys().cloned().collect();
-    for chunk in keys.chunks(CHUNK) {
+    for chunk in ladder(&keys) {
         merge(&read, chunk, &mut added).await?;
     }
     drop(read);
@@ -124,7 +124,7 @@ async fn store(tx: &Tx, added: BTreeMap<Key, Figures>, before: i64, last: i64) -
         return Ok(());
     }
     let rows: Vec<(Key, Figures)> = added.into_iter().collect();
-    for chunk in rows.chunks(CHUNK) {
+    for chunk in ladder(&rows) {
         upsert(tx, chunk).await?;
     }
     Ok(())

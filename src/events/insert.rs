@@ -7,12 +7,9 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
 use uuid::Uuid;
 
 use super::model::NewEvent;
-use super::sql::execute;
+use super::sql::{execute, ladder};
 use crate::db::Tx;
 use crate::error::Result;
-
-/// Rows per statement on SQLite; more is not faster.
-pub(super) const CHUNK: usize = 100;
 
 const COLUMNS: &str = "seq, project, time, received, name, audience, visitor, id, client_id, \
                        origin, path, referrer, utm_source, utm_medium, utm_campaign, currency, \
@@ -35,7 +32,7 @@ pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
         return arrays(tx, rows).await;
     }
-    for chunk in rows.chunks(CHUNK) {
+    for chunk in ladder(rows) {
         let sql = format!(
             "INSERT INTO event ({COLUMNS}) VALUES {}",
             tuples(20, chunk.len())

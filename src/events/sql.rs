@@ -4,6 +4,9 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
 use crate::error::Result;
 
+/// Rows per statement at the most; more is not faster.
+const CHUNK: usize = 100;
+
 /// Runs a statement.
 pub(super) async fn execute(
     connection: &impl ConnectionTrait,
@@ -24,6 +27,20 @@ pub(super) async fn rows(
     let backend = connection.get_database_backend();
     let statement = Statement::from_sql_and_values(backend, sql, values);
     Ok(connection.query_all_raw(statement).await?)
+}
+
+/// Parts of a list, in a few sizes only: every size is a statement of its own,
+/// which SQLite takes long to prepare and keeps in memory.
+pub(super) fn ladder<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let size = [CHUNK, 25, 5, 1]
+            .into_iter()
+            .find(|size| *size <= rest.len())?;
+        let (part, tail) = rest.split_at(size);
+        rest = tail;
+        Some(part)
+    })
 }
 
 /// `$first, …` for `count` values.

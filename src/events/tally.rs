@@ -74,7 +74,14 @@ pub(super) fn tally(events: &[QueryResult]) -> Result<BTreeMap<Key, Figures>> {
     let days = climb(&hours, Level::Day);
     let months = climb(&days, Level::Month);
     let broken_down_months = climb(&broken_down, Level::Month);
-    let all = [quarters, hours, days, months, broken_down, broken_down_months];
+    let all = [
+        quarters,
+        hours,
+        days,
+        months,
+        broken_down,
+        broken_down_months,
+    ];
     let text = |number: u32| words.texts[number as usize].clone();
     let keyed = all.into_iter().flatten().map(|(place, figures)| {
         let key = Key {

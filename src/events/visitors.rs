@@ -8,17 +8,15 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
 
-use super::insert::{CHUNK, tuples};
+use super::insert::tuples;
 use super::model::{COOKIELESS, NewEvent, Visitor};
-use super::sql::{placeholders, rows};
+use super::sql::{ladder, placeholders, rows};
 use crate::auth::ProjectId;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 
 /// Visitors in memory; about 100 bytes each.
 const CACHED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99_999);
-/// Visitors looked up at once.
-const LOOKUP: usize = 500;
 
 /// The numbers of visitors.
 #[derive(Debug)]
@@ -89,7 +87,7 @@ impl Visitors {
     }
 
     async fn look_up(&mut self, tx: &Tx, project: ProjectId, visitors: &[&Visitor]) -> Result<()> {
-        for chunk in visitors.chunks(LOOKUP) {
+        for chunk in ladder(visitors) {
             let sql = format!(
                 "SELECT id, ordinal FROM event_visitor WHERE project = $1 AND id IN ({})",
                 placeholders(2, chunk.len())
@@ -125,7 +123,7 @@ impl Visitors {
             self.pending_next.insert((project, cookieless), next + 1);
             self.pending.insert(key(visitor), next);
         }
-        for chunk in visitors.chunks(CHUNK) {
+        for chunk in ladder(&visitors) {
             let backend = tx.get_database_backend();
             let tuples = match backend {
                 DbBackend::Postgres => {
