@@ -208,9 +208,25 @@ impl Config {
                 return fail("a secret key must have at least 32 bytes: openssl rand -hex 32");
             }
         }
+        if let Some(wrong) = self.cors_origins.iter().find(|text| !is_origin(text)) {
+            return Err(ConfigError(format!(
+                "cors_origins: `{wrong}` is no origin as browsers write it, such as \
+                 https://app.example.com"
+            )));
+        }
         if !self.clickhouse_url.expose_secret().is_empty() {
             return fail("clickhouse_url: this version keeps its events in the SQL database");
         }
         Ok(())
     }
+}
+
+/// Whether a text is what a browser could send as `Origin` of a site that can be
+/// trusted. `null` is the origin of every sandboxed frame.
+fn is_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);
+    host.is_some_and(|host| !host.is_empty() && host.chars().all(plain))
 }

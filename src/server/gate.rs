@@ -48,7 +48,7 @@ impl Visitor<'_> {
         };
         let allowed = principal
             .authorize(spec)
-            .and_then(|()| self.same_site(shared));
+            .and_then(|()| self.same_site(shared, passage));
         // A page's project is known only once its request is read.
         let (group, caller) = match spec.auth {
             Auth::ProjectKey => ("pages", Subject::Address(self.client.address)),
@@ -75,9 +75,14 @@ impl Visitor<'_> {
 
     fn authenticate(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
         if self.peer.is_operator() {
+            let organization = self.organization_choice()?;
+            let known = &shared.directory.snapshot().organizations;
+            if organization.is_some_and(|named| !known.contains_key(&named)) {
+                return Err(Error::not_found("Organization not found"));
+            }
             return Ok(Principal {
                 actor: Actor::Operator,
-                organization: self.organization_choice()?,
+                organization,
                 ..Principal::anonymous()
             });
         }
@@ -155,11 +160,12 @@ impl Visitor<'_> {
         Ok(Some(OrganizationId(id)))
     }
 
-    /// A browser adds the cookie by itself, also for other sites' pages.
-    fn same_site(self, shared: &Shared) -> Result<()> {
-        let explicit = self.headers.contains_key(AUTHORIZATION)
-            || self.headers.contains_key("x-api-key")
-            || self.peer.is_operator();
+    /// A browser adds the cookie by itself, also for other sites' pages. It must
+    /// not help to add something that looks like a credential and is none.
+    fn same_site(self, shared: &Shared, passage: &Passage) -> Result<()> {
+        let named =
+            self.headers.contains_key(AUTHORIZATION) || self.headers.contains_key("x-api-key");
+        let explicit = self.peer.is_operator() || named && passage.session.is_none();
         let open = self.spec.any_origin || self.spec.auth == Auth::ProjectKey;
         if !self.is_unsafe || explicit || open {
             return Ok(());

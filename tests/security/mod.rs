@@ -2,8 +2,12 @@
 //! sites' pages, and secrets in places where they do not belong. What can be
 //! generated from the descriptors is, so that a new method is attacked too.
 
+mod assignment;
 mod catalogue;
+mod cors;
+mod csrf;
 mod forgeries;
+mod paging;
 mod permissions;
 mod rest;
 mod tenants;

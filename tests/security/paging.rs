@@ -1,0 +1,99 @@
+//! How much a caller may ask for at once. Every field that bounds or continues a
+//! list is in one table; a method that is new and pages is not in it and fails.
+
+use apex::error::Kind;
+use serde_json::json;
+
+use super::catalogue::{fields, find, served};
+use super::wire::ways;
+use super::world::World;
+
+/// Names of fields that bound or continue a list.
+const NAMES: [&str; 14] = [
+    "page_size",
+    "page_token",
+    "page",
+    "per_page",
+    "size",
+    "limit",
+    "max_results",
+    "offset",
+    "skip",
+    "cursor",
+    "after",
+    "before",
+    "top",
+    "count",
+];
+
+/// Fields that must lie within documented bounds: method, field, least, most.
+const BOUNDED: [(&str, &str, i64, i64); 1] = [(
+    "apex.metrics.v1.MetricsService/GetAnalytics",
+    "limit",
+    1,
+    1000,
+)];
+
+/// A page size of a method with pages is clamped rather than refused (0: the
+/// default; negative: INVALID_ARGUMENT), and its token is good for one caller and
+/// one filter: say so in a table of its own when there is the first.
+#[test]
+fn every_field_that_pages_is_in_a_table() {
+    let mut found = Vec::new();
+    for spec in served() {
+        let fields = fields(spec.input).into_iter();
+        let paging = fields.filter(|(_, field)| NAMES.contains(&field.name()));
+        found.extend(paging.map(|(path, _)| (&spec.path[1..], path)));
+    }
+    let known = BOUNDED
+        .iter()
+        .map(|(method, field, ..)| (*method, (*field).to_owned()));
+    assert_eq!(found, known.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn bounds_hold_on_every_protocol() {
+    let world = World::start().await;
+    for (method, field, least, most) in BOUNDED {
+        let spec = find(method);
+        for (_, caller) in world.owner.callers(spec) {
+            for way in ways(spec) {
+                for beyond in [least - 1, -1, most + 1, 1_000_000_000, i64::from(i32::MIN)] {
+                    let outcome = caller.call(spec, way, &json!({field: beyond})).await;
+                    assert!(outcome.failed(Kind::InvalidArgument), "{beyond}: {outcome}");
+                    let words = format!("{field} must be between {least} and {most}");
+                    assert!(outcome.text.contains(&words), "{outcome}");
+                }
+                for within in [least, most] {
+                    let outcome = caller.call(spec, way, &json!({field: within})).await;
+                    assert!(outcome.succeeded(), "{within}: {outcome}");
+                }
+            }
+        }
+    }
+}
+
+/// What is no whole number at all.
+#[tokio::test]
+async fn bounds_are_whole_numbers() {
+    let world = World::start().await;
+    for text in [
+        "1.5",
+        "ten",
+        "",
+        "%201",
+        "0x10",
+        "2147483648",
+        "1e400",
+        "NaN",
+        "1&limit=2",
+    ] {
+        let path = format!("/api/v1/analytics?limit={text}");
+        let answer = world.owner.http.get(&path).await;
+        assert_eq!(
+            answer.expect(400)["error"]["code"],
+            "INVALID_REQUEST",
+            "{text}"
+        );
+    }
+}
