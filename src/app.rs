@@ -4,12 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -20,7 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::db::{Db, Ledger, migrate};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, Gauges};
-use crate::limit::{Limits, Memory};
+use crate::limit::{Counters, Limits, Memory, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
@@ -29,7 +26,7 @@ use crate::products::operations::Operations;
 use crate::server::dispatch::{self, Endpoint};
 use crate::server::listener::{self, Listener};
 use crate::server::shared::RequestCounts;
-use crate::server::{Edge, Shared, Stack, metrics, stack};
+use crate::server::{Edge, Shared, Stack, metrics, stack, tls};
 
 /// Everything, ready to serve.
 pub struct App {
@@ -137,13 +134,14 @@ pub(crate) async fn shared(
         "sqlite" => migrate::up(&db).await?,
         _ => migrate::require_current(&db).await?,
     }
-    let counters = Box::new(Memory::new());
+    let metrics = metrics::Metrics::new();
+    let counters = counters(config, &clock, &metrics)?;
     Ok(Shared {
         directory: Directory::load(db.clone(), clock.clone()).await?,
         ledger: Ledger::new(Sealer::new(&secrets, "idempotency"), clock.clone()),
         limits: Limits::new(config, methods, counters, clock.clone())?,
         sessions: SessionTokens::new(&secrets, clock.clone(), config.sessions.lifetime.0),
-        metrics: metrics::Metrics::new(),
+        metrics,
         transport: config.transport.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         cors_origins: config.cors_origins.clone(),
@@ -153,6 +151,19 @@ pub(crate) async fn shared(
         draining: AtomicBool::new(false),
         db,
     })
+}
+
+/// Where requests are counted: in this process, or where several nodes meet.
+fn counters(
+    config: &Config,
+    clock: &Clock,
+    metrics: &metrics::Metrics,
+) -> Result<Box<dyn Counters>, ConfigError> {
+    if config.redis_url.expose_secret().is_empty() {
+        return Ok(Box::new(Memory::new()));
+    }
+    let up = metrics.limit_store_up.clone();
+    Ok(Box::new(Redis::new(&config.redis_url, clock.clone(), up)?))
 }
 
 /// Health and reflection: services whose protos are not ours.
@@ -201,23 +212,10 @@ fn hosts(config: &Config) -> Result<Vec<(String, String)>, ConfigError> {
 
 /// What encrypts connections, if the configuration names a certificate.
 pub fn tls(config: &Config) -> Result<Option<TlsAcceptor>, ConfigError> {
-    let Some((cert, key)) = config.tls() else {
-        return Ok(None);
-    };
-    let fail = |what: &str, error: &dyn std::fmt::Display| ConfigError(format!("{what}: {error}"));
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(cert)
-        .map_err(|error| fail("tls_cert", &error))?
-        .collect();
-    let chain = chain.map_err(|error| fail("tls_cert", &error))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| fail("tls_key", &error))?;
-    let mut server = ServerConfig::builder_with_provider(ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| fail("tls", &error))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| fail("tls_cert", &error))?;
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+    let files = config.tls();
+    files
+        .map(|(cert, key)| tls::acceptor(cert, key))
+        .transpose()
 }
 
 /// The policy table, for the commands that print it.

@@ -4,12 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::future::ready;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::{CounterKey, Counters, Figures, Standing};
-use crate::clock::MICROS;
 
 const SHARDS: usize = 64;
 /// A shard that grows beyond this forgets counters that are back at zero.
@@ -45,7 +43,7 @@ impl Memory {
     }
 
     fn count(&self, key: CounterKey, figures: Figures, now: i64, take: bool) -> Standing {
-        let at = (key.subject as usize ^ (key.subject >> 64) as usize ^ usize::from(key.group))
+        let at = (key.subject as usize ^ (key.subject >> 64) as usize ^ key.group as usize)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             >> 58;
         let shard = &self.shards[at % SHARDS];
@@ -96,7 +94,6 @@ impl Shard {
 impl Counter {
     fn count(&mut self, figures: Figures, now: i64, take: bool) -> Standing {
         let window = figures.window.as_micros() as i64;
-        let limit = figures.limit;
         let (used, end) = match self {
             Self::Aligned { start, count, .. } => {
                 let current = now.div_euclid(window) * window;
@@ -113,23 +110,13 @@ impl Counter {
                 (times.len() as u32, end)
             }
         };
-        let allowed = used < limit;
-        if take && allowed {
+        if take && used < figures.limit {
             match self {
                 Self::Aligned { count, .. } => *count += 1,
                 Self::Sliding { times, .. } => times.push_back(now),
             }
         }
-        let used = used + u32::from(take && allowed);
-        let wait = Duration::from_micros((end - now).max(0) as u64);
-        Standing {
-            allowed,
-            limit,
-            remaining: limit - used,
-            reset: (end + MICROS - 1).div_euclid(MICROS),
-            retry_after: Duration::from_secs(wait.as_micros().div_ceil(1_000_000).max(1) as u64),
-            window: figures.window,
-        }
+        Standing::new(figures, used, end, now, take)
     }
 }
 

@@ -4,19 +4,23 @@
 
 mod memory;
 mod policy;
+mod redis;
 
 pub use memory::Memory;
 pub use policy::{Limits, Subject};
+pub use redis::Redis;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::clock::MICROS;
+
 /// What a counter is kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CounterKey {
-    /// The rate group.
-    pub group: u16,
+    /// The rate group, as a hash of its name: the same on every node.
+    pub group: u32,
     /// Who is counted, as 128 bits.
     pub subject: u128,
 }
@@ -47,6 +51,24 @@ pub struct Standing {
     pub retry_after: Duration,
     /// Length of the window.
     pub window: Duration,
+}
+
+impl Standing {
+    /// Says how things stand after a request that found `used` others before it in
+    /// a window that ends at `end`. `take` says whether it wanted to be counted.
+    fn new(figures: Figures, used: u32, end: i64, now: i64, take: bool) -> Self {
+        let limit = figures.limit;
+        let allowed = used < limit;
+        let wait = Duration::from_micros((end - now).max(0) as u64);
+        Self {
+            allowed,
+            limit,
+            remaining: limit.saturating_sub(used + u32::from(take && allowed)),
+            reset: (end + MICROS - 1).div_euclid(MICROS),
+            retry_after: Duration::from_secs(wait.as_micros().div_ceil(1_000_000).max(1) as u64),
+            window: figures.window,
+        }
+    }
 }
 
 /// Where counters are kept.

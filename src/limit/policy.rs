@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{CounterKey, Counters, Figures, Standing};
 use crate::auth::{Actor, Principal};
@@ -19,7 +19,7 @@ pub struct Limits(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     enabled: bool,
-    groups: HashMap<String, (u16, Figures, Per)>,
+    groups: HashMap<String, (u32, Figures, Per)>,
     counters: Box<dyn Counters>,
     clock: Clock,
 }
@@ -45,7 +45,7 @@ impl Limits {
         clock: Clock,
     ) -> Result<Self, ConfigError> {
         let mut groups = HashMap::new();
-        for (at, (name, limit)) in config.limits.iter().enumerate() {
+        for (name, limit) in &config.limits {
             if limit.limit == 0 || limit.window.0.is_zero() {
                 return Err(ConfigError(format!(
                     "limits.{name}: limit and window are positive"
@@ -56,7 +56,8 @@ impl Limits {
                 window: limit.window.0,
                 sliding: limit.sliding,
             };
-            groups.insert(name.clone(), (at as u16, figures, limit.per));
+            let number = xxh3_64(name.as_bytes()) as u32;
+            groups.insert(name.clone(), (number, figures, limit.per));
         }
         if let Some(spec) = methods
             .iter()

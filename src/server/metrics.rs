@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -27,10 +27,14 @@ pub struct Metrics {
     /// Open connections.
     pub connections: Gauge,
     refusals: Family<GroupLabels, Counter>,
+    /// Connections whose TLS handshake failed.
+    pub tls_failures: Counter,
     /// Database connections that are reading or writing.
     pub pool_busy: Gauge,
     /// Database connections there are.
     pub pool_size: Gauge,
+    /// One while a shared store of rate limits answers.
+    pub limit_store_up: Gauge,
     /// Events that wait for the writer.
     pub event_queue: Gauge,
     /// Events that are stored and not yet folded into rollups.
@@ -94,6 +98,12 @@ impl Metrics {
             "Requests refused by a rate limit",
             refusals.clone(),
         );
+        let tls_failures = Counter::default();
+        registry.register(
+            "tls_handshake_failures",
+            "Connections whose TLS handshake failed",
+            tls_failures.clone(),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -104,12 +114,17 @@ impl Metrics {
             connections: gauge("connections", "Open connections"),
             pool_busy: gauge("pool_busy", "Database connections in use"),
             pool_size: gauge("pool_size", "Database connections there are"),
+            limit_store_up: gauge(
+                "limit_store_up",
+                "Whether the shared store of rate limits answers; 0 also where there is none",
+            ),
             event_queue: gauge("event_queue", "Events that wait for the writer"),
             event_tail: gauge("event_tail", "Stored events not yet folded into rollups"),
             registry,
             requests,
             latency,
             refusals,
+            tls_failures,
         }
     }
 

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apex::limit::{CounterKey, Counters, Figures, Memory, Standing};
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::support::redis::Redis;
+use crate::support::skip;
 
 const SECOND: i64 = 1_000_000;
 /// A time whose minute began 30 seconds before.
@@ -34,6 +38,57 @@ async fn suite(store: Arc<dyn Counters>) {
 #[tokio::test]
 async fn memory() {
     suite(Arc::new(Memory::new())).await;
+}
+
+#[tokio::test]
+async fn redis() {
+    let Some(server) = Redis::start() else {
+        return skip::skip("contract::counters::redis", "redis-server is not installed");
+    };
+    suite(Arc::new(server.store())).await;
+}
+
+/// While Redis is stopped, or does not answer, each node counts for itself; when it
+/// is back, the nodes count together again.
+#[tokio::test]
+async fn redis_away() {
+    let Some(mut server) = Redis::start() else {
+        return skip::skip("contract::counters::redis_away", "redis-server is not installed");
+    };
+    let up = Gauge::default();
+    let store = server.store_with(up.clone());
+    let (key, figures) = (key(20), figures(2, false));
+    assert!(take(&store, key, figures, NOW).await.allowed);
+    server.signal("STOP");
+    // Hanging: counted here, from zero.
+    assert_eq!(take(&store, key, figures, NOW).await.remaining, 1);
+    assert_eq!(take(&store, key, figures, NOW).await.remaining, 0);
+    assert!(!take(&store, key, figures, NOW).await.allowed);
+    assert_eq!(up.get(), 0);
+    server.signal("CONT");
+    back(&store, &up).await;
+    // What Redis counted before is still there: one was left, or none when the
+    // request that hung was counted after all.
+    assert!(store.peek(key, figures, NOW).await.remaining <= 1);
+    server.stop();
+    assert!(take(&store, key, figures, NOW).await.limit == 2);
+    assert_eq!(up.get(), 0);
+    server.run();
+    back(&store, &up).await;
+    assert_eq!(take(&store, key, figures, NOW).await.remaining, 1);
+}
+
+/// Waits until the store counts in Redis again.
+async fn back(store: &dyn Counters, up: &Gauge) {
+    let (key, figures) = (key(21), figures(1000, false));
+    for _ in 0..100 {
+        store.peek(key, figures, NOW).await;
+        if up.get() == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("Redis is back and nobody noticed");
 }
 
 async fn take(store: &dyn Counters, key: CounterKey, figures: Figures, now: i64) -> Standing {

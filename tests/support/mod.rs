@@ -5,6 +5,7 @@ pub mod database;
 pub mod grpc;
 pub mod history;
 pub mod http;
+pub mod redis;
 pub mod seed;
 pub mod server;
 pub mod skip;
