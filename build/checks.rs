@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::names;
-use crate::policy::read::{Options, flag, number, positive, text};
+use crate::policy::options::{Options, flag, number, positive, text};
 
 /// Messages with a secret field; prost derives no `Debug` for them.
 pub fn secret_messages(pool: &DescriptorPool) -> Vec<String> {

@@ -3,6 +3,9 @@
 //! [`MethodSpec`] constants; the dynamic test host reads the same at run time.
 //! Nothing about a route, a permission or an error shape is written elsewhere.
 
+mod bindings;
+pub mod fields;
+pub mod options;
 pub mod read;
 pub mod template;
 

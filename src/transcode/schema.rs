@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, MessageDescriptor};
 
 use crate::policy::RawJson;
-use crate::policy::read::{Options, flag, is_wrapper, number};
+use crate::policy::fields::is_wrapper;
+use crate::policy::options::{Options, flag, number};
 
 /// Every message and enum of a descriptor pool.
 #[derive(Debug, Default)]

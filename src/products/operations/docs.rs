@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::page::{self, Documented, about_field, about_method};
-use crate::policy::read::{Options, flag, number};
+use crate::policy::options::{Options, flag, number};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }

@@ -8,7 +8,8 @@ use prost_reflect::{
 use serde_json::{Map, Value, json};
 
 use super::page::{self, Documented, about_field, about_message, about_method, plain_path};
-use crate::policy::read::{Options, flag, is_text_like, number, positive, text};
+use crate::policy::fields::is_text_like;
+use crate::policy::options::{Options, flag, number, positive, text};
 use crate::policy::template::Template;
 use crate::policy::{Auth, Binding, Body, Dialect, MethodSpec};
 

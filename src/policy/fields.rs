@@ -1,0 +1,64 @@
+//! What policy asks of the fields of messages: that an option names a field there
+//! is, that a field's own options suit its type, and which well-known messages
+//! are one scalar in JSON.
+
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+
+use super::options::{Options, positive, text};
+
+/// Whether a well-known message is one scalar in JSON.
+pub fn is_text_like(name: &str) -> bool {
+    let Some(name) = name.strip_prefix("google.protobuf.") else {
+        return false;
+    };
+    matches!(name, "Timestamp" | "Duration" | "FieldMask") || is_wrapper(name)
+}
+
+/// Whether the message `google.protobuf.<name>` wraps one scalar.
+pub fn is_wrapper(name: &str) -> bool {
+    matches!(
+        name,
+        "DoubleValue"
+            | "FloatValue"
+            | "Int64Value"
+            | "UInt64Value"
+            | "Int32Value"
+            | "UInt32Value"
+            | "BoolValue"
+            | "StringValue"
+            | "BytesValue"
+    )
+}
+
+pub(super) fn is_message(field: &FieldDescriptor, name: &str) -> bool {
+    let kind = field.kind();
+    kind.as_message().is_some_and(|m| m.full_name() == name)
+}
+
+pub(super) fn top_level(
+    message: &MessageDescriptor,
+    name: &str,
+    option: &str,
+) -> Result<FieldDescriptor, String> {
+    let field = message.get_field_by_name(name);
+    field.ok_or_else(|| format!("{option} `{name}` names no field of {}", message.name()))
+}
+
+pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<String> {
+    let own = options.field(field)?;
+    let is_text = field.kind() == Kind::String;
+    let texts = ["min_length", "max_length"];
+    if !is_text && texts.iter().any(|name| positive(&own, name).is_some()) {
+        return Some("a length needs a text field".to_owned());
+    }
+    for name in ["pattern", "raw_json", "raw_query", "parse_error"] {
+        if !is_text && own.has_field_by_name(name) {
+            return Some(format!("{name} needs a text field"));
+        }
+    }
+    if positive(&own, "max_items").is_some() && !(field.is_list() || field.is_map()) {
+        return Some("max_items needs a repeated field".to_owned());
+    }
+    let pattern = text(&own, "pattern");
+    regex::Regex::new(&pattern).err().map(|e| e.to_string())
+}
