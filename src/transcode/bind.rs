@@ -5,7 +5,7 @@
 //! path; on the wire the last value of a field wins, so the path has the final
 //! word and what is authorised is what is served.
 
-use super::json::{Fault, Rules, decode, lexer};
+use super::json::{Fault, Rules, decode, lexer, raw};
 use super::percent;
 use super::router::{FieldPath, Route};
 use super::schema::{Field, Kind, Message, Schema, Shape};
@@ -154,7 +154,7 @@ impl<'a> Binder<'a> {
         };
         // The body has been read before, so that it is known to be an object.
         let text = std::str::from_utf8(body).unwrap_or_default();
-        let members = lexer::members(text, self.rules.depth).unwrap_or_default();
+        let members = raw::members(text, self.rules.depth).unwrap_or_default();
         if members
             .iter()
             .any(|(name, _)| **name == mask.name || **name == mask.json)

@@ -184,6 +184,18 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The last value of a bytes, text or message field; empty when there is none.
+pub fn bytes_of(wire: &[u8], number: u32) -> Result<&[u8], Malformed> {
+    let mut fields = Fields::new(wire);
+    let mut found: &[u8] = &[];
+    while let Some((own, raw)) = fields.read()? {
+        if let (true, Raw::Bytes(bytes)) = (own == number, raw) {
+            found = bytes;
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::events::{NewEvent, Page, Visitor};
 use crate::products::micros;
 use crate::server::Call;
 use crate::server::check::check;
-use crate::transcode::json::{DEPTH, lexer};
+use crate::transcode::json::{DEPTH, raw};
 
 use super::{Metrics, money};
 
@@ -181,7 +181,7 @@ impl Known {
         if metadata.is_empty() {
             return Ok(known);
         }
-        let members = lexer::members(metadata, DEPTH);
+        let members = raw::members(metadata, DEPTH);
         for (name, value) in members.unwrap_or_default() {
             let slot = match name.as_ref() {
                 "event_id" => &mut known.event_id,
@@ -191,7 +191,7 @@ impl Known {
                 _ => continue,
             };
             // Free properties: what is no text is nothing to us.
-            *slot = lexer::text(value).filter(|text| !text.is_empty());
+            *slot = raw::text(value).filter(|text| !text.is_empty());
         }
         if let Some(id) = &known.event_id
             && (id.len() > MAX_ID || id.contains('\0'))

@@ -8,9 +8,10 @@
 pub mod decode;
 pub mod encode;
 mod fault;
-mod known;
 pub mod lexer;
+mod mask;
 mod number;
+pub mod raw;
 mod time;
 
 pub use fault::{Fault, Parsed};

@@ -2,12 +2,16 @@
 //! descriptors. They hold what JSON needs and nothing else, so that no
 //! descriptor is touched while a request is served.
 
+mod enumeration;
+mod kind;
+
 use std::collections::HashMap;
 
 use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, MessageDescriptor};
 
+pub use self::enumeration::{Enum, EnumValue};
+pub use self::kind::{Kind, Known};
 use crate::policy::RawJson;
-use crate::policy::fields::is_wrapper;
 use crate::policy::options::{Options, flag, number};
 
 /// Every message and enum of a descriptor pool.
@@ -87,64 +91,6 @@ pub enum Shape {
     },
     /// A map with keys of this kind.
     Map(Kind),
-}
-
-/// Type of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the protobuf types by their own names
-pub enum Kind {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    String,
-    Bytes,
-    Enum(EnumId),
-    Message(MessageId),
-}
-
-/// Well-known types with a JSON form of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the well-known types by their own names
-pub enum Known {
-    Any,
-    Timestamp,
-    Duration,
-    FieldMask,
-    Struct,
-    Value,
-    ListValue,
-    /// A scalar wrapper; its value is field 1.
-    Wrapper,
-}
-
-/// Names of an enum's values.
-#[derive(Debug, Default)]
-pub struct Enum {
-    /// Whether this is `google.protobuf.NullValue`.
-    pub is_null: bool,
-    values: Vec<EnumValue>,
-    numbers: HashMap<String, i32>,
-}
-
-/// One value of an enum.
-#[derive(Debug)]
-pub struct EnumValue {
-    /// Number on the wire.
-    pub number: i32,
-    /// Name in the `.proto`.
-    pub name: String,
-    /// Documented JSON word, if there is one.
-    pub word: Option<String>,
 }
 
 impl Schema {
@@ -296,112 +242,5 @@ impl Shape {
             }
             Cardinality::Optional | Cardinality::Required => Self::Implicit,
         }
-    }
-}
-
-impl Kind {
-    fn of_value(
-        field: &FieldDescriptor,
-        messages: &HashMap<String, MessageId>,
-        enums: &HashMap<String, EnumId>,
-    ) -> Self {
-        match field.kind().as_message() {
-            Some(entry) if field.is_map() => {
-                Self::of(&entry.map_entry_value_field(), messages, enums)
-            }
-            Some(_) | None => Self::of(field, messages, enums),
-        }
-    }
-
-    fn of(
-        field: &FieldDescriptor,
-        messages: &HashMap<String, MessageId>,
-        enums: &HashMap<String, EnumId>,
-    ) -> Self {
-        use prost_reflect::Kind as K;
-        match field.kind() {
-            K::Double => Self::Double,
-            K::Float => Self::Float,
-            K::Int32 => Self::Int32,
-            K::Int64 => Self::Int64,
-            K::Uint32 => Self::Uint32,
-            K::Uint64 => Self::Uint64,
-            K::Sint32 => Self::Sint32,
-            K::Sint64 => Self::Sint64,
-            K::Fixed32 => Self::Fixed32,
-            K::Fixed64 => Self::Fixed64,
-            K::Sfixed32 => Self::Sfixed32,
-            K::Sfixed64 => Self::Sfixed64,
-            K::Bool => Self::Bool,
-            K::String => Self::String,
-            K::Bytes => Self::Bytes,
-            K::Enum(e) => Self::Enum(enums[e.full_name()]),
-            K::Message(m) => Self::Message(messages[m.full_name()]),
-        }
-    }
-
-    /// Whether lists of it may be packed on the wire.
-    pub fn is_packable(self) -> bool {
-        !matches!(self, Self::String | Self::Bytes | Self::Message(_))
-    }
-}
-
-impl Known {
-    fn of(name: &str) -> Option<Self> {
-        let name = name.strip_prefix("google.protobuf.")?;
-        Some(match name {
-            "Any" => Self::Any,
-            "Timestamp" => Self::Timestamp,
-            "Duration" => Self::Duration,
-            "FieldMask" => Self::FieldMask,
-            "Struct" => Self::Struct,
-            "Value" => Self::Value,
-            "ListValue" => Self::ListValue,
-            name if is_wrapper(name) => Self::Wrapper,
-            _ => return None,
-        })
-    }
-}
-
-impl Enum {
-    fn new(descriptor: &prost_reflect::EnumDescriptor, options: &Options) -> Self {
-        let mut row = Self {
-            is_null: descriptor.full_name() == "google.protobuf.NullValue",
-            ..Self::default()
-        };
-        // Declaration order: of two names for one number, the first is written.
-        let mut declared: Vec<_> = descriptor.values().collect();
-        declared.sort_by_key(|value| value.path().last().copied());
-        for value in declared {
-            let word = options.word(&value);
-            row.numbers.insert(value.name().to_owned(), value.number());
-            if let Some(word) = &word {
-                row.numbers.insert(word.clone(), value.number());
-            }
-            row.values.push(EnumValue {
-                number: value.number(),
-                name: value.name().to_owned(),
-                word,
-            });
-        }
-        row
-    }
-
-    /// The number of a name or word.
-    pub fn number(&self, name: &str) -> Option<i32> {
-        self.numbers.get(name).copied()
-    }
-
-    /// The value with this number.
-    pub fn value(&self, number: i32) -> Option<&EnumValue> {
-        self.values.iter().find(|value| value.number == number)
-    }
-
-    /// The words callers may use, for an error message.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        let words = self.values.iter().filter_map(|v| v.word.as_deref());
-        let names = self.values.iter().filter(|v| v.word.is_none());
-        let no_words = self.values.iter().all(|v| v.word.is_none());
-        words.chain(names.filter(move |_| no_words).map(|v| v.name.as_str()))
     }
 }

@@ -4,13 +4,15 @@
 //! number, so a message is first indexed (where each field's values lie), then
 //! its rows are walked once in declaration order.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod known;
+mod scalar;
+mod string;
 
-use super::{Rules, number};
+use super::Rules;
 use crate::policy::RawJson;
 use crate::transcode::schema::{Field, Kind, Message, MessageId, Schema, Shape};
-use crate::transcode::wire::{Fields, Malformed, Raw, unzigzag};
+pub use crate::transcode::wire::bytes_of;
+use crate::transcode::wire::{Fields, Malformed, Raw};
 
 /// Writes a message as JSON.
 pub fn message(
@@ -44,8 +46,8 @@ pub fn field(
     encoder.field_value(field, &own, out)
 }
 
-pub(super) struct Encoder<'a> {
-    pub(super) schema: &'a Schema,
+struct Encoder<'a> {
+    schema: &'a Schema,
     rules: Rules,
     depth: u32,
 }
@@ -68,21 +70,16 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    pub(super) fn enter(&mut self) -> Result<(), Malformed> {
+    fn enter(&mut self) -> Result<(), Malformed> {
         self.depth = self.depth.checked_sub(1).ok_or(Malformed)?;
         Ok(())
     }
 
-    pub(super) fn leave(&mut self) {
+    fn leave(&mut self) {
         self.depth += 1;
     }
 
-    pub(super) fn message(
-        &mut self,
-        id: MessageId,
-        wire: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    fn message(&mut self, id: MessageId, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let row = self.schema.message(id);
         self.enter()?;
         match row.known {
@@ -122,7 +119,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// The members of a message, without its braces.
-    pub(super) fn members(
+    fn members(
         &mut self,
         row: &Message,
         wire: &[u8],
@@ -250,7 +247,7 @@ impl<'a> Encoder<'a> {
                     let mut values = Fields::new(packed);
                     while !values.is_empty() {
                         comma(out);
-                        let raw = unpack(field.kind, &mut values)?;
+                        let raw = scalar::unpack(field.kind, &mut values)?;
                         self.value(field.kind, raw, out)?;
                     }
                 }
@@ -306,140 +303,4 @@ impl<'a> Encoder<'a> {
         out.push(b'}');
         Ok(())
     }
-
-    /// A value of the kind; the wire type must fit.
-    pub(super) fn value(
-        &mut self,
-        kind: Kind,
-        raw: Raw<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
-        match (kind, raw) {
-            (Kind::String, Raw::Bytes(bytes)) => {
-                put_string(out, std::str::from_utf8(bytes).map_err(|_| Malformed)?);
-            }
-            (Kind::Message(id), Raw::Bytes(bytes)) => self.message(id, bytes, out)?,
-            (Kind::Bytes, Raw::Bytes(bytes)) => {
-                put_string(out, &STANDARD.encode(bytes));
-            }
-            (Kind::Bool, Raw::Varint(value)) => {
-                out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
-            }
-            (Kind::Enum(id), Raw::Varint(value)) => {
-                let row = self.schema.enumeration(id);
-                match row.value(value as i32) {
-                    Some(_) if row.is_null => out.extend_from_slice(b"null"),
-                    Some(named) => {
-                        let word = named.word.as_deref().filter(|_| self.rules.defaults);
-                        put_string(out, word.unwrap_or(&named.name));
-                    }
-                    None => number::put_integer(out, value as i32),
-                }
-            }
-            (Kind::Int32, Raw::Varint(value)) => number::put_integer(out, value as i32),
-            (Kind::Uint32, Raw::Varint(value)) => number::put_integer(out, value as u32),
-            (Kind::Sint32, Raw::Varint(value)) => {
-                number::put_integer(out, unzigzag(u64::from(value as u32)) as i32);
-            }
-            (Kind::Fixed32, Raw::Fixed32(value)) => number::put_integer(out, value),
-            (Kind::Sfixed32, Raw::Fixed32(value)) => number::put_integer(out, value as i32),
-            (Kind::Int64, Raw::Varint(value)) => self.wide(value as i64, out),
-            (Kind::Uint64, Raw::Varint(value)) => self.wide(value, out),
-            (Kind::Sint64, Raw::Varint(value)) => self.wide(unzigzag(value), out),
-            (Kind::Fixed64, Raw::Fixed64(value)) => self.wide(value, out),
-            (Kind::Sfixed64, Raw::Fixed64(value)) => self.wide(value as i64, out),
-            (Kind::Double, Raw::Fixed64(bits)) => number::put_double(out, f64::from_bits(bits)),
-            (Kind::Float, Raw::Fixed32(bits)) => number::put_float(out, f32::from_bits(bits)),
-            _ => return Err(Malformed),
-        }
-        Ok(())
-    }
-
-    fn wide(&self, value: impl itoa::Integer, out: &mut Vec<u8>) {
-        if self.rules.quoted_numbers {
-            out.push(b'"');
-            number::put_integer(out, value);
-            out.push(b'"');
-        } else {
-            number::put_integer(out, value);
-        }
-    }
-
-    /// The value a field has when the wire has none.
-    pub(super) fn default_value(&mut self, kind: Kind, out: &mut Vec<u8>) {
-        let written = match kind {
-            Kind::String | Kind::Bytes => {
-                out.extend_from_slice(b"\"\"");
-                Ok(())
-            }
-            Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => self.value(kind, Raw::Fixed64(0), out),
-            Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => self.value(kind, Raw::Fixed32(0), out),
-            Kind::Message(id) => self.message(id, &[], out),
-            Kind::Int32
-            | Kind::Int64
-            | Kind::Uint32
-            | Kind::Uint64
-            | Kind::Sint32
-            | Kind::Sint64
-            | Kind::Bool
-            | Kind::Enum(_) => self.value(kind, Raw::Varint(0), out),
-        };
-        debug_assert!(written.is_ok(), "a default is well formed");
-    }
-}
-
-fn unpack<'w>(kind: Kind, values: &mut Fields<'w>) -> Result<Raw<'w>, Malformed> {
-    Ok(match kind {
-        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => {
-            Raw::Fixed64(u64::from_le_bytes(values.array()?))
-        }
-        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => {
-            Raw::Fixed32(u32::from_le_bytes(values.array()?))
-        }
-        _ => Raw::Varint(values.varint()?),
-    })
-}
-
-/// Writes a JSON string. Only what JSON demands is escaped.
-pub fn put_string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x08 => b'b',
-            0x0c => b'f',
-            0..0x20 => 0,
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[start..i]);
-        start = i + 1;
-        if short == 0 {
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        } else {
-            out.extend_from_slice(&[b'\\', short]);
-        }
-    }
-    out.extend_from_slice(&bytes[start..]);
-    out.push(b'"');
-}
-
-/// The last value of a bytes, text or message field; empty when there is none.
-pub fn bytes_of(wire: &[u8], number: u32) -> Result<&[u8], Malformed> {
-    let mut fields = Fields::new(wire);
-    let mut found: &[u8] = &[];
-    while let Some((own, raw)) = fields.read()? {
-        if let (true, Raw::Bytes(bytes)) = (own == number, raw) {
-            found = bytes;
-        }
-    }
-    Ok(found)
 }

@@ -1,9 +1,12 @@
 //! Reads JSON tokens (RFC 8259) from a text that is known to be UTF-8. It never
 //! builds a tree: a value is read into its place, or skipped and kept as a slice.
 
+mod string;
+
 use std::borrow::Cow;
 
 use super::fault::{Fault, Parsed};
+pub use super::raw::{check_any, check_object, members};
 
 /// A position in a JSON text.
 #[derive(Debug, Clone, Copy)]
@@ -179,111 +182,6 @@ impl<'a> Lexer<'a> {
         Ok(name)
     }
 
-    /// A string, borrowed when it holds no escape.
-    #[inline]
-    pub fn string(&mut self) -> Parsed<Cow<'a, str>> {
-        let start = self.at + 1;
-        let bytes = self.text.as_bytes();
-        let mut at = start;
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                b'"' => {
-                    self.at = at + 1;
-                    return Ok(Cow::Borrowed(&self.text[start..at]));
-                }
-                b'\\' => {
-                    let mut text = self.text[start..at].to_owned();
-                    self.at = at;
-                    self.escaped(&mut text)?;
-                    return Ok(Cow::Owned(text));
-                }
-                0..0x20 => {
-                    self.at = at;
-                    return self.fault("control character in a string");
-                }
-                _ => at += 1,
-            }
-        }
-        self.at = at;
-        self.fault("unexpected end of a string")
-    }
-
-    /// The rest of a string, from its first escape on.
-    fn escaped(&mut self, text: &mut String) -> Parsed<()> {
-        loop {
-            let start = self.at;
-            while self
-                .byte()
-                .is_some_and(|b| b != b'"' && b != b'\\' && b >= 0x20)
-            {
-                self.at += 1;
-            }
-            text.push_str(&self.text[start..self.at]);
-            match self.byte() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    text.push(self.escape()?);
-                }
-                Some(_) => return self.fault("control character in a string"),
-                None => return self.fault("unexpected end of a string"),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Parsed<char> {
-        let Some(byte) = self.byte() else {
-            return self.fault("unexpected end of a string");
-        };
-        self.at += 1;
-        Ok(match byte {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.unicode(),
-            _ => return self.fault("unknown escape"),
-        })
-    }
-
-    /// A `\u` escape; a surrogate must be half of a pair.
-    fn unicode(&mut self) -> Parsed<char> {
-        let high = self.hex()?;
-        if !(0xd800..0xdc00).contains(&high) {
-            return match char::from_u32(high) {
-                Some(c) => Ok(c),
-                None => self.fault("unpaired surrogate"),
-            };
-        }
-        if !self.text[self.at..].starts_with("\\u") {
-            return self.fault("unpaired surrogate");
-        }
-        self.at += 2;
-        let low = self.hex()?;
-        if !(0xdc00..0xe000).contains(&low) {
-            return self.fault("unpaired surrogate");
-        }
-        let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-        char::from_u32(code).map_or_else(|| self.fault("unpaired surrogate"), Ok)
-    }
-
-    fn hex(&mut self) -> Parsed<u32> {
-        let digits = self.text.as_bytes().get(self.at..self.at + 4);
-        let digits = digits.filter(|d| d.iter().all(u8::is_ascii_hexdigit));
-        let Some(digits) = digits.and_then(|d| std::str::from_utf8(d).ok()) else {
-            return self.fault("expected four hex digits");
-        };
-        self.at += 4;
-        u32::from_str_radix(digits, 16).map_or_else(|_| self.fault("expected four hex digits"), Ok)
-    }
-
     /// A number, as it is written.
     pub fn number(&mut self) -> Parsed<&'a str> {
         let start = self.at;
@@ -362,114 +260,5 @@ impl<'a> Lexer<'a> {
             Token::Null => self.word("null")?,
         }
         Ok(self.since(start))
-    }
-}
-
-/// Checks that a text is one JSON object of at most `depth` levels.
-pub fn check_object(text: &str, depth: u32) -> Parsed<()> {
-    let mut lexer = Lexer::new(text, depth);
-    if lexer.peek()? != Token::Object {
-        return Err(Fault::shape("must be an object"));
-    }
-    lexer.skip()?;
-    lexer.end()
-}
-
-/// Checks that a text is one JSON value of at most `depth` levels.
-pub fn check_any(text: &str, depth: u32) -> Parsed<()> {
-    let mut lexer = Lexer::new(text, depth);
-    lexer.skip()?;
-    lexer.end()
-}
-
-/// The top-level members of an object, each with the text of its value.
-pub fn members(text: &str, depth: u32) -> Parsed<Vec<(Cow<'_, str>, &str)>> {
-    let mut lexer = Lexer::new(text, depth);
-    let mut members = Vec::new();
-    lexer.open(b'{')?;
-    let mut first = true;
-    while lexer.more(b'}', first)? {
-        let name = lexer.name()?;
-        members.push((name, lexer.skip()?));
-        first = false;
-    }
-    Ok(members)
-}
-
-/// The text a JSON string stands for; `None` of any other value.
-pub fn text(value: &str) -> Option<String> {
-    let mut lexer = Lexer::new(value, 1);
-    match lexer.peek() {
-        Ok(Token::String) => lexer.string().ok().map(Cow::into_owned),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_kept_byte_for_byte() {
-        let text = r#" {"a" : [1, 2.50e+1 ,"\u00e9\ud83d\ude00"], "b":{} } "#;
-        let mut lexer = Lexer::new(text, 32);
-        assert_eq!(lexer.skip(), Ok(text.trim()));
-        assert_eq!(lexer.end(), Ok(()));
-        let found = members(text.trim(), 32).unwrap();
-        assert_eq!(found[0].1, r#"[1, 2.50e+1 ,"\u00e9\ud83d\ude00"]"#);
-        assert_eq!(found[1], ("b".into(), "{}"));
-    }
-
-    #[test]
-    fn what_is_no_json_is_refused() {
-        for text in [
-            "",
-            " ",
-            "{",
-            "[",
-            "}",
-            "{]",
-            "[1,]",
-            "{\"a\":1,}",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{a:1}",
-            "{'a':1}",
-            "[1 2]",
-            "01",
-            "-",
-            "1.",
-            ".5",
-            "+1",
-            "1e",
-            "0x1",
-            "tru",
-            "nul",
-            "NaN",
-            "\"",
-            "\"\\x\"",
-            "\"\\u12\"",
-            "\"\\ud800\"",
-            "\"\\ud800\\u0041\"",
-            "\"\\udc00\"",
-            "\"\n\"",
-            "[1]]",
-            "1 1",
-            "// a\n1",
-        ] {
-            let fault = check_any(text, 32).unwrap_err();
-            assert!(fault.syntax, "{text}: {fault}");
-        }
-        assert!(Lexer::check(b"\xff").unwrap_err().syntax);
-        assert!(Lexer::check(b"\xef\xbb\xbf{}").unwrap_err().syntax);
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert_eq!(check_any(&nested(32), 32), Ok(()));
-        let fault = check_any(&nested(33), 32).unwrap_err();
-        assert_eq!(fault.to_string(), "The body is nested too deeply");
-        assert!(check_any(&nested(100_000), 32).is_err());
     }
 }
