@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 
 use crate::config::Transport;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::policy::MethodSpec;
 
 /// The deadline of a call. Streams have one of their own.
@@ -25,6 +25,11 @@ pub(super) fn deadline(
     let asked = requested(headers)?;
     let wait = asked.map_or(longest, |asked| asked.min(longest));
     Ok(Instant::now().checked_add(wait))
+}
+
+/// What a call answers once its deadline is over.
+pub(super) fn passed() -> Error {
+    Error::new(Kind::DeadlineExceeded, "The deadline has passed")
 }
 
 fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use http::header::{ALLOW, SET_COOKIE};
@@ -448,11 +449,12 @@ async fn bounded(
     let work = AssertUnwindSafe(work).catch_unwind();
     let outcome = match call.deadline() {
         None => work.await,
+        // Timers are coarse: what is over already is not begun.
+        Some(deadline) if deadline <= Instant::now() => {
+            return Err(call.status_of(deadline::passed()));
+        }
         Some(deadline) => {
-            let late = |_| {
-                let error = Error::new(Kind::DeadlineExceeded, "The deadline has passed");
-                call.status_of(error)
-            };
+            let late = |_| call.status_of(deadline::passed());
             tokio::time::timeout_at(deadline.into(), work)
                 .await
                 .map_err(late)?

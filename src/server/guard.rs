@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{Call, Replies, Reply, Requests, StatusOverride};
 use super::check::{Check, check};
-use super::{idempotency, page};
+use super::{idempotency, pace, page};
 use crate::error::Error;
 use crate::policy::MethodSpec;
 
@@ -76,15 +76,14 @@ pub async fn server_stream<I, O, F, Fut>(
 ) -> Result<Response<Replies<O>>, Status>
 where
     I: Check,
+    O: Send + 'static,
     F: FnOnce(Call, I) -> Fut,
     Fut: Future<Output = Result<Replies<O>, Error>>,
 {
     let (call, message) = admitted(spec, request)?;
     check(&message).map_err(|error| call.status_of(error))?;
     let answer = method(call.clone(), message).await;
-    answer
-        .map(Response::new)
-        .map_err(|error| call.status_of(error))
+    replies(&call, answer)
 }
 
 /// A method with a stream of requests and one answer.
@@ -99,7 +98,7 @@ where
     Fut: Future<Output = Result<Reply<O>, Error>>,
 {
     let (call, messages) = admitted(spec, request)?;
-    let answer = method(call.clone(), checked(messages)).await;
+    let answer = method(call.clone(), checked(&call, messages)).await;
     answer.map(respond).map_err(|error| call.status_of(error))
 }
 
@@ -111,14 +110,13 @@ pub async fn bidirectional<I, O, F, Fut>(
 ) -> Result<Response<Replies<O>>, Status>
 where
     I: Check + Send + 'static,
+    O: Send + 'static,
     F: FnOnce(Call, Requests<I>) -> Fut,
     Fut: Future<Output = Result<Replies<O>, Error>>,
 {
     let (call, messages) = admitted(spec, request)?;
-    let answer = method(call.clone(), checked(messages)).await;
-    answer
-        .map(Response::new)
-        .map_err(|error| call.status_of(error))
+    let answer = method(call.clone(), checked(&call, messages)).await;
+    replies(&call, answer)
 }
 
 /// The call the gate admitted. A request that did not pass the gate, or passed
@@ -130,12 +128,20 @@ fn admitted<I>(spec: &'static MethodSpec, mut request: Request<I>) -> Result<(Ca
     }
 }
 
-fn checked<I: Check + Send + 'static>(messages: Streaming<I>) -> Requests<I> {
-    Box::pin(messages.map(|message| {
-        let message = message.map_err(|status| Error::from_status(&status))?;
+fn checked<I: Check + Send + 'static>(call: &Call, messages: Streaming<I>) -> Requests<I> {
+    Box::pin(pace::while_sending(call, messages).map(|message| {
+        let message = message?;
         check(&message)?;
         Ok(message)
     }))
+}
+
+fn replies<O: Send + 'static>(
+    call: &Call,
+    answer: Result<Replies<O>, Error>,
+) -> Result<Response<Replies<O>>, Status> {
+    let replies = answer.map_err(|error| call.status_of(error))?;
+    Ok(Response::new(pace::until_deadline(call, replies)))
 }
 
 fn respond<O>(reply: Reply<O>) -> Response<O> {

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use super::client::Peer;
+use super::held::Held;
 use super::shared::Shared;
 use super::stack::Stack;
 use crate::config::Transport;
@@ -241,15 +242,16 @@ impl Server {
             request.extensions_mut().insert(peer);
             let answer = stack.clone().call(request);
             async move {
-                let answer = answer.await;
-                drop(turn);
                 answer
             }
         });
+            // A request is over when its answer is, and a stream may take long.
         let builder = builder(&self.shared.transport);
         let connection = builder.serve_connection(TokioIo::new(io), service);
         tokio::pin!(connection);
         loop {
+                    .await
+                    .map(|answer| answer.map(|body| Held { body, held: turn }))
             let quiet = activity.quiet_for(&self.shared.transport);
             tokio::select! {
                 result = connection.as_mut() => {

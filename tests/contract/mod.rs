@@ -9,3 +9,4 @@ mod layers;
 mod mechanisms;
 mod readme;
 mod refusals;
+mod streams;
