@@ -1,6 +1,6 @@
 //! Consistent copies of the embedded database while it is in use.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
@@ -8,7 +8,7 @@ use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
 use crate::error::{Error, Kind, Result};
 
 /// Copies the database at `source` to a new file and reads the copy back. Returns
-/// its size in bytes.
+/// its size in bytes. The file has its name only once it is whole.
 pub(super) async fn copy(source: &Path, target: &Path) -> Result<u64> {
     if target.exists() {
         return Err(Error::exists(format!(
@@ -16,15 +16,15 @@ pub(super) async fn copy(source: &Path, target: &Path) -> Result<u64> {
             target.display()
         )));
     }
-    let written = write(source, target).await;
+    let partial = with_suffix(target, ".partial");
+    let written = write(source, &partial, target).await;
     if written.is_err() {
-        // A half copy would look like a whole one.
-        let _ = std::fs::remove_file(target);
+        remove(&partial)?;
     }
     written
 }
 
-async fn write(source: &Path, target: &Path) -> Result<u64> {
+async fn write(source: &Path, partial: &Path, target: &Path) -> Result<u64> {
     let cannot = |error: sqlx::Error| {
         Error::new(
             Kind::FailedPrecondition,
@@ -32,38 +32,65 @@ async fn write(source: &Path, target: &Path) -> Result<u64> {
         )
         .caused_by(error)
     };
-    let options = SqliteConnectOptions::new().filename(source);
+    // What a copy that was interrupted left behind.
+    remove(partial)?;
+    let options = SqliteConnectOptions::new().filename(source).read_only(true);
     let mut connection = options
         .disable_statement_logging()
         .connect()
         .await
         .map_err(cannot)?;
-    let path = target.to_string_lossy().into_owned();
     sqlx::query("VACUUM INTO ?")
-        .bind(path)
+        .bind(partial.to_string_lossy().into_owned())
         .execute(&mut connection)
         .await
         .map_err(cannot)?;
     connection.close().await.map_err(cannot)?;
-    check(target).await?;
-    let file = tokio::fs::File::open(target)
-        .await
-        .map_err(Error::internal)?;
-    file.sync_all().await.map_err(Error::internal)?;
-    if let Some(folder) = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        let folder = tokio::fs::File::open(folder)
-            .await
-            .map_err(Error::internal)?;
-        folder.sync_all().await.map_err(Error::internal)?;
+    check(partial).await?;
+    let (partial, target) = (partial.to_owned(), target.to_owned());
+    // Syncing a large file takes a while.
+    let named = tokio::task::spawn_blocking(move || name(&partial, &target));
+    named.await.map_err(Error::internal)?
+}
+
+/// Gives a file that is whole its name, durably. Answers its size.
+fn name(partial: &Path, target: &Path) -> Result<u64> {
+    let file = std::fs::File::open(partial).map_err(Error::internal)?;
+    file.sync_all().map_err(Error::internal)?;
+    std::fs::rename(partial, target).map_err(Error::internal)?;
+    sync_folder(target)?;
+    Ok(file.metadata().map_err(Error::internal)?.len())
+}
+
+/// Makes durable which files the folder of a file holds.
+pub(super) fn sync_folder(file: &Path) -> Result<()> {
+    let folder = file.parent().filter(|own| !own.as_os_str().is_empty());
+    let folder = std::fs::File::open(folder.unwrap_or(Path::new(".")));
+    let synced = folder.and_then(|folder| folder.sync_all());
+    synced.map_err(Error::internal)
+}
+
+/// Removes a database and what SQLite keeps beside it, as far as they are there.
+pub(super) fn remove(database: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        match std::fs::remove_file(with_suffix(database, suffix)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::internal(error)),
+        }
     }
-    Ok(file.metadata().await.map_err(Error::internal)?.len())
+    Ok(())
+}
+
+/// The same path with more at its end.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Refuses a file that is not a whole database.
-pub async fn check(path: &Path) -> Result<()> {
+pub(super) async fn check(path: &Path) -> Result<()> {
     let broken = || {
         Error::new(
             Kind::FailedPrecondition,

@@ -1,10 +1,15 @@
-//! Applies and checks migrations. Only one process migrates at a time: on SQLite
-//! the data directory has one owner, on PostgreSQL an advisory lock is held.
+//! Applies and checks migrations. Whatever is to be done is done in one
+//! transaction, so that a process that is killed leaves the schema as it was. Only
+//! one process migrates at a time: on SQLite the data directory has one owner, on
+//! PostgreSQL that transaction holds an advisory lock.
 
 use migration::{MigrationStatus, MigratorTraitSelf as _, PRODUCTS, Product};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait as _};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait as _,
+};
 
-use super::Db;
+use super::{Db, Tx};
 use crate::error::{Error, Kind, Result};
 
 /// Any number will do, as long as all processes use the same.
@@ -24,10 +29,14 @@ pub struct Step {
 /// All migrations, and whether they are applied. A schema that is newer than
 /// this program is refused.
 pub async fn status(db: &Db) -> Result<Vec<Step>> {
+    steps(db.admin()).await
+}
+
+async fn steps(connection: &impl ConnectionTrait) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for product in PRODUCTS {
-        let found = product.get_migration_with_status(db.admin()).await;
-        for migration in found.map_err(|error| newer(product, error))? {
+        let found = product.get_migration_with_status_read_only(connection);
+        for migration in found.await.map_err(|error| newer(product, error))? {
             steps.push(Step {
                 product: product.name,
                 name: migration.name().to_owned(),
@@ -40,16 +49,26 @@ pub async fn status(db: &Db) -> Result<Vec<Step>> {
 
 /// Applies what is missing.
 pub async fn up(db: &Db) -> Result<()> {
-    locked(db, async |product| product.up(db.admin(), None).await).await
+    if status(db).await?.iter().all(|step| step.applied) {
+        return Ok(());
+    }
+    let tx = begin(db).await?;
+    // Another process may have been here meanwhile, also a later version.
+    steps(&tx).await?;
+    for product in PRODUCTS {
+        product.up(&tx, None).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Undoes the last `steps` migrations of one product.
 pub async fn down(db: &Db, name: &str, steps: u32) -> Result<()> {
-    locked(db, async |product| match product.name == name {
-        true => product.down(db.admin(), Some(steps)).await,
-        false => Ok(()),
-    })
-    .await
+    let tx = begin(db).await?;
+    self::steps(&tx).await?;
+    for product in PRODUCTS.iter().filter(|product| product.name == name) {
+        product.down(&tx, Some(steps)).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Refuses a schema that is behind; the message says what mends it.
@@ -67,30 +86,22 @@ pub async fn require_current(db: &Db) -> Result<()> {
     }
 }
 
-async fn locked(db: &Db, run: impl AsyncFn(Product) -> Result<(), DbErr>) -> Result<()> {
-    // The lock lives as long as this transaction, whatever happens.
-    let lock = match db.backend() {
-        DbBackend::Postgres => {
-            let lock = db.admin().begin().await?;
-            let sql = "SELECT pg_advisory_xact_lock($1)";
-            let values = [LOCK.into()];
-            lock.query_one_raw(Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                sql,
-                values,
-            ))
-            .await?;
-            Some(lock)
-        }
-        _ => None,
+/// Begins the transaction of a migration, once nobody else is in one.
+async fn begin(db: &Db) -> Result<Tx> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
     };
-    for product in PRODUCTS {
-        run(product).await.map_err(|error| newer(product, error))?;
+    let tx = db.admin().begin_with_options(options).await?;
+    if db.backend() == DbBackend::Postgres {
+        // A migration may take longer than any call, and so may waiting for one.
+        tx.execute_unprepared("SET LOCAL statement_timeout = 0")
+            .await?;
+        let sql = "SELECT pg_advisory_xact_lock($1)";
+        let lock = Statement::from_sql_and_values(DbBackend::Postgres, sql, [LOCK.into()]);
+        tx.query_one_raw(lock).await?;
     }
-    if let Some(lock) = lock {
-        lock.commit().await?;
-    }
-    Ok(())
+    Ok(tx)
 }
 
 /// The migrator says of an applied migration it does not know that its file is
@@ -105,7 +116,7 @@ fn newer(product: Product, error: DbErr) -> Error {
                 product.name
             ),
         )
-        .caused_by(error),
+        .caused_by(text.replace('\n', "; ")),
         _ => error.into(),
     }
 }

@@ -6,12 +6,13 @@
 //! queued while the last one committed. Reads have connections of their own and
 //! end with the caller's deadline.
 
-pub mod backup;
+mod backup;
 mod fault;
 pub mod idempotency;
 pub mod migrate;
 mod postgres;
 mod read;
+mod restore;
 mod sqlite;
 pub mod tenancy;
 mod writer;
@@ -28,6 +29,7 @@ use secrecy::ExposeSecret as _;
 pub use fault::is_duplicate;
 pub use idempotency::{Attempt, Ledger};
 pub use read::Read;
+pub use restore::restore;
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -100,6 +102,11 @@ impl Db {
     /// How many connections are in use, and how many there are.
     pub fn pool(&self) -> (usize, usize) {
         self.0.readers.pool()
+    }
+
+    /// Closes the connections that write, once what they do is done.
+    pub async fn close(&self) -> Result<()> {
+        Ok(self.0.admin.close_by_ref().await?)
     }
 
     /// Copies the embedded database to a new file; answers its size in bytes.

@@ -10,7 +10,7 @@ use tonic::{Code, Request};
 
 use super::stored;
 use crate::support::seed::Random;
-use crate::support::skip::skip;
+use crate::support::skip::elsewhere;
 use crate::support::{Answer, Http, Server, database, grpc};
 use apex::api::apex::metrics::v1 as pb;
 
@@ -207,7 +207,7 @@ async fn fifty_at_once_have_one_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_at_once_on_two_nodes_have_one_effect() {
     if !database::is_postgres() {
-        return skip(
+        return elsewhere(
             "fifty_at_once_on_two_nodes",
             "several nodes need PostgreSQL",
         );

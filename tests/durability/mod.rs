@@ -1,6 +1,10 @@
 //! What a crash may cost: nothing that was acknowledged. The server is killed by
 //! signal 9 in the middle of everything it does, and then asked what it has.
 
+mod backups;
+mod batches;
 mod crash;
+mod files;
 mod idempotency;
+mod migrations;
 mod stored;

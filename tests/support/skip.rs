@@ -8,6 +8,11 @@ pub fn skip(test: &str, why: &str) {
     println!("SKIPPED {test}: {why}");
 }
 
+/// Says that a test is about another database than tests run on; this is no skip.
+pub fn elsewhere(test: &str, why: &str) {
+    println!("NOT HERE {test}: {why}");
+}
+
 /// The path of a program, if it is installed.
 pub fn program(name: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::files::integrity;
 use crate::support::history::{Address, History, Outcome};
 use crate::support::seed::{Random, setting};
 use crate::support::{Organization, Server, database};
@@ -70,7 +71,7 @@ async fn acknowledged_records_are_there_once() {
         resend(&fleet, &mut random).await;
         recount::all(&fleet).await;
         if !database::is_postgres() {
-            recount::integrity(&server).await;
+            integrity(&server.data.join("apex.db")).await;
         }
         let acknowledged = fleet.acknowledged() - before;
         let unknown = fleet.events.count(Outcome::Unknown) + fleet.records.count(Outcome::Unknown);

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apex::api::apex::metrics::v1 as pb;
-use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use serde_json::Value;
 
 use super::super::stored;
 use super::Fleet;
 use super::record::BATCH;
-use crate::support::{Http, Server};
+use crate::support::Http;
 
 /// Compares everything that is found with the history.
 pub async fn all(fleet: &Fleet) {
@@ -71,14 +70,4 @@ async fn records(fleet: &Fleet) {
     // What every organization begins with is nobody's record.
     names.retain(|name| name.contains("-plain-") || name.contains("-keyed-"));
     fleet.records.check(names.iter().map(String::as_str));
-}
-
-/// SQLite's own opinion of the file.
-pub async fn integrity(server: &Server) {
-    let url = format!("{}?mode=ro", server.database_url());
-    let connection = Database::connect(url).await.unwrap();
-    let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
-    let row = connection.query_one_raw(check).await.unwrap().unwrap();
-    assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "ok");
-    connection.close().await.unwrap();
 }
