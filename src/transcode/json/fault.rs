@@ -9,6 +9,9 @@ pub struct Fault {
     pub what: String,
     /// Whether the text is no JSON at all, rather than JSON of another shape.
     pub syntax: bool,
+    /// Whether it is a word its enum does not know, which who ignores unknown
+    /// members ignores too.
+    pub unknown_word: bool,
     steps: Vec<Step>,
 }
 
@@ -27,6 +30,7 @@ impl Fault {
         Self {
             what: what.into(),
             syntax: false,
+            unknown_word: false,
             steps: Vec::new(),
         }
     }
@@ -36,6 +40,7 @@ impl Fault {
         Self {
             what: format!("is not valid JSON: {what} at byte {at}"),
             syntax: true,
+            unknown_word: false,
             steps: Vec::new(),
         }
     }

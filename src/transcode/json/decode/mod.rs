@@ -163,7 +163,7 @@ impl<'a> Decoder<'a> {
                     put_tag(out, field.number, WireType::Delimited);
                     put_bytes(out, text.as_bytes());
                 }
-                None => self.singular(field, out)?,
+                None => return self.unless_unknown(out, |this, out| this.singular(field, out)),
             },
         }
         Ok(true)
@@ -180,6 +180,24 @@ impl<'a> Decoder<'a> {
             out.truncate(before);
         }
         Ok(())
+    }
+
+    /// Leaves a value out that is a word its enum does not know, where unknown
+    /// members are ignored; `false` says so.
+    fn unless_unknown(
+        &mut self,
+        out: &mut Vec<u8>,
+        read: impl FnOnce(&mut Self, &mut Vec<u8>) -> Parsed<()>,
+    ) -> Parsed<bool> {
+        let before = out.len();
+        match read(self, out) {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.unknown_word && self.rules.ignore_unknown => {
+                out.truncate(before);
+                Ok(false)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// `google.protobuf.Value` and `NullValue` have null among their values.
@@ -221,7 +239,8 @@ impl<'a> Decoder<'a> {
         self.lexer.open(b'[')?;
         let mut index = 0;
         while self.lexer.more(b']', index == 0)? {
-            read(self, out).map_err(|fault| fault.in_element(index))?;
+            self.unless_unknown(out, &mut read)
+                .map_err(|fault| fault.in_element(index))?;
             index += 1;
         }
         Ok(())
@@ -263,10 +282,12 @@ impl<'a> Decoder<'a> {
         let mut names: HashSet<Cow<'a, str>> = HashSet::new();
         while self.lexer.more(b'}', names.is_empty())? {
             let name = self.lexer.name()?;
-            put_tag(out, field.number, WireType::Delimited);
-            put_delimited(out, |out| {
-                self.key(key, &name, out)?;
-                self.tagged(2, field.kind, out)
+            self.unless_unknown(out, |this, out| {
+                put_tag(out, field.number, WireType::Delimited);
+                put_delimited(out, |out| {
+                    this.key(key, &name, out)?;
+                    this.tagged(2, field.kind, out)
+                })
             })
             .map_err(|fault| fault.in_member(&name))?;
             if let Some(twice) = names.replace(name) {

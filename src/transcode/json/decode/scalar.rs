@@ -143,7 +143,9 @@ impl<'a> Decoder<'a> {
 
 fn unknown_word(schema: &Schema, id: EnumId) -> Fault {
     let words: Vec<&str> = schema.enumeration(id).words().collect();
-    Fault::shape(format!("must be one of {}", words.join(", ")))
+    let mut fault = Fault::shape(format!("must be one of {}", words.join(", ")));
+    fault.unknown_word = true;
+    fault
 }
 
 /// Writes the value of a numeric kind.

@@ -8,6 +8,8 @@ mod known;
 mod scalar;
 mod string;
 
+use std::collections::HashMap;
+
 use super::Rules;
 use crate::policy::RawJson;
 use crate::transcode::schema::{Field, Kind, Message, MessageId, Schema, Shape};
@@ -108,6 +110,11 @@ impl<'a> Encoder<'a> {
             let Some(at) = row.by_number(number) else {
                 continue;
             };
+            // Of the members of a oneof the last counts.
+            if let Some(oneof) = row.fields[usize::from(at)].oneof {
+                let others = |e: &Entry<'_>| row.fields[usize::from(e.at)].oneof == Some(oneof);
+                entries.retain(|entry| entry.at == at || !others(entry));
+            }
             ordered &= entries.last().is_none_or(|last| last.at <= at);
             selects |= row.selection == Some(at);
             entries.push(Entry { at, raw });
@@ -268,39 +275,67 @@ impl<'a> Encoder<'a> {
         own: &[Entry<'_>],
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        out.push(b'{');
-        for (i, entry) in own.iter().enumerate() {
-            let Raw::Bytes(entry) = entry.raw else {
-                return Err(Malformed);
-            };
-            let (mut name, mut value) = (None, None);
-            let mut fields = Fields::new(entry);
-            while let Some((number, raw)) = fields.read()? {
-                match number {
-                    1 => name = Some(raw),
-                    2 => value = Some(raw),
-                    _ => {}
+        // Of several entries with one key the last counts.
+        let mut members: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(own.len());
+        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+        for entry in own {
+            let (name, value) = self.map_entry(field, key, entry)?;
+            match places.get(&name) {
+                Some(at) => members[*at].1 = value,
+                None => {
+                    if own.len() > 1 {
+                        places.insert(name.clone(), members.len());
+                    }
+                    members.push((name, value));
                 }
             }
+        }
+        out.push(b'{');
+        for (i, (name, value)) in members.iter().enumerate() {
             if i > 0 {
                 out.push(b',');
             }
-            let start = out.len();
-            match name {
-                Some(raw) => self.value(key, raw, out)?,
-                None => self.default_value(key, out),
-            }
-            if out.get(start) != Some(&b'"') {
-                out.insert(start, b'"');
-                out.push(b'"');
-            }
+            out.extend_from_slice(name);
             out.push(b':');
-            match value {
-                Some(raw) => self.value(field.kind, raw, out)?,
-                None => self.default_value(field.kind, out),
-            }
+            out.extend_from_slice(value);
         }
         out.push(b'}');
         Ok(())
+    }
+
+    /// Key and value of a map's entry, as JSON.
+    fn map_entry(
+        &mut self,
+        field: &Field,
+        key: Kind,
+        entry: &Entry<'_>,
+    ) -> Result<(Vec<u8>, Vec<u8>), Malformed> {
+        let Raw::Bytes(bytes) = entry.raw else {
+            return Err(Malformed);
+        };
+        let (mut name, mut values) = (None, Vec::new());
+        let mut fields = Fields::new(bytes);
+        while let Some((number, raw)) = fields.read()? {
+            match number {
+                1 => name = Some(raw),
+                2 => values.push(Entry { at: entry.at, raw }),
+                _ => {}
+            }
+        }
+        let mut text = Vec::new();
+        match name {
+            Some(raw) => self.value(key, raw, &mut text)?,
+            None => self.default_value(key, &mut text),
+        }
+        if text.first() != Some(&b'"') {
+            text.insert(0, b'"');
+            text.push(b'"');
+        }
+        let mut value = Vec::new();
+        match values.as_slice() {
+            [] => self.default_value(field.kind, &mut value),
+            several => self.merged(field.kind, several, &mut value)?,
+        }
+        Ok((text, value))
     }
 }
