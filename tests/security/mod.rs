@@ -6,6 +6,7 @@ mod assignment;
 mod catalogue;
 mod cors;
 mod csrf;
+mod exposure;
 mod forgeries;
 mod paging;
 mod permissions;

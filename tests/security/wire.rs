@@ -161,6 +161,14 @@ impl Caller {
         }
     }
 
+    /// The same over another connection.
+    pub fn through(&self, channel: Channel) -> Self {
+        Self {
+            channel,
+            ..self.clone()
+        }
+    }
+
     /// The same with another header.
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut own = self.clone();

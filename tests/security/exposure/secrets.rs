@@ -1,0 +1,134 @@
+//! Secrets are shown once, by the answer that makes them.
+
+use std::collections::BTreeSet;
+
+use apex::policy::Auth;
+use serde_json::json;
+
+use crate::security::catalogue::{fields, served};
+use crate::security::rest;
+use crate::security::wire::Way;
+use crate::security::world::World;
+
+/// Members of answers that sound like secrets, and why they may be there.
+const SOUNDS_SECRET: [(&str, &str, &str); 9] = [
+    (
+        "apex.account.v1.Project",
+        "key",
+        "public: pages show it to everyone",
+    ),
+    (
+        "apex.account.v1.ApiKey",
+        "key",
+        "once, in the answer that makes it",
+    ),
+    (
+        "apex.account.v1.Member",
+        "password",
+        "once, when it was generated",
+    ),
+    (
+        "apex.account.v1.ProvisionOrganizationResponse",
+        "password",
+        "once, when it was generated",
+    ),
+    (
+        "apex.account.v1.ProvisionOrganizationResponse",
+        "api_key",
+        "once, when it was made",
+    ),
+    (
+        "apex.account.v1.SetPasswordResponse",
+        "password",
+        "once, when it was generated",
+    ),
+    (
+        "apex.account.v1.ListApiKeysResponse",
+        "api_keys",
+        "a list of what is said of keys",
+    ),
+    (
+        "apex.account.v1.CreateApiKeyResponse",
+        "api_key",
+        "what is said of a key",
+    ),
+    (
+        "apex.account.v1.UpdateApiKeyResponse",
+        "api_key",
+        "what is said of a key",
+    ),
+];
+
+#[test]
+fn nothing_in_an_answer_sounds_like_a_secret_without_a_reason() {
+    let words = [
+        "password",
+        "secret",
+        "hash",
+        "salt",
+        "token",
+        "key",
+        "credential",
+        "private",
+    ];
+    let mut found = BTreeSet::new();
+    for spec in served() {
+        for (_, field) in fields(spec.output) {
+            let is_group = field.full_name() == "apex.metrics.v1.Group.key";
+            if !is_group && words.iter().any(|word| field.name().contains(word)) {
+                let parent = field.parent_message().full_name().to_owned();
+                found.insert((parent, field.name().to_owned()));
+            }
+        }
+    }
+    let known = SOUNDS_SECRET.iter();
+    let known = known.map(|(message, field, _)| ((*message).to_owned(), (*field).to_owned()));
+    assert_eq!(found, known.collect());
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once() {
+    let world = World::start().await;
+    let owner = &world.owner;
+    // A repeat cannot show it again, and so makes another.
+    let http = owner.http.with("idempotency-key", "one");
+    let mut secrets = Vec::new();
+    for _ in 0..2 {
+        let made = http
+            .post("/api/api-keys", &json!({"name": "Robot"}))
+            .await
+            .expect(200);
+        secrets.push(made["key"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(secrets[0], secrets[1]);
+    let members = format!("/api/organizations/{}/members", owner.organization.id);
+    let added = owner
+        .post(&members, json!({"email": "new@example.com"}))
+        .await;
+    secrets.push(added["password"].as_str().unwrap().to_owned());
+    secrets.push(owner.organization.key.clone());
+    let mut shown = String::new();
+    for spec in served().filter(|spec| spec.auth != Auth::Operator) {
+        for binding in spec.bindings.iter().filter(|binding| binding.verb == "GET") {
+            let path = rest::variables(spec).into_iter();
+            let path = path.filter(|name| !name.contains('_'));
+            let request = path.map(|name| (name, owner.organization.id.into()));
+            let request = serde_json::Value::Object(request.collect());
+            for caller in [&owner.key, &owner.session] {
+                shown += &caller.call(spec, Way::Rest(binding), &request).await.text;
+            }
+        }
+    }
+    assert!(shown.contains("new@example.com"));
+    for secret in secrets {
+        assert!(!shown.contains(&secret), "{secret} is shown again");
+        let body = &secret[secret.len() - 20..];
+        assert!(!shown.contains(body), "{secret} is shown in part");
+    }
+    let kept = world.server.kept_bytes();
+    let kept = String::from_utf8_lossy(&kept);
+    assert!(!kept.contains(&owner.organization.key));
+    for hash in ["$argon2id", "token_hash", "password_hash"] {
+        assert!(!shown.contains(hash), "{hash} is shown");
+    }
+}
