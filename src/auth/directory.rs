@@ -12,10 +12,13 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
 use super::principal::{OrganizationId, Plan, Principal, ProjectId, Scopes, UserId};
 use super::tokens;
-use crate::clock::Clock;
+use crate::clock::{Clock, MICROS};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::policy::Role;
+
+/// How long a revoked session is remembered after its token has ended.
+const REMEMBER_REVOKED: i64 = 60 * MICROS;
 
 /// The directory, as it is now.
 #[derive(Debug)]
@@ -118,7 +121,10 @@ impl Directory {
         &self.clock
     }
 
-    /// Counts the generation up, in the transaction of a change.
+    /// Counts the generation up, in the transaction of a change. It comes first in
+    /// every one: PostgreSQL then runs them one after another, so that each sees
+    /// what went before (that an owner left, which slugs are taken) and no two wait
+    /// for each other.
     pub async fn changed(tx: &Tx) -> Result<()> {
         let sql = "UPDATE credential_generation SET generation = generation + 1 WHERE id = 1";
         tx.execute_unprepared(sql).await?;
@@ -190,9 +196,10 @@ impl Directory {
         let Some(user) = claims.user() else {
             return Ok(None);
         };
-        let alive = snapshot.users.get(&user).is_some_and(|state| {
-            !state.disabled && claims.iat >= state.sessions_from / crate::clock::MICROS
-        });
+        let alive = snapshot
+            .users
+            .get(&user)
+            .is_some_and(|state| !state.disabled && claims.iat >= state.sessions_from / MICROS);
         if !alive || snapshot.revoked_sessions.contains(&claims.sid) {
             return Ok(None);
         }
@@ -293,10 +300,11 @@ impl Snapshot {
         self.keys.values()
     }
 
-    /// The project with this id or public key.
+    /// The project with this id or public key; a key that was revoked names none.
     pub fn find_project(&self, name: &str) -> Option<ProjectId> {
-        let by_key = || self.project_keys.get(name).map(|(id, _)| id);
-        self.project_ids.get(name).or_else(by_key).copied()
+        let valid = |(id, valid): &'_ (ProjectId, bool)| valid.then_some(*id);
+        let by_key = || self.project_keys.get(name).and_then(valid);
+        self.project_ids.get(name).copied().or_else(by_key)
     }
 
     async fn read(connection: &impl ConnectionTrait, now: i64) -> Result<Self> {
@@ -342,8 +350,10 @@ impl Snapshot {
         }
         fresh.read_projects(connection).await?;
         fresh.read_keys(connection).await?;
+        // A token is good a little longer than it says: clocks of nodes differ.
+        let over = now - REMEMBER_REVOKED;
         let sql = "SELECT id FROM session WHERE revoked_at IS NOT NULL AND expires_at > $1";
-        for row in rows(connection, sql, [now.into()]).await? {
+        for row in rows(connection, sql, [over.into()]).await? {
             fresh.revoked_sessions.insert(row.try_get("", "id")?);
         }
         Ok(fresh)

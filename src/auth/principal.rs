@@ -210,7 +210,13 @@ impl Principal {
             Actor::Operator | Actor::Anonymous | Actor::Page => Ok(()),
             Actor::Key { .. } | Actor::Session { .. } => {
                 let needs = spec.scope.is_some();
-                if needs && self.role.is_none_or(|role| role < spec.role) {
+                // Who belongs to no organization may look: all there is to see
+                // without one is oneself.
+                let role = match self.organization {
+                    None => Some(Role::Viewer),
+                    Some(_) => self.role,
+                };
+                if needs && role.is_none_or(|role| role < spec.role) {
                     return Err(Error::forbidden("Your role does not allow this"));
                 }
                 Ok(())

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, QueryFilter as _, QueryOrder as _, Select, Set,
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    Select, Set,
 };
 use uuid::Uuid;
 
@@ -15,7 +17,7 @@ use crate::api::apex::account::v1 as pb;
 use crate::auth::{self, Actor, Directory, OrganizationId, ProjectId, Scopes, Secret, UserId};
 use crate::db::{Tx, tenancy};
 use crate::error::{Error, Result};
-use crate::policy::Scope;
+use crate::policy::{Role, Scope};
 use crate::products::micros;
 use crate::server::{Call, Reply};
 
@@ -103,10 +105,21 @@ impl ApiKeyService for Account {
             false => None,
         };
         let (account, used) = (self.clone(), self.last_used());
+        let own = match call.principal().is_operator() {
+            true => Some(Role::Owner),
+            false => call.principal().role,
+        };
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let row = find(tx, organization, bound, &request.id).await?;
+                // A key acts as its maker: who is less does not make it do more, or
+                // for longer.
+                let maker = account.role_of(organization, UserId(row.user_id));
+                if (scopes.is_some() || expiry.is_some()) && maker > own {
+                    return Err(Error::forbidden("Your role does not allow this"));
+                }
                 let mut change: api_key::ActiveModel = row.into();
                 if let Some(name) = name {
                     change.name = Set(name);
@@ -118,7 +131,6 @@ impl ApiKeyService for Account {
                     change.expires_at = Set(expiry);
                 }
                 let row = change.update(tx).await?;
-                Directory::changed(tx).await?;
                 let api_key = Some(account.key_message(&row, &used));
                 Ok(pb::UpdateApiKeyResponse { api_key })
             })
@@ -138,11 +150,11 @@ impl ApiKeyService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let row = find(tx, organization, bound, &request.id).await?;
                 let mut change: api_key::ActiveModel = row.into();
                 change.revoked_at = Set(Some(now));
                 change.update(tx).await?;
-                Directory::changed(tx).await?;
                 Ok(pb::DeleteApiKeyResponse { success: true })
             })
         });
@@ -169,6 +181,7 @@ pub(super) async fn make(
     secret: &Secret,
     now: i64,
 ) -> Result<api_key::Model> {
+    Directory::changed(tx).await?;
     let project = match &new.project_id {
         Some(id) => Some(projects::number_of(tx, new.organization, id).await?),
         None => None,
@@ -188,9 +201,24 @@ pub(super) async fn make(
         last_used_at: Set(None),
         ..Default::default()
     };
-    let row = row.insert(tx).await?;
-    Directory::changed(tx).await?;
-    Ok(row)
+    Ok(row.insert(tx).await?)
+}
+
+/// Revokes the keys of a project, which goes.
+pub(super) async fn revoke_of(
+    tx: &Tx,
+    organization: OrganizationId,
+    project: i64,
+    now: i64,
+) -> Result<()> {
+    api_key::Entity::update_many()
+        .col_expr(api_key::Column::RevokedAt, Expr::value(now))
+        .filter(api_key::Column::OrganizationId.eq(organization.0))
+        .filter(api_key::Column::Project.eq(project))
+        .filter(api_key::Column::RevokedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// The keys a caller sees: one that is bound to a project, those of the project.
@@ -250,6 +278,11 @@ impl Account {
                 "This API key cannot grant {word}"
             ))),
         }
+    }
+
+    fn role_of(&self, organization: OrganizationId, user: UserId) -> Option<Role> {
+        let snapshot = self.0.shared.directory.snapshot();
+        snapshot.role(organization, user)
     }
 
     fn expiry(&self, at: Option<&prost_types::Timestamp>) -> Result<Option<i64>> {

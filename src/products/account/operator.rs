@@ -61,11 +61,10 @@ impl OperatorService for Account {
         let now = self.now();
         let changed = self.db().write(move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let mut change: user::ActiveModel = row.into();
                 change.disabled_at = Set(request.disabled.then_some(now));
-                let row = change.update(tx).await?;
-                Directory::changed(tx).await?;
-                Ok(row)
+                Ok(change.update(tx).await?)
             })
         });
         let row = changed.await?;

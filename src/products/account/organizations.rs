@@ -85,6 +85,7 @@ impl OrganizationService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let mut change: organization::ActiveModel = find(tx, id).await?.into();
                 if mask.iter().any(|path| path == "name") {
                     if request.name.trim().is_empty() {
@@ -96,7 +97,6 @@ impl OrganizationService for Account {
                     change.plan = Set(plan.word().to_owned());
                 }
                 let row = change.update(tx).await?;
-                Directory::changed(tx).await?;
                 Ok(pb::UpdateOrganizationResponse {
                     organization: Some(convert::organization(&row)?),
                 })
@@ -146,6 +146,7 @@ impl OrganizationService for Account {
         let now = self.now();
         let added = self.db().write(move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let known = provision::find_user(tx, &email).await?;
                 let fresh = known.is_none();
                 let user = match known {
@@ -172,7 +173,6 @@ impl OrganizationService for Account {
                         true => Error::exists("The user is a member already"),
                         false => error.into(),
                     })?;
-                Directory::changed(tx).await?;
                 Ok((convert::member(&row, &user), fresh))
             })
         });
@@ -197,13 +197,13 @@ impl OrganizationService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let (row, user) = find_member(tx, id, request.user_id).await?;
                 may_grant(own, role_of(&row)?, role)?;
                 let mut change: member::ActiveModel = row.into();
                 change.role = Set(role as i16);
                 let row = change.update(tx).await?;
                 require_owner(tx, id).await?;
-                Directory::changed(tx).await?;
                 let member = Some(convert::member(&row, &user));
                 Ok(pb::UpdateMemberResponse { member })
             })
@@ -224,13 +224,13 @@ impl OrganizationService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let (row, _) = find_member(tx, id, request.user_id).await?;
                 if !leaves {
                     may_grant(own, role_of(&row)?, Role::Viewer)?;
                 }
                 row.delete(tx).await?;
                 require_owner(tx, id).await?;
-                Directory::changed(tx).await?;
                 Ok(pb::RemoveMemberResponse { success: true })
             })
         });

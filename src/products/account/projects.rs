@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::entity::{project, project_key};
 use super::provision::{self, NewProject};
-use super::{Account, convert};
+use super::{Account, convert, keys};
 use crate::api::ProjectService;
 use crate::api::apex::account::v1 as pb;
 use crate::auth::{Directory, OrganizationId};
@@ -79,12 +79,12 @@ impl ProjectService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let row = find(tx, organization, &request.id).await?;
                 let number = row.number;
                 let mut change: project::ActiveModel = row.into();
                 apply(&mut change, request, &mask)?;
                 let row = change.update(tx).await?;
-                Directory::changed(tx).await?;
                 let project = Some(convert::project(&row, key_of(tx, number).await?));
                 Ok(pb::UpdateProjectResponse { project })
             })
@@ -105,11 +105,12 @@ impl ProjectService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
-                let mut change: project::ActiveModel =
-                    find(tx, organization, &request.id).await?.into();
+                Directory::changed(tx).await?;
+                let row = find(tx, organization, &request.id).await?;
+                keys::revoke_of(tx, organization, row.number, now).await?;
+                let mut change: project::ActiveModel = row.into();
                 change.deleted_at = Set(Some(now));
                 change.update(tx).await?;
-                Directory::changed(tx).await?;
                 Ok(pb::DeleteProjectResponse { success: true })
             })
         });
@@ -129,6 +130,7 @@ impl ProjectService for Account {
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let row = find(tx, organization, &request.id).await?;
                 project_key::Entity::update_many()
                     .col_expr(project_key::Column::RevokedAt, Expr::value(now))
@@ -137,7 +139,6 @@ impl ProjectService for Account {
                     .exec(tx)
                     .await?;
                 let key = provision::project_key(tx, row.number, now).await?;
-                Directory::changed(tx).await?;
                 let project = Some(convert::project(&row, key));
                 Ok(pb::RotateProjectKeyResponse { project })
             })

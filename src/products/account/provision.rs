@@ -28,6 +28,7 @@ pub(super) async fn find_user(
 
 /// Makes a user.
 pub(super) async fn user(tx: &Tx, new: NewUser, now: i64) -> Result<user::Model> {
+    Directory::changed(tx).await?;
     let name = if new.name.trim().is_empty() {
         new.email.clone()
     } else {
@@ -58,6 +59,7 @@ pub(super) async fn organization(
     owner: i64,
     now: i64,
 ) -> Result<organization::Model> {
+    Directory::changed(tx).await?;
     let row = organization::ActiveModel {
         name: Set(name.trim().to_owned()),
         slug: Set(free_slug(tx, name).await?),
@@ -74,7 +76,6 @@ pub(super) async fn organization(
         created_at: Set(now),
     };
     owner.insert(tx).await?;
-    Directory::changed(tx).await?;
     Ok(row)
 }
 
@@ -134,6 +135,7 @@ pub(super) async fn project(
     new: NewProject,
     now: i64,
 ) -> Result<(project::Model, String)> {
+    Directory::changed(tx).await?;
     let row = project::ActiveModel {
         id: Set(format!("prj_{}", Uuid::now_v7().simple())),
         organization_id: Set(organization),
@@ -147,7 +149,6 @@ pub(super) async fn project(
     };
     let row = row.insert(tx).await?;
     let key = project_key(tx, row.number, now).await?;
-    Directory::changed(tx).await?;
     Ok((row, key))
 }
 

@@ -75,16 +75,22 @@ impl SessionService for Account {
         let user = user.filter(|user| user.disabled_at.is_none());
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
         let right = self.0.passwords.verify(&request.password, hash).await?;
-        let Some(user) = user.filter(|_| right) else {
-            return Err(Error::unauthenticated(
-                "The e-mail or the password is wrong",
-            ));
-        };
-        let sessions = self.0.shared.sessions.clone();
-        let id = UserId(user.id);
-        let begun = self
-            .db()
-            .write(move |tx| Box::pin(async move { sessions.begin(tx, id).await }));
+        let user = user.filter(|_| right).ok_or_else(wrong)?;
+        let (sessions, known) = (self.0.shared.sessions.clone(), user.clone());
+        let (id, now) = (UserId(user.id), self.now());
+        let begun = self.db().write(move |tx| {
+            Box::pin(async move {
+                // The password may have been changed while this one was verified.
+                let user = provision::find_user(tx, &known.email).await?;
+                let user = user.filter(|user| {
+                    user.password_hash == known.password_hash && user.disabled_at.is_none()
+                });
+                let user = user.ok_or_else(wrong)?;
+                // In the second of a new password, sessions begin with the next one.
+                let from = now.max(user.sessions_from);
+                sessions.begin_at(tx, id, from).await
+            })
+        });
         let token = begun.await?;
         let answer = pb::SignInResponse {
             user: Some(convert::user(&user)),
@@ -104,8 +110,8 @@ impl SessionService for Account {
         let sessions = self.0.shared.sessions.clone();
         let ended = self.db().write(move |tx| {
             Box::pin(async move {
-                sessions.end(tx, &id).await?;
-                Directory::changed(tx).await
+                Directory::changed(tx).await?;
+                sessions.end(tx, &id).await
             })
         });
         ended.await?;
@@ -164,6 +170,8 @@ impl SessionService for Account {
                 self.project_message(organization, &project.public_id)
                     .await?,
             ),
+            // One that was named and is not there, rather than none that is clear.
+            (_, Err(error)) if error.kind() == Kind::NotFound => return Err(error),
             _ => None,
         };
         let answer = pb::GetMeResponse {
@@ -178,6 +186,11 @@ impl SessionService for Account {
         };
         Ok(answer.into())
     }
+}
+
+/// One answer for whatever is wrong: it tells nothing of who has an account.
+fn wrong() -> Error {
+    Error::unauthenticated("The e-mail or the password is wrong")
 }
 
 impl Account {
@@ -223,11 +236,11 @@ impl Account {
         let from = (self.now() / MICROS + 1) * MICROS;
         let replaced = self.db().write(move |tx| {
             Box::pin(async move {
+                Directory::changed(tx).await?;
                 let mut change: user::ActiveModel = row.into();
                 change.password_hash = Set(hash);
                 change.sessions_from = Set(from);
                 change.update(tx).await?;
-                Directory::changed(tx).await?;
                 match keep {
                     true => sessions.begin_at(tx, id, from).await.map(Some),
                     false => Ok(None),

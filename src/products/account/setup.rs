@@ -58,6 +58,10 @@ impl Account {
                 let backend = tx.get_database_backend();
                 let statement = Statement::from_sql_and_values(backend, sql, values);
                 if tx.execute_raw(statement).await?.rows_affected() == 0 {
+                    // Somebody else's set-up may have been waited for.
+                    if has_users(tx).await? {
+                        return Err(done());
+                    }
                     return Err(Error::forbidden("The set-up token is wrong"));
                 }
                 let new = NewUser {

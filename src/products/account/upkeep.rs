@@ -49,12 +49,14 @@ impl Account {
     pub async fn flush(&self) -> Result<()> {
         self.flush_counts().await?;
         let snapshot = self.0.shared.directory.snapshot();
-        let used: Vec<(i64, i64)> = snapshot
+        let mut used: Vec<(i64, i64)> = snapshot
             .keys()
             .map(|key| (key.number, key.last_used_at.load(Ordering::Relaxed)))
             .filter(|(_, at)| *at > 0)
             .collect();
         drop(snapshot);
+        // In the order every node writes them, so that no two wait for each other.
+        used.sort_unstable();
         let (now, ledger) = (self.now(), self.0.shared.ledger.clone());
         let written = self.db().write(move |tx| {
             Box::pin(async move {
@@ -76,6 +78,8 @@ impl Account {
         if counts.is_empty() {
             return Ok(());
         }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_unstable();
         let today = self.now().div_euclid(DAY);
         let written = self.db().write(move |tx| {
             Box::pin(async move {
