@@ -5,7 +5,7 @@ use clap::Args;
 use super::serve::{self, Server};
 use super::{Context, Outcome, log};
 use crate::api::apex::account::v1 as pb;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::clock::{DAY, MICROS};
 use crate::events::{Money, NewEvent, Page, Visitor};
 
@@ -33,8 +33,9 @@ impl Demo {
         }
         context.config = layers.build()?;
         let _log = log::start(&context.config)?;
+        let tls = app::tls(&context.config)?;
         let app = serve::open(&context.config).await?;
-        let server = Server::bind(&context.config).await?;
+        let server = Server::bind(&context.config, tls).await?;
         let seeded = seed(&app, &context).await?;
         context.output.line(&server.greeting(&app, &context.config));
         context.output.line(&lines(&server.url, &seeded));

@@ -7,6 +7,7 @@ use clap::Args;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use super::{Context, Failure, Outcome, log};
 use crate::app::{self, App};
@@ -48,8 +49,9 @@ pub(super) async fn run(context: &Context) -> Outcome {
     if !config.rate_limit_enabled {
         tracing::warn!("rate limits are off: only for load tests");
     }
+    let tls = app::tls(config)?;
     let app = open(config).await?;
-    let server = Server::bind(config).await?;
+    let server = Server::bind(config, tls).await?;
     if let Some(token) = app.account.setup_token().await? {
         context.output.note(&format!(
             "first run: create the first organization with the one-time token {} \
@@ -82,8 +84,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Binds the port and the operator's socket.
-    pub(super) async fn bind(config: &Config) -> Outcome<Self> {
-        let tls = app::tls(config)?;
+    pub(super) async fn bind(config: &Config, tls: Option<TlsAcceptor>) -> Outcome<Self> {
         let tcp = TcpListener::bind(config.listen).await.map_err(|error| {
             Failure::Failed(format!("cannot listen on {}: {error}", config.listen))
         })?;

@@ -220,10 +220,16 @@ impl Server {
             return self.connection(stream, peer).await;
         };
         let handshake = tokio::time::timeout(bounds.tls_timeout.0, tls.accept(stream));
-        if let Ok(Ok(stream)) = handshake.await {
-            peer.secure = true;
-            self.connection(stream, peer).await;
-        }
+        let failure = match handshake.await {
+            Ok(Ok(stream)) => {
+                peer.secure = true;
+                return self.connection(stream, peer).await;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it took too long".to_owned(),
+        };
+        self.shared.metrics.tls_failures.inc();
+        tracing::debug!(client = %address.ip(), failure, "TLS handshake failed");
     }
 
     async fn operator(self, stream: tokio::net::UnixStream) {

@@ -25,6 +25,7 @@ mod stack;
 mod stream;
 mod trace;
 
+pub mod tls;
 pub use call::{Call, Client, Replies, Reply, Requests};
 pub use client::Peer;
 pub use edge::Edge;
