@@ -176,7 +176,7 @@ async fn catch_up(tx: &Tx, state: &mut State) -> Result<()> {
         None => return Err(Error::internal("the event log has no position")),
     };
     if position != state.position {
-        state.dedupe.learn(tx, state.position).await?;
+        state.dedupe.catch_up(tx, state.position).await?;
         state.visitors.forget_counters();
         state.position = position;
         state.pending = position;

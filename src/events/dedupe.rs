@@ -13,7 +13,7 @@ use sea_orm::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::model::NewEvent;
-use super::segment::Segment;
+use super::segment::{self, Segment};
 use super::sql::{ladder, placeholders, rows};
 use crate::auth::ProjectId;
 use crate::db::Tx;
@@ -60,6 +60,9 @@ impl Recent {
             Slot::Vacant(slot) => {
                 slot.insert(entry.seq);
             }
+            // What is learned may be known.
+            Slot::Occupied(slot) if *slot.get() == entry.seq => {}
+            Slot::Occupied(_) if self.more.contains(&entry) => {}
             Slot::Occupied(_) => self.more.push(entry),
         }
     }
@@ -155,14 +158,23 @@ impl Dedupe {
             return Ok(());
         }
         self.segments = Segment::load_all(tx).await?;
-        let sealed = self.segments.iter().map(|s| s.last_seq).max().unwrap_or(0);
+        let sealed = segment::sealed(tx).await?;
         self.learn(tx, sealed).await?;
         self.loaded = true;
         Ok(())
     }
 
+    /// Learns what other nodes appended after a position.
+    pub(super) async fn catch_up(&mut self, tx: &Tx, after: i64) -> Result<()> {
+        match self.loaded {
+            true => self.learn(tx, after).await,
+            // Loading will read it with all the rest.
+            false => Ok(()),
+        }
+    }
+
     /// Reads the ids of events after a position.
-    pub(super) async fn learn(&mut self, tx: &Tx, after: i64) -> Result<()> {
+    async fn learn(&mut self, tx: &Tx, after: i64) -> Result<()> {
         let sql = "SELECT seq, project, client_id FROM event \
                    WHERE seq > $1 AND client_id IS NOT NULL";
         for row in rows(tx, sql, [after.into()]).await? {
@@ -254,3 +266,6 @@ fn fingerprint(project: ProjectId, id: &str) -> u64 {
     hash.update(id.as_bytes());
     hash.digest()
 }
+
+#[cfg(test)]
+mod tests;

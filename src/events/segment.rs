@@ -63,6 +63,8 @@ impl Draft {
             let values = [id.into(), ordered(page[0].fingerprint).into(), bytes.into()];
             execute(tx, sql, values).await?;
         }
+        let sql = "UPDATE event_log SET value = $1 WHERE name = 'sealed' AND value < $1";
+        execute(tx, sql, [last_seq.into()]).await?;
         Ok(Segment {
             id,
             last_seq,
@@ -70,6 +72,19 @@ impl Draft {
             filter: self.filter,
         })
     }
+}
+
+/// The last position that is sealed, also when its segment is forgotten since:
+/// what is older than the window is not to be read again.
+pub(super) async fn sealed(tx: &Tx) -> Result<i64> {
+    let sql = "SELECT MAX(value) AS sealed FROM \
+               (SELECT value FROM event_log WHERE name = 'sealed' \
+               UNION ALL SELECT last_seq FROM event_segment) AS positions";
+    let row = rows(tx, sql, []).await?;
+    let sealed = row
+        .first()
+        .map(|row| row.try_get::<Option<i64>>("", "sealed"));
+    Ok(sealed.transpose()?.flatten().unwrap_or(0))
 }
 
 impl Segment {

@@ -1,0 +1,100 @@
+use super::super::model::{Page, Visitor};
+use super::super::segment::Draft;
+use super::super::sql::execute;
+use super::*;
+use crate::config::Layers;
+use crate::db::{Db, migrate};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn event(id: &str) -> NewEvent {
+    NewEvent {
+        project: ProjectId(1),
+        time: 0,
+        name: "a".to_owned(),
+        visitor: Visitor::Known("v".to_owned()),
+        client_id: Some(id.to_owned()),
+        audience: 0,
+        page: Page::default(),
+        money: None,
+        product: None,
+        properties: None,
+    }
+}
+
+/// Judges one event after `position` and stores it if it is new.
+async fn take(db: &Db, mut dedupe: Dedupe, position: i64, id: &str) -> (Dedupe, Verdict) {
+    let event = event(id);
+    let judged = db.write(move |tx| {
+        Box::pin(async move {
+            let verdict = dedupe.judge(tx, position, &[&event]).await?[0];
+            if verdict == Verdict::New {
+                let sql = "INSERT INTO event \
+                           (seq, project, time, received, name, audience, visitor, client_id) \
+                           VALUES ($1, 1, 0, 0, 'a', 0, 1, $2)";
+                execute(tx, sql, [(position + 1).into(), event.client_id.into()]).await?;
+            }
+            dedupe.committed();
+            Ok((dedupe, verdict))
+        })
+    });
+    judged.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_not_learned_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str();
+    let layers = Layers::new().unwrap().flag("data_dir", path).unwrap();
+    let db = Db::open(&layers.build().unwrap()).await.unwrap();
+    migrate::up(&db).await.unwrap();
+
+    let mut dedupe = Dedupe::new(HOUR);
+    for (position, id) in ["a", "b", "c"].into_iter().enumerate() {
+        let (own, verdict) = take(&db, dedupe, position as i64, id).await;
+        assert_eq!(verdict, Verdict::New);
+        dedupe = own;
+    }
+    let draft = Draft::new(dedupe.ripe(1).unwrap()).unwrap();
+    let sealing = db.write(move |tx| Box::pin(async move { draft.seal(tx, 1).await }));
+    dedupe.sealed(sealing.await.unwrap());
+    let (dedupe, verdict) = take(&db, dedupe, 3, "b").await;
+    assert_eq!(verdict, Verdict::Duplicate, "sealed");
+    let (mut dedupe, verdict) = take(&db, dedupe, 3, "d").await;
+    assert_eq!(verdict, Verdict::New);
+
+    // After a restart both the sealed and the recent are known, each once.
+    let (again, verdict) = take(&db, Dedupe::new(HOUR), 4, "b").await;
+    assert_eq!(verdict, Verdict::Duplicate);
+    let (mut again, verdict) = take(&db, again, 4, "d").await;
+    assert_eq!(verdict, Verdict::Duplicate);
+    let learning = db.write(move |tx| {
+        Box::pin(async move {
+            again.catch_up(tx, 0).await?;
+            again.catch_up(tx, 0).await?;
+            Ok(again)
+        })
+    });
+    let again = learning.await.unwrap();
+    assert!(again.recent.more.is_empty(), "{:?}", again.recent.more);
+
+    // When the window has passed, segments go and are not made anew.
+    let expired = dedupe.expire(2 * HOUR.as_micros() as i64);
+    assert_eq!(expired.len(), 1);
+    let forgetting =
+        db.write(move |tx| Box::pin(async move { Segment::forget(tx, &expired).await }));
+    forgetting.await.unwrap();
+    let (late, verdict) = take(&db, Dedupe::new(HOUR), 4, "b").await;
+    assert_eq!(verdict, Verdict::New);
+    let known: Vec<i64> = late
+        .ripe(1)
+        .unwrap()
+        .iter()
+        .map(|entry| entry.seq)
+        .collect();
+    assert_eq!(
+        known.len(),
+        2,
+        "{known:?}: only what was not sealed, and the new one"
+    );
+}
