@@ -78,6 +78,11 @@ struct Tally {
     imported: i64,
     duplicates: i64,
     refused: i64,
+    /// Lines that were taken in, but what became of each was lost with the
+    /// connection.
+    unreported: i64,
+    /// The last line something was said of, once there was a connection.
+    reported_to: Option<i64>,
 }
 
 async fn import(context: &Context, file: &Path, project: String) -> Outcome {
@@ -117,10 +122,19 @@ async fn import(context: &Context, file: &Path, project: String) -> Outcome {
         imported,
         duplicates,
         refused,
+        unreported,
+        reported_to: _,
     } = tally;
-    let json = json!({"imported": imported, "duplicates": duplicates, "refused": refused});
+    let json = json!({
+        "imported": imported, "duplicates": duplicates, "refused": refused,
+        "unreported": unreported,
+    });
     context.output.result(&json, || {
-        format!("imported {imported}, known already {duplicates}, refused {refused}")
+        let told = format!("imported {imported}, known already {duplicates}, refused {refused}");
+        match unreported {
+            0 => told,
+            lines => format!("{told}; {lines} more lines were taken in while the server went away"),
+        }
     });
     client.finish().await
 }
@@ -155,6 +169,10 @@ impl Run<'_> {
         let answers = service.ingest_events(ReceiverStream::new(receiver)).await?;
         let mut answers = answers.into_inner();
         let start = answers.message().await?.map_or(0, |answer| answer.position);
+        if let Some(reported_to) = tally.reported_to {
+            tally.unreported += start - reported_to;
+        }
+        tally.reported_to = Some(start);
         let file = self.file.to_owned();
         let bar = self.bar.clone();
         let reader = tokio::task::spawn_blocking(move || send(&file, start, &sender, &bar));
@@ -170,6 +188,7 @@ impl Run<'_> {
                     .suspend(|| self.context.output.note(&format!("line {line}: {why}")));
             }
             first_line = answer.position;
+            tally.reported_to = Some(answer.position);
         }
         let read = reader
             .await

@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 
 use super::files::{integrity, texts};
 use super::stored;
+use super::traced::{self, Traced, spread};
+use crate::support::seed::setting;
 use crate::support::skip::elsewhere;
 use crate::support::{Http, Server, database};
 
@@ -231,6 +233,62 @@ async fn a_restore_never_costs_what_was_there() {
     server.apex(&["restore", kept]);
     server.run();
     assert_eq!(names(&server, &key).await, ["early", "late"]);
+}
+
+#[tokio::test]
+async fn a_restore_killed_at_any_step_leaves_a_whole_database() {
+    let test = "a_restore_killed_at_any_step_leaves_a_whole_database";
+    if database::is_postgres() {
+        return elsewhere(test, "PostgreSQL has pg_restore");
+    }
+    if !traced::is_possible(test) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start();
+    let key = server.organization("Acme").key;
+    let event = async |server: &Server, name: &str| {
+        let http = server.http().bearer(&key);
+        http.post("/api/v1/events", &json!({"event_name": name}))
+            .await
+            .expect(200);
+    };
+    event(&server, "early").await;
+    let copy = folder.path().join("copy.db");
+    server.apex(&["backup", copy.to_str().unwrap()]);
+    server.kill();
+    let command = &["restore", copy.to_str().unwrap()];
+    let names_of_calls = [
+        "pwrite64",
+        "fsync",
+        "fdatasync",
+        "rename",
+        "link",
+        "linkat",
+        "unlink",
+    ];
+    let calls = Traced(&server, command).calls(&names_of_calls);
+    let (mut before, mut after) = (0, 0);
+    for (name, last) in calls {
+        for point in spread(last, setting("POINTS", 10).min(4)) {
+            server.run();
+            event(&server, "late").await;
+            server.kill();
+            let killed = Traced(&server, command).kill_at(name, point);
+            server.run();
+            let left = names(&server, &key).await;
+            match left.len() {
+                1 => after += 1,
+                _ => before += 1,
+            }
+            assert_eq!(left[0], "early");
+            assert!(killed || left.len() == 1, "{name} {point}: {left:?}");
+            server.kill();
+            assert!(server.try_apex(command).status.success(), "{name} {point}");
+        }
+    }
+    println!("killed {before} times before the step that counts, {after} after");
+    assert!(before > 0);
 }
 
 #[tokio::test]

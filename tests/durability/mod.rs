@@ -7,4 +7,6 @@ mod crash;
 mod files;
 mod idempotency;
 mod migrations;
+mod oracle;
 mod stored;
+mod traced;
