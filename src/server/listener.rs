@@ -247,17 +247,17 @@ impl Server {
             let turn = counted.clone().begin();
             request.extensions_mut().insert(peer);
             let answer = stack.clone().call(request);
+            // A request is over when its answer is, and a stream may take long.
             async move {
                 answer
+                    .await
+                    .map(|answer| answer.map(|body| Held { body, held: turn }))
             }
         });
-            // A request is over when its answer is, and a stream may take long.
         let builder = builder(&self.shared.transport);
         let connection = builder.serve_connection(TokioIo::new(io), service);
         tokio::pin!(connection);
         loop {
-                    .await
-                    .map(|answer| answer.map(|body| Held { body, held: turn }))
             let quiet = activity.quiet_for(&self.shared.transport);
             tokio::select! {
                 result = connection.as_mut() => {
