@@ -7,6 +7,7 @@
 mod account;
 mod conformance;
 mod contract;
+mod durability;
 mod metrics;
 mod security;
 mod support;
