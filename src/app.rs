@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::ExposeSecret as _;
+use prost_reflect::DescriptorPool;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
-use crate::api::{self, DESCRIPTORS, METHODS, SCHEMA, SERVICES};
+use crate::api::{self, METHODS, SCHEMA, SERVICES};
 use crate::auth::{Directory, Sealer, SecretKeys, SessionTokens};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -23,10 +22,10 @@ use crate::policy::MethodSpec;
 use crate::products::account::Account;
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
-use crate::server::dispatch::{self, Endpoint};
+use crate::server::dispatch::Endpoint;
 use crate::server::listener::{self, Listener};
 use crate::server::shared::RequestCounts;
-use crate::server::{Edge, Shared, Stack, metrics, stack, tls};
+use crate::server::{Edge, Shared, Stack, health, metrics, reflection, stack, tls};
 
 /// Everything, ready to serve.
 pub struct App {
@@ -38,7 +37,7 @@ pub struct App {
     pub account: Account,
     /// The event log, for the demonstration.
     pub events: EventLog,
-    health: HealthReporter,
+    serving: watch::Sender<bool>,
     _owner: Owner,
 }
 
@@ -79,14 +78,14 @@ impl App {
         ]
         .concat();
         let mut edge = Edge::new(shared.clone(), &SCHEMA, &METHODS, endpoints);
-        let health = mount_foreign(&mut edge).await?;
+        let serving = mount_foreign(&mut edge);
         account.start_upkeep();
         Ok(Self {
             stack: stack(Arc::new(edge)),
             shared,
             account,
             events,
-            health,
+            serving,
             _owner: owner,
         })
     }
@@ -102,13 +101,7 @@ impl App {
             let _ = stop.wait_for(|stop| *stop).await;
             tracing::info!("draining");
             self.shared.draining.store(true, Ordering::Relaxed);
-            for service in &SERVICES {
-                let status = ServingStatus::NotServing;
-                self.health.set_service_status(service.name, status).await;
-            }
-            self.health
-                .set_service_status("", ServingStatus::NotServing)
-                .await;
+            self.serving.send_replace(false);
             if !loopback {
                 tokio::time::sleep(self.shared.transport.drain_delay.0).await;
             }
@@ -167,33 +160,19 @@ fn counters(
 }
 
 /// Health and reflection: services whose protos are not ours.
-async fn mount_foreign(edge: &mut Edge) -> Result<HealthReporter> {
-    let (health, server) = tonic_health::server::health_reporter();
-    edge.mount("grpc.health.v1.Health", dispatch::grpc(server));
-    for service in &SERVICES {
-        health
-            .set_service_status(service.name, ServingStatus::Serving)
-            .await;
-    }
-    mount_reflection(edge, DESCRIPTORS)?;
-    Ok(health)
+fn mount_foreign(edge: &mut Edge) -> watch::Sender<bool> {
+    let (serving, watched) = watch::channel(true);
+    let names = SERVICES.iter().map(|service| service.name);
+    edge.mount(health::NAME, health::service(names, watched));
+    mount_reflection(edge, api::pool());
+    serving
 }
 
 /// Describes the services of a set of descriptors to those who ask.
-pub(crate) fn mount_reflection(edge: &mut Edge, descriptors: &[u8]) -> Result<()> {
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(descriptors)
-            .include_reflection_service(false)
-    };
-    let v1 = reflection().build_v1().map_err(Error::internal)?;
-    edge.mount("grpc.reflection.v1.ServerReflection", dispatch::grpc(v1));
-    let alpha = reflection().build_v1alpha().map_err(Error::internal)?;
-    edge.mount(
-        "grpc.reflection.v1alpha.ServerReflection",
-        dispatch::grpc(alpha),
-    );
-    Ok(())
+pub(crate) fn mount_reflection(edge: &mut Edge, descriptors: DescriptorPool) {
+    let service = reflection::service(descriptors);
+    edge.mount(reflection::FORMER_NAME, reflection::former(service.clone()));
+    edge.mount(reflection::NAME, service);
 }
 
 fn hosts(config: &Config) -> Result<Vec<(String, String)>, ConfigError> {

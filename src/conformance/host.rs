@@ -47,7 +47,7 @@ impl Host {
             ..Reader::default()
         };
         let methods = read(&reader, &pool)?.leak();
-        Self::new(descriptors, &pool, methods, handler).await
+        Self::new(&pool, methods, handler).await
     }
 
     /// Serves any encoded `FileDescriptorSet`: every method is public, its JSON
@@ -62,11 +62,10 @@ impl Host {
         let declared = read(&reader, &pool)?.leak();
         let methods = echo::answering_http_bodies(declared).leak();
         let handler = echo::handler(Schema::new(&pool), declared);
-        Self::new(descriptors, &pool, methods, handler).await
+        Self::new(&pool, methods, handler).await
     }
 
     async fn new(
-        descriptors: &[u8],
         pool: &DescriptorPool,
         methods: &'static [MethodSpec],
         handler: Handler,
@@ -86,7 +85,7 @@ impl Host {
         };
         let endpoints = services.into_iter().map(endpoint).collect();
         let mut edge = Edge::new(shared.clone(), schema, methods, endpoints);
-        app::mount_reflection(&mut edge, descriptors)?;
+        app::mount_reflection(&mut edge, pool.clone());
         Ok(Self {
             stack: stack(Arc::new(edge)),
             shared,
