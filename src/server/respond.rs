@@ -123,7 +123,10 @@ impl Error {
         let kind = crate::error::Kind::of(status.code());
         let error = Self::new(kind, status.message().to_owned());
         match status.code() {
-            Code::OutOfRange => error.reason(crate::error::reason::PAYLOAD_TOO_LARGE),
+            // Of tonic's own failures only a message's size exhausts anything.
+            Code::OutOfRange | Code::ResourceExhausted => {
+                error.reason(crate::error::reason::PAYLOAD_TOO_LARGE)
+            }
             _ => error,
         }
     }
