@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -78,6 +78,8 @@ pub(super) async fn open(config: &Config) -> Outcome<App> {
 /// A server that is about to run.
 pub(super) struct Server {
     listener: Listener,
+    /// What ends it; heard before its address is told to anybody.
+    signals: [Signal; 2],
     /// Where it can be reached.
     pub(super) url: String,
 }
@@ -92,7 +94,15 @@ impl Server {
         let url = format!("{scheme}://{}", tcp.local_addr()?);
         let operator = Some(operator_socket(&config.socket_path())?);
         let listener = Listener { tcp, tls, operator };
-        Ok(Self { listener, url })
+        let signals = [
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ];
+        Ok(Self {
+            listener,
+            signals,
+            url,
+        })
     }
 
     /// The line scripts wait for.
@@ -109,8 +119,7 @@ impl Server {
     /// Serves until SIGTERM or SIGINT, then drains; a second signal ends it now.
     pub(super) async fn run(self, app: &App) -> Outcome {
         let (stop, stopping) = watch::channel(false);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let [mut terminate, mut interrupt] = self.signals;
         tokio::spawn(async move {
             let mut asked = false;
             loop {

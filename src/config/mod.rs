@@ -199,6 +199,11 @@ impl Config {
                  APEX_SECRET_KEY=$(openssl rand -hex 32)",
             );
         }
+        if self.secret_key.expose_secret().contains(',') {
+            return fail(
+                "secret_key is one key, without a comma; older ones go into secret_key_previous",
+            );
+        }
         for key in std::iter::once(&self.secret_key).chain([&self.secret_key_previous]) {
             let short = key
                 .expose_secret()

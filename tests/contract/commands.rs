@@ -60,6 +60,11 @@ fn a_wrong_setting_names_the_nearest_right_one() {
             "secret_key must be set",
         ),
         ("APEX_SECRET_KEY", "short", "at least 32 bytes"),
+        (
+            "APEX_SECRET_KEY",
+            "one key of at least 32 bytes, and another of at least 32 bytes",
+            "without a comma",
+        ),
         ("APEX_TLS_CERT", "cert.pem", "set together"),
         ("APEX_HOSTS", "a.example=nothing", "hosts"),
     ] {
