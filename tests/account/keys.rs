@@ -1,59 +1,27 @@
-//! API keys: shown once, kept as a hash, never more than their maker may do, and
-//! over when they say or when somebody says so.
+//! API keys: never more than their maker may do, and over when they say or when
+//! somebody says so.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use apex::api::apex::account::v1 as pb;
 use pb::api_key_service_client::ApiKeyServiceClient;
-use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::Code;
 
 use super::{is_time, key, member, refused, session, until};
 use crate::support::{Http, Organization, Server, grpc};
 
-const INVALID: &str = "Invalid API key";
+pub const INVALID: &str = "Invalid API key";
 
-async fn owner() -> (Server, Organization, Http) {
+pub async fn owner() -> (Server, Organization, Http) {
     let server = Server::start();
     let own = server.organization("Acme");
     let http = session(&server, &own.email).await;
     (server, own, http)
 }
 
-fn path(key: &Value) -> String {
+pub fn path(key: &Value) -> String {
     format!("/api/api-keys/{}", key["id"].as_str().unwrap())
-}
-
-#[tokio::test]
-async fn shown_once_and_kept_as_a_hash() {
-    let (server, own, http) = owner().await;
-    let (_, made) = key(&http, &server, json!({"name": "k"})).await;
-    let token = made["key"].as_str().unwrap();
-    assert_eq!(token.len(), "apex_key_".len() + 43, "256 bits");
-    assert_eq!(made["prefix"], token[..13]);
-    let renamed = http.patch(&path(&made), &json!({"name": "l"})).await;
-    for answer in [http.get("/api/api-keys").await, renamed] {
-        assert_eq!(answer.status, 200);
-        for secret in [token, &own.key] {
-            assert!(!answer.text.contains(secret));
-            assert!(!answer.text.contains(&secret[14..]), "nor any more of it");
-        }
-    }
-    // No file, no row and no line of the log has it, nor the password.
-    let kept = server.kept_bytes();
-    let holds = |text: &str| kept.windows(text.len()).any(|w| w == text.as_bytes());
-    assert!(holds(&token[..13]), "the dump is of this server");
-    for secret in [
-        token,
-        &own.key,
-        &token[14..],
-        crate::support::server::PASSWORD,
-    ] {
-        assert!(!holds(secret), "{secret} is kept");
-        assert!(!server.log().contains(secret), "{secret} is logged");
-    }
 }
 
 #[tokio::test]
@@ -95,15 +63,15 @@ async fn what_is_not_valid_is_named() {
         (json!({"name": "  "}), "name"),
         (
             json!({"name": "k", "scopes": ["metrics"]}),
-            "`metrics` is no scope",
+            "scopes[0] is no scope",
         ),
         (
             json!({"name": "k", "scopes": ["metrics.delete"]}),
-            "`metrics.delete` is no scope",
+            "scopes[0] is no scope",
         ),
         (
             json!({"name": "k", "scopes": ["nothing.read"]}),
-            "`nothing.read` is no scope",
+            "scopes[0] is no scope",
         ),
         (
             json!({"name": "k", "scopes": ["metrics.read *"]}),
@@ -297,71 +265,6 @@ async fn a_key_that_reads() {
     let status = client.create_api_key(request).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
     assert_eq!(grpc::reason(&status), "FORBIDDEN");
-}
-
-#[tokio::test]
-async fn wrong_keys_tell_nothing() {
-    let (server, own, _) = owner().await;
-    let right = own.key.as_str();
-    let mut wrong = vec![
-        "apex_key_".to_owned(),
-        format!("{right}x"),
-        right.to_uppercase(),
-        right["apex_key_".len()..].to_owned(),
-        format!("apex_key_{}", "x".repeat(4000)),
-        "' OR 1=1 --".to_owned(),
-    ];
-    // Ever more of the key is right.
-    for at in 9..right.len() {
-        let mut bytes = right.as_bytes().to_vec();
-        bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
-        wrong.push(String::from_utf8(bytes).unwrap());
-        wrong.push(right[..at].to_owned());
-    }
-    let mut answers = HashSet::new();
-    for token in &wrong {
-        for http in [
-            server.http().bearer(token),
-            server.http().with("x-api-key", token),
-        ] {
-            let answer = http.get("/api/me").await;
-            answers.insert((answer.status, answer.text));
-        }
-    }
-    let body = json!({"error": INVALID, "code": "UNAUTHORIZED", "status": 401});
-    assert_eq!(answers, HashSet::from([(401, body.to_string())]));
-    assert_eq!(server.http().bearer(right).get("/api/me").await.status, 200);
-}
-
-#[tokio::test]
-async fn a_key_in_the_query_is_no_key() {
-    let (server, own, _) = owner().await;
-    let needed = "Authentication is required";
-    for name in [
-        "api_key",
-        "apiKey",
-        "apikey",
-        "key",
-        "token",
-        "access_token",
-        "x-api-key",
-        "authorization",
-        "auth",
-    ] {
-        for query in [own.key.clone(), format!("Bearer%20{}", own.key)] {
-            let path = format!("/api/me?{name}={query}");
-            let answer = server.http().get(&path).await;
-            refused(&answer, 401, "UNAUTHORIZED", needed);
-        }
-    }
-    let form = server
-        .http()
-        .with("content-type", "application/x-www-form-urlencoded");
-    let body = format!("access_token={}&name=x", own.key).into_bytes();
-    let answer = form.send(Method::POST, "/api/projects", Some(body)).await;
-    refused(&answer, 401, "UNAUTHORIZED", needed);
-    // Not even in the log, where addresses are written.
-    assert!(!server.log().contains(&own.key), "the query is not logged");
 }
 
 /// An admin who was given an owner's narrow key may revoke it, but not widen what

@@ -177,7 +177,10 @@ async fn the_operator_ends_sessions() {
 
 #[tokio::test]
 async fn a_session_ends_by_itself_and_never_comes_back() {
-    let server = Server::with(&[("APEX_SESSIONS_LIFETIME", "1s")]);
+    let server = Server::with(&[
+        ("APEX_SESSIONS_LIFETIME", "1s"),
+        ("APEX_LIMITS_ACCOUNT_WRITE_LIMIT", "10000"),
+    ]);
     let organization = server.organization("Ada");
     let begun = sign_in(&server.http(), &organization.email, PASSWORD).await;
     let signed_out = with_session(&server, &begun);
