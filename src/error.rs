@@ -200,7 +200,8 @@ impl Error {
             text.push_str(&next.to_string());
             cause = next;
         }
-        Some(text)
+        // It has a line of its own and no say about how a terminal shows it.
+        Some(text.replace(char::is_control, " "))
     }
 
     /// The status callers see. `word` is the reason of a failure that has no

@@ -17,6 +17,7 @@ pub mod error;
 pub mod events;
 pub mod limit;
 pub mod owner;
+pub mod panics;
 pub mod policy;
 pub mod products;
 pub mod server;

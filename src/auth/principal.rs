@@ -122,7 +122,7 @@ impl Scopes {
     /// Reads a list of scopes: `*`, `<product>.read`, `<product>.write`.
     pub fn parse<'a>(scopes: impl IntoIterator<Item = &'a str>, products: &[&str]) -> Result<Self> {
         let mut list = Vec::new();
-        for scope in scopes {
+        for (at, scope) in scopes.into_iter().enumerate() {
             let known = scope == "*"
                 || scope.split_once('.').is_some_and(|(product, verb)| {
                     products.contains(&product) && matches!(verb, "read" | "write")
@@ -132,7 +132,7 @@ impl Scopes {
                 return Err(Error::invalid_field(
                     "scopes",
                     format!(
-                        "`{scope}` is no scope: use * or <product>.read, <product>.write \
+                        "scopes[{at}] is no scope: use * or <product>.read, <product>.write \
                          of {products}"
                     ),
                 ));

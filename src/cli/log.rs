@@ -18,5 +18,6 @@ pub(super) fn start(config: &Config) -> Outcome<WorkerGuard> {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(false).init(),
     }
+    crate::panics::log();
     Ok(guard)
 }

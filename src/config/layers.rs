@@ -45,7 +45,7 @@ impl Layers {
             .map_err(|error| ConfigError(format!("cannot read {name}: {error}")))?;
         let file: Table = text
             .parse()
-            .map_err(|error| ConfigError(format!("{name}: {error}")))?;
+            .map_err(|error| ConfigError(format!("{name}: {}", unquoted(&text, &error))))?;
         overlay(&mut self.table, file, "")
             .map_err(|error| ConfigError(format!("{name}: {error}")))?;
         Ok(self)
@@ -139,6 +139,14 @@ impl Layers {
         }
         table
     }
+}
+
+/// Where a file is no TOML, and why. The parser's own words quote the line, which
+/// may hold a secret.
+fn unquoted(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+    format!("line {line}: {}", error.message())
 }
 
 /// Keeps the kind and host of a URL, nothing of any other secret.

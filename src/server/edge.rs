@@ -463,9 +463,7 @@ async fn bounded(
     match outcome {
         Ok(result) => result,
         Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            let text = format!("a handler panicked: {}", text.unwrap_or_default());
+            let text = format!("a handler panicked: {}", crate::panics::words(&*panic));
             Err(call.status_of(Error::internal(text)))
         }
     }

@@ -41,11 +41,11 @@ async fn what_is_not_valid_is_named() {
         ),
         (
             json!({"name": "x", "allowedOrigins": ["example.com"]}),
-            "allowedOrigins: `example.com` is no origin such as https://example.com",
+            "allowedOrigins[0] is no origin such as https://example.com",
         ),
         (
             json!({"name": "x", "allowedOrigins": ["https://example.com/"]}),
-            "allowedOrigins: `https://example.com/` is no origin such as https://example.com",
+            "allowedOrigins[0] is no origin such as https://example.com",
         ),
         (json!({"name": "x", "allowedOrigins": origins}), ""),
         (json!({"name": "x", "consentMode": "perhaps"}), ""),

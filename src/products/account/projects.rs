@@ -262,11 +262,11 @@ fn origins(origins: Vec<String>) -> Result<Vec<String>> {
             .or_else(|| text.strip_prefix("http://"));
         rest.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']))
     };
-    match origins.iter().find(|text| !is_origin(text)) {
+    match origins.iter().position(|text| !is_origin(text)) {
         None => Ok(origins),
-        Some(wrong) => Err(Error::invalid_field(
+        Some(at) => Err(Error::invalid_field(
             "allowedOrigins",
-            format!("allowedOrigins: `{wrong}` is no origin such as https://example.com"),
+            format!("allowedOrigins[{at}] is no origin such as https://example.com"),
         )),
     }
 }

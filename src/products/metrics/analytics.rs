@@ -44,10 +44,8 @@ impl Asked {
                 _ => {
                     return Err(Error::invalid_field(
                         "metrics",
-                        format!(
-                            "metrics: `{name}` is none of page_views, unique_visitors, events, \
-                             revenue, cookieless_visitors"
-                        ),
+                        "metrics must be a comma list of page_views, unique_visitors, events, \
+                         revenue, cookieless_visitors",
                     ));
                 }
             }

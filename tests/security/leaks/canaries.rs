@@ -1,0 +1,108 @@
+//! Words that stand nowhere else, and requests full of them.
+
+use std::collections::HashSet;
+
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use serde_json::{Map, Value, json};
+
+/// Words of one run. All begin alike, so that one search finds any of them, also
+/// in part.
+#[derive(Debug)]
+pub struct Canaries {
+    stem: String,
+    places: Vec<String>,
+}
+
+impl Canaries {
+    pub fn new() -> Self {
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        Self {
+            stem: format!("cnry{}", &random[..12]),
+            places: Vec::new(),
+        }
+    }
+
+    /// What all words of this run begin with.
+    pub fn seed(&self) -> &str {
+        &self.stem
+    }
+
+    /// A word for a place: letters and digits, which every grammar allows.
+    pub fn word(&mut self, place: &str) -> String {
+        self.places.push(place.to_owned());
+        format!("{}n{}e", self.stem, self.places.len() - 1)
+    }
+
+    /// Where words stand in a text, with what is around them.
+    pub fn found(&self, what: &str, text: &str) -> Vec<String> {
+        let lower = text.to_lowercase();
+        let mut told = HashSet::new();
+        let hits = lower.match_indices(&self.stem);
+        let hits = hits.filter_map(|(at, _)| {
+            let number = lower[at + self.stem.len() + 1..].split('e').next()?;
+            let place = self.places.get(number.parse::<usize>().ok()?)?;
+            let from = lower.floor_char_boundary(at.saturating_sub(160));
+            let to = lower.ceil_char_boundary((at + 60).min(lower.len()));
+            let around = lower[from..to].replace('\n', "⏎");
+            told.insert(place.clone())
+                .then(|| format!("{what} shows the {place}: …{around}…"))
+        });
+        hits.collect()
+    }
+
+    /// A request in which every text holds a word. In round 0 every member is
+    /// set, in round 1 the texts that need a form have it, in round 2 lists and
+    /// messages are left out.
+    pub fn request(&mut self, message: &str, round: u32) -> Value {
+        let pool = apex::api::pool();
+        let message = pool.get_message_by_name(message).expect("the message");
+        self.message(&message, round, 0)
+    }
+
+    fn message(&mut self, message: &MessageDescriptor, round: u32, depth: u32) -> Value {
+        let mut members = Map::new();
+        for field in message.fields() {
+            let value = self.value(&field, round, depth);
+            if let Some(value) = value.filter(|_| field.name() != "parse_error") {
+                members.insert(field.json_name().to_owned(), value);
+            }
+        }
+        Value::Object(members)
+    }
+
+    fn value(&mut self, field: &FieldDescriptor, round: u32, depth: u32) -> Option<Value> {
+        let whole = round < 2;
+        let value = match field.kind() {
+            Kind::String => self.text(field, round),
+            Kind::Bool => json!(true),
+            Kind::Enum(_) => json!(1),
+            Kind::Message(inner) => match inner.full_name() {
+                "google.protobuf.Timestamp" => json!("2024-01-15T10:30:00Z"),
+                "google.protobuf.FieldMask" => return None,
+                name if name.starts_with("google.") => return None,
+                _ if depth > 3 || !whole => return None,
+                _ => self.message(&inner, round, depth + 1),
+            },
+            Kind::Bytes => json!("Y25yeQ=="),
+            _ => json!(1),
+        };
+        match field.is_list() {
+            true if whole => Some(json!([value])),
+            true => None,
+            false => Some(value),
+        }
+    }
+
+    fn text(&mut self, field: &FieldDescriptor, round: u32) -> Value {
+        let word = self.word(field.full_name());
+        match field.name() {
+            "metadata" => json!({"secret": word.clone(), word: 1}),
+            "email" if round > 0 => json!(format!("{word}@example.com")),
+            "timezone" if round > 0 => json!("UTC"),
+            "currency" if round > 0 => json!("USD"),
+            "start_date" | "end_date" if round > 0 => json!("2024-01-15"),
+            "interval" | "group_by" | "metrics" if round > 0 => json!(""),
+            _ => json!(word),
+        }
+    }
+}
