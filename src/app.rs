@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use secrecy::ExposeSecret as _;
 use prost_reflect::DescriptorPool;
+use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
