@@ -8,6 +8,7 @@ mod cors;
 mod csrf;
 mod exposure;
 mod forgeries;
+mod frames;
 mod leaks;
 mod paging;
 mod permissions;

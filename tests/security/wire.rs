@@ -14,12 +14,12 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
+use super::frames::{Raw, parsed};
 use super::rest;
 use crate::support::grpc;
 
@@ -340,56 +340,5 @@ fn joined(spec: &MethodSpec, messages: &[String]) -> String {
     match spec.server_streaming {
         true => format!("[{}]", messages.join(",")),
         false => messages.concat(),
-    }
-}
-
-/// The trailers of gRPC-Web: lines of a header block.
-fn parsed(block: &[u8]) -> HeaderMap {
-    let text = String::from_utf8_lossy(block);
-    let pairs = text.lines().filter_map(|line| line.split_once(':'));
-    pairs
-        .map(|(name, value)| {
-            let name: http::HeaderName = name.trim().parse().unwrap();
-            (name, value.trim().parse().unwrap())
-        })
-        .collect()
-}
-
-/// Messages as the bytes they are.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = from.remaining();
-        Ok(Some(from.copy_to_bytes(length)))
     }
 }

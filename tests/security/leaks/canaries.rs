@@ -33,18 +33,20 @@ impl Canaries {
         format!("{}n{}e", self.stem, self.places.len() - 1)
     }
 
-    /// Where words stand in a text, with what is around them.
+    /// Where words stand in a text, whole or cut off, with what is around them.
     pub fn found(&self, what: &str, text: &str) -> Vec<String> {
-        let lower = text.to_lowercase();
+        let lower = text.to_ascii_lowercase();
         let mut told = HashSet::new();
         let hits = lower.match_indices(&self.stem);
         let hits = hits.filter_map(|(at, _)| {
-            let number = lower[at + self.stem.len() + 1..].split('e').next()?;
-            let place = self.places.get(number.parse::<usize>().ok()?)?;
+            let number = lower[at + self.stem.len()..].strip_prefix('n');
+            let number = number.and_then(|rest| rest.split('e').next()?.parse::<usize>().ok());
+            let place = number.and_then(|number| self.places.get(number));
+            let place = place.map_or("part of a word", String::as_str);
             let from = lower.floor_char_boundary(at.saturating_sub(160));
             let to = lower.ceil_char_boundary((at + 60).min(lower.len()));
             let around = lower[from..to].replace('\n', "⏎");
-            told.insert(place.clone())
+            told.insert(place)
                 .then(|| format!("{what} shows the {place}: …{around}…"))
         });
         hits.collect()

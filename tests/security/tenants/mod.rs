@@ -8,6 +8,7 @@
 
 mod account;
 mod headers;
+mod lists;
 mod metrics;
 
 use std::collections::BTreeSet;
