@@ -100,7 +100,9 @@ test("a deadline that is none is refused", async () => {
 test("a message that is cut short is refused", async () => {
   const call = open(connect(), "GetAnalytics");
   await end(call, Buffer.from([0, 0, 0, 0, 9, 1]));
-  assert.equal(failure(call).code, 13);
+  const { code, message, info } = failure(call);
+  assert.deepEqual([code, message], [3, "Unexpected EOF decoding stream."]);
+  assert.equal(info.reason, "INVALID_REQUEST");
 });
 
 test("pings are answered", async () => {
