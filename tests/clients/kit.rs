@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::skip::{program, skip};
 
 /// The folder of the installation.
-fn folder() -> Option<PathBuf> {
+pub fn folder() -> Option<PathBuf> {
     let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = var("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(var("HOME")?).join(".cache")))?;

@@ -6,7 +6,7 @@ mod browser;
 mod buf;
 mod certificate;
 mod descriptions;
-mod kit;
+pub mod kit;
 mod node;
 mod pages;
 mod python;

@@ -6,15 +6,18 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::support::Server;
-use crate::support::skip::{program, skip};
+use crate::support::skip::skip;
 
-/// Whether strace is there; says so if it is not.
+/// Whether strace is there and may trace; says so if not.
 pub fn is_possible(test: &str) -> bool {
-    let found = program("strace").is_some();
-    if !found {
-        skip(test, "strace is not installed");
+    let tried = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output();
+    let may = tried.is_ok_and(|tried| tried.status.success());
+    if !may {
+        skip(test, "strace is not installed, or may not trace");
     }
-    found
+    may
 }
 
 /// A command of a server's program.

@@ -164,12 +164,13 @@ impl Server {
 
     /// Asks it to end and waits; answers its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        let mut child = self.child.take().expect("it runs");
-        let done = Command::new("kill").arg(child.id().to_string()).status();
+        let done = Command::new("kill").arg(self.pid().to_string()).status();
         assert!(done.expect("kill runs").success());
         let deadline = Instant::now() + Duration::from_secs(40);
         while Instant::now() < deadline {
+            let child = self.child.as_mut().expect("it runs");
             if let Some(status) = child.try_wait().expect("its status") {
+                self.child = None;
                 return status.code();
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -12,12 +12,25 @@ use crate::support::Http;
 
 /// Compares everything that is found with the history.
 pub async fn all(fleet: &Fleet) {
-    let found = stored::events(&fleet.address.url(), &fleet.metrics.key).await;
+    let mut found = events(fleet).await;
+    let data = loop {
+        let data = analytics(fleet).await;
+        let again = events(fleet).await;
+        // PostgreSQL may still commit what the dead process had sent it.
+        if again.len() == found.len() {
+            break data;
+        }
+        found = again;
+    };
+    adds_up(&data, &found);
     let ids: Vec<String> = found.iter().map(number).collect();
     fleet.events.check(ids.iter().map(String::as_str));
     batches_are_whole(&ids);
-    analytics(fleet, &found).await;
     records(fleet).await;
+}
+
+async fn events(fleet: &Fleet) -> Vec<pb::StoredEvent> {
+    stored::events(&fleet.address.url(), &fleet.metrics.key).await
 }
 
 fn number(event: &pb::StoredEvent) -> String {
@@ -35,13 +48,16 @@ fn batches_are_whole(ids: &[String]) {
     assert!(broken.is_empty(), "{broken:?}");
 }
 
-/// Rollups and what is not folded yet add up to the events themselves.
-async fn analytics(fleet: &Fleet, found: &[pb::StoredEvent]) {
+async fn analytics(fleet: &Fleet) -> Value {
     let http = Http::new(&fleet.address.url()).bearer(&fleet.metrics.key);
     let metrics = "page_views,unique_visitors,events,revenue";
-    let path =
-        format!("/api/v1/analytics?start_date=2024-01-01&end_date=2024-12-31&metrics={metrics}");
-    let data = http.get(&path).await.expect(200)["data"].clone();
+    let period = "start_date=2024-01-01&end_date=2024-12-31";
+    let path = format!("/api/v1/analytics?{period}&metrics={metrics}");
+    http.get(&path).await.expect(200)["data"].clone()
+}
+
+/// Rollups and what is not folded yet add up to the events themselves.
+fn adds_up(data: &Value, found: &[pb::StoredEvent]) {
     let views = found
         .iter()
         .filter(|event| event.event_name == "page_view")

@@ -10,6 +10,7 @@ use prost_types::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::clients::kit;
 use crate::durability::stored;
 use crate::support::skip::{program, skip};
 use crate::support::{Organization, Server};
@@ -31,19 +32,13 @@ pub struct Data {
 impl Data {
     /// Generates so many events; `None` where Python or a package is missing.
     pub fn generate(test: &str, events: u64, seed: u64) -> Option<Self> {
-        let Some(python) = program("python3") else {
-            skip(test, "python3 is not installed");
+        let Some(python) = python() else {
+            skip(
+                test,
+                "no python3 with numpy, duckdb, pandas: scripts/clients install",
+            );
             return None;
         };
-        let imports = "import numpy, duckdb, pandas, zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin')";
-        let found = Command::new(&python)
-            .args(["-c", imports])
-            .output()
-            .unwrap();
-        if !found.status.success() {
-            skip(test, "python3 lacks numpy, duckdb, pandas or time zones");
-            return None;
-        }
         let folder = tempfile::tempdir().unwrap();
         let (n, seed) = (events.to_string(), seed.to_string());
         // Six weeks with the night in which Berlin's clocks go forward.
@@ -111,6 +106,18 @@ impl Data {
             "other events are stored"
         );
     }
+}
+
+/// A Python with what the scripts need: the one `scripts/clients` made, or the
+/// machine's own.
+fn python() -> Option<PathBuf> {
+    let made = kit::folder().map(|folder| folder.join("venv/bin/python"));
+    let imports = "import numpy, duckdb, pandas, zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin')";
+    let serves = |python: &PathBuf| {
+        let tried = Command::new(python).args(["-c", imports]).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    };
+    made.into_iter().chain(program("python3")).find(serves)
 }
 
 fn run(python: &Path, script: &str, arguments: &[&str], folder: &Path) {

@@ -49,7 +49,6 @@ impl Feeds {
         let (rest, stream) = (data.part(1), data.part(2));
         let done: Arc<AtomicU64> = Arc::default();
         let total = (rest.len() + stream.len()) as u64;
-        let import = importer(server, organization, data);
         let mut tasks = JoinSet::new();
         let batches = rest.chunks(BATCH);
         let batches = batches.map(|batch| format!(r#"{{"events":[{}]}}"#, batch.join(",")));
@@ -58,8 +57,11 @@ impl Feeds {
             key: organization.key.clone(),
             done: done.clone(),
         };
-        tasks.spawn(feed.clone().batches(batches.collect()));
+        let batches = batches.collect();
         let items = stream.into_iter().map(item).collect();
+        // All three begin together, now that what takes a while is done.
+        let import = importer(server, organization, data);
+        tasks.spawn(feed.clone().batches(batches));
         tasks.spawn(feed.stream(items));
         Self {
             tasks,
