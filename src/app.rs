@@ -142,6 +142,7 @@ pub(crate) async fn shared(
         require_https: config.require_https,
         requests: RequestCounts::default(),
         draining: AtomicBool::new(false),
+        closing: watch::Sender::new(false),
         db,
     })
 }

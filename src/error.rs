@@ -75,6 +75,8 @@ pub mod reason {
     pub const URI_TOO_LONG: &str = "URI_TOO_LONG";
     /// 415
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
+    /// 431
+    pub const HEADERS_TOO_LARGE: &str = "HEADERS_TOO_LARGE";
     /// The key was used with another request.
     pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
     /// The first request with the key still runs.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::policy::MethodSpec;
 use crate::server::call::Matched;
 use crate::server::dispatch::{self, Answer, Dispatched, Endpoint, GrpcService, MessageLimits};
-use crate::server::{Call, page};
+use crate::server::{Call, pace, page};
 use crate::transcode::schema::Schema;
 use crate::transcode::wire::{Fields, Raw};
 
@@ -85,6 +85,12 @@ impl Endpoint for Dynamic {
                 let call = request.extensions().get::<Call>().cloned();
                 let mut grpc = Grpc::new(Plain)
                     .apply_max_message_size_config(Some(limits.decoding), Some(limits.encoding));
+                if let Some(call) = call.clone().filter(is_unary) {
+                    let service = tower::service_fn(move |request: Request<Bytes>| {
+                        one(call.clone(), request.into_inner(), handler.clone())
+                    });
+                    return Ok(grpc.unary(service, request).await);
+                }
                 let service = tower::service_fn(move |requests: Request<Streaming<Bytes>>| {
                     let answers = answers(call.clone(), requests.into_inner(), handler.clone());
                     std::future::ready(Ok::<_, Status>(Response::new(answers)))
@@ -144,13 +150,31 @@ fn told(call: &Call, answers: Answers) -> Vec<Result<Bytes, Status>> {
 
 type Encoded = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
 
-/// Every kind of gRPC method is a stream of requests and a stream of answers.
+fn is_unary(call: &Call) -> bool {
+    !call.spec().client_streaming && !call.spec().server_streaming
+}
+
+/// A method with one request and one answer.
+async fn one(call: Call, request: Bytes, handler: Handler) -> Result<Response<Bytes>, Status> {
+    let exchange = Exchange {
+        call: call.clone(),
+        spec: call.spec(),
+        template: None,
+        request,
+    };
+    let answer = told(&call, handler(exchange).await).pop();
+    answer
+        .unwrap_or_else(|| Ok(Bytes::new()))
+        .map(Response::new)
+}
+
+/// Every other kind of gRPC method is a stream of requests and a stream of answers.
 fn answers(call: Option<Call>, requests: Streaming<Bytes>, handler: Handler) -> Encoded {
     let Some(call) = call else {
         let refused = Status::internal("the gate was passed by");
         return Box::pin(stream::iter([Err(refused)]));
     };
-    let spec = call.spec();
+    let (spec, whole) = (call.spec(), call.clone());
     let each = requests.then(move |request| {
         let (call, handler) = (call.clone(), handler.clone());
         async move {
@@ -166,7 +190,7 @@ fn answers(call: Option<Call>, requests: Streaming<Bytes>, handler: Handler) -> 
     let flat =
         each.flat_map(|answers| stream::iter(answers.unwrap_or_else(|status| vec![Err(status)])));
     match spec.server_streaming {
-        true => Box::pin(flat),
+        true => pace::until_deadline(&whole, Box::pin(flat)),
         false => Box::pin(flat.take(1)),
     }
 }

@@ -32,6 +32,8 @@ pub struct Admitted {
     pub shared: Arc<Shared>,
     /// Where the call comes from.
     pub client: Client,
+    /// What the log calls the request.
+    pub request_id: Option<HeaderValue>,
     /// Project named by header or parameter.
     pub project_choice: Option<String>,
     /// The caller's `Idempotency-Key`.
@@ -102,6 +104,11 @@ impl Call {
     /// What all requests share.
     pub(super) fn shared(&self) -> &Shared {
         &self.0.shared
+    }
+
+    /// What the log calls the request.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_ref()?.to_str().ok()
     }
 
     /// What is known of keys, projects and organizations.

@@ -2,7 +2,7 @@
 //! peers, and read from the right: what stands further left was written by
 //! somebody who is not trusted.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, ORIGIN, USER_AGENT};
@@ -88,6 +88,14 @@ fn parse(entry: &str) -> Option<IpAddr> {
     plain
         .or_else(with_port)
         .map(|address: IpAddr| address.to_canonical())
+}
+
+/// The address, or the first one of its /64: who has one address there has all.
+pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
 }
 
 fn last_value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -23,17 +22,17 @@ use super::client::{Peer, client};
 use super::deadline;
 use super::dispatch::{Endpoint, GrpcService, MessageLimits};
 use super::gate::{self, Passage, Visitor};
+use super::places::{Crowded, Place, Places};
 use super::resolve::{self, Protocol};
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
 use super::shared::Shared;
+use super::trace::REQUEST_ID;
+use super::{health, pace};
 use crate::error::{Error, Kind, Result, reason};
 use crate::policy::MethodSpec;
 use crate::transcode::router::{Found, Route, Router};
 use crate::transcode::schema::Schema;
-
-/// Longest path and query, in bytes.
-const MAX_URI: usize = 16 * 1024;
 
 /// Routes requests to services.
 pub struct Edge {
@@ -43,7 +42,7 @@ pub struct Edge {
     methods: HashMap<&'static str, &'static MethodSpec>,
     endpoints: HashMap<&'static str, Arc<dyn Endpoint>>,
     grpc: HashMap<&'static str, GrpcService>,
-    in_flight: AtomicUsize,
+    places: Arc<Places>,
 }
 
 impl std::fmt::Debug for Edge {
@@ -81,13 +80,13 @@ impl Edge {
             .collect();
         let endpoints = endpoints.into_iter().map(|e| (e.service(), e)).collect();
         Self {
+            places: Arc::new(Places::new(&shared.transport)),
             shared,
             schema,
             router: Box::leak(Box::new(Router::new(schema, methods))),
             methods: methods.iter().map(|spec| (spec.path, spec)).collect(),
             endpoints,
             grpc,
-            in_flight: AtomicUsize::new(0),
         }
     }
 
@@ -120,34 +119,19 @@ impl Edge {
         });
         let client = client(peer, &parts, &self.shared.trusted_proxies);
         let protocol = Protocol::of(&parts.headers);
-        let turn = self.enter();
+        let place = self.places.enter(client.address);
         let request = Visit {
             edge: &self,
             peer,
             client,
             protocol,
-            crowded: turn.is_none(),
+            place,
         };
         match protocol {
             Protocol::Grpc => request.grpc(parts, Body::new(body)).await,
             Protocol::GrpcWeb => request.grpc_web(parts, body).await,
             Protocol::Rest => request.rest(parts, body).await,
         }
-    }
-
-    /// Counts a request in, unless there are too many.
-    fn enter(&self) -> Option<Turn<'_>> {
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let turn = Turn(&self.in_flight);
-        (before < self.shared.transport.max_in_flight).then_some(turn)
-    }
-}
-
-struct Turn<'e>(&'e AtomicUsize);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -157,7 +141,8 @@ struct Visit<'e> {
     peer: Peer,
     client: Client,
     protocol: Protocol,
-    crowded: bool,
+    /// Its place among all requests, or why it has none.
+    place: Result<Place, Crowded>,
 }
 
 impl Visit<'_> {
@@ -168,18 +153,21 @@ impl Visit<'_> {
     /// gRPC-Web is gRPC behind a translation of its frames.
     async fn grpc_web(self, parts: Parts, body: Incoming) -> Response<Body> {
         let edge = self.edge.clone();
-        let (peer, client, crowded) = (self.peer, self.client, self.crowded);
+        let (peer, client) = (self.peer, self.client);
+        // The translation calls what it wraps once.
+        let mut place = Some(self.place);
         let inner = tower::service_fn(move |request: Request<Body>| {
             let (parts, body) = request.into_parts();
             let edge = edge.clone();
             let client = client.clone();
+            let place = place.take().unwrap_or(Err(Crowded::All));
             async move {
                 let visit = Visit {
                     edge: &edge,
                     peer,
                     client,
                     protocol: Protocol::GrpcWeb,
-                    crowded,
+                    place,
                 };
                 Ok::<_, Infallible>(visit.grpc(parts, body).await)
             }
@@ -189,7 +177,7 @@ impl Visit<'_> {
         response
     }
 
-    async fn grpc(self, parts: Parts, body: Body) -> Response<Body> {
+    async fn grpc(mut self, parts: Parts, body: Body) -> Response<Body> {
         let path = parts.uri.path();
         let Some(&spec) = self.edge.methods.get(path) else {
             let manner = Manner::of_path(self.shared(), path, self.client.host.as_deref());
@@ -217,13 +205,18 @@ impl Visit<'_> {
         let Some(mut server) = self.edge.grpc.get(service).cloned() else {
             return Status::unimplemented("The service is not mounted").into_http();
         };
+        let body = match call.spec().client_streaming {
+            // A stream may take its time between its messages.
+            true => body,
+            false => pace::whole_in_time(call, body),
+        };
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(call.clone());
         let Ok(response) = server.call(request).await;
         response
     }
 
-    async fn rest(self, parts: Parts, body: Incoming) -> Response<Body> {
+    async fn rest(mut self, parts: Parts, body: Incoming) -> Response<Body> {
         let path = parts.uri.path();
         let verb = match parts.method {
             Method::HEAD => "GET",
@@ -235,7 +228,9 @@ impl Visit<'_> {
             Found::Nothing => return self.not_found(path).await,
         };
         let limits = self.body_limits(candidates[0].spec);
-        let mut body = Some(body);
+        // Who has no place is refused before anything is read.
+        let has_place = self.place.is_ok() || self.peer.is_operator();
+        let mut body = has_place.then_some(body);
         let known = resolve::has_credential(&parts.headers);
         let (route, read) = rest::pick(&candidates, &parts, &mut body, known, limits).await;
         let (spec, manner) = (route.spec, Manner::of(route.spec));
@@ -300,25 +295,19 @@ impl Visit<'_> {
 
     /// Lets the request in, or says why not.
     async fn admit(
-        &self,
+        &mut self,
         spec: &'static MethodSpec,
         parts: &Parts,
         is_unsafe: bool,
         passage: &mut Passage,
     ) -> Result<Call> {
-        if self.crowded {
-            return Err(Error::unavailable("Too many requests at once").reason("OVERLOADED"));
-        }
-        if parts
-            .uri
-            .path_and_query()
-            .is_some_and(|uri| uri.as_str().len() > MAX_URI)
+        let vital = self.peer.is_operator() || is_vital(spec);
+        if let Err(crowded) = self.place
+            && !vital
         {
-            return Err(
-                Error::invalid(format!("The URL is longer than {MAX_URI} bytes"))
-                    .reason(reason::URI_TOO_LONG),
-            );
+            return Err(crowded.into());
         }
+        resolve::check_head(parts, &self.shared().transport)?;
         let visitor = Visitor {
             spec,
             client: &self.client,
@@ -327,11 +316,17 @@ impl Visit<'_> {
             is_unsafe,
         };
         let principal = visitor.admit(self.shared(), passage).await?;
+        if let (Ok(place), Some(organization)) = (&mut self.place, principal.organization)
+            && !vital
+        {
+            place.belongs_to(organization)?;
+        }
         Ok(Call::admit(Admitted {
             spec,
             principal,
             shared: self.shared().clone(),
             client: self.client.clone(),
+            request_id: parts.headers.get(REQUEST_ID).cloned(),
             project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
             idempotency_key: resolve::idempotency_key(&parts.headers),
             deadline: deadline::deadline(&parts.headers, spec, &self.shared().transport)?,
@@ -441,6 +436,12 @@ impl Visit<'_> {
     }
 }
 
+/// What is answered however crowded it is: who asks whether the server lives must
+/// not be told that it is busy.
+fn is_vital(spec: &MethodSpec) -> bool {
+    spec.service.product == "operations" || spec.service.name == health::NAME
+}
+
 /// Runs a call until its deadline and turns a panic into a failure.
 async fn bounded(
     call: &Call,
@@ -462,9 +463,6 @@ async fn bounded(
     };
     match outcome {
         Ok(result) => result,
-        Err(panic) => {
-            let text = format!("a handler panicked: {}", crate::panics::words(&*panic));
-            Err(call.status_of(Error::internal(text)))
-        }
+        Err(panic) => Err(call.status_of(pace::panicked(&*panic))),
     }
 }

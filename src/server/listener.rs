@@ -2,11 +2,9 @@
 //! HTTP/1.1 and HTTP/2 on each. Nothing waits without a bound, and a drain lets
 //! requests finish before it ends what is left.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -21,11 +19,17 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
+use super::activity::{Activity, Verdict};
 use super::client::Peer;
+use super::crowd::Crowd;
 use super::held::Held;
 use super::shared::Shared;
 use super::stack::Stack;
+use super::wire::Wire;
 use crate::config::Transport;
+
+/// Bytes of a connection of HTTP/1.1 that are buffered.
+const HTTP1_BUFFER: usize = 128 * 1024;
 
 /// Where connections come from.
 pub struct Listener {
@@ -53,13 +57,13 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let crowd = Crowd::new(shared.clone());
-    let (drain, draining) = watch::channel(false);
     let server = Server {
         stack,
+        closing: shared.closing.subscribe(),
         shared: shared.clone(),
-        draining,
     };
     let mut connections = JoinSet::new();
+    let mut trouble = Trouble::default();
     loop {
         tokio::select! {
             accepted = listener.tcp.accept() => match accepted {
@@ -75,21 +79,21 @@ pub async fn serve(
                         server.tcp(stream, address, tls).await;
                     });
                 }
-                Err(error) => pause(&error).await,
+                Err(error) => trouble.pause(&error).await,
             },
             accepted = accept_operator(listener.operator.as_ref()) => match accepted {
                 Ok(stream) => {
                     let server = server.clone();
                     connections.spawn(async move { server.operator(stream).await });
                 }
-                Err(error) => pause(&error).await,
+                Err(error) => trouble.pause(&error).await,
             },
             Some(_) = connections.join_next() => {}
             () = turned(&mut stop) => break,
         }
     }
     drop(listener);
-    let _ = drain.send(true);
+    shared.closing.send_replace(true);
     let deadline = tokio::time::sleep(shared.transport.drain_timeout.0);
     tokio::pin!(deadline);
     while !connections.is_empty() {
@@ -104,10 +108,23 @@ pub async fn serve(
     connections.shutdown().await;
 }
 
-/// Out of descriptors, most likely: others will close.
-async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a connection");
-    tokio::time::sleep(Duration::from_millis(50)).await;
+/// Connections that cannot be accepted.
+#[derive(Default)]
+struct Trouble {
+    told: Option<Instant>,
+}
+
+impl Trouble {
+    /// Out of descriptors, most likely: others will close. It is said at once, and
+    /// then every ten seconds.
+    async fn pause(&mut self, error: &io::Error) {
+        let long_ago = |told: Instant| told.elapsed() > Duration::from_secs(10);
+        if self.told.is_none_or(long_ago) {
+            tracing::warn!(%error, "cannot accept a connection");
+            self.told = Some(Instant::now());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn accept_operator(listener: Option<&UnixListener>) -> io::Result<tokio::net::UnixStream> {
@@ -126,85 +143,22 @@ pub(crate) fn operator_peer() -> Peer {
     }
 }
 
-/// Connections at once, in all and per address.
-#[derive(Clone)]
-struct Crowd {
-    shared: Arc<Shared>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    all: Arc<AtomicUsize>,
-}
-
-/// One connection's place in the crowd.
-struct Place {
-    crowd: Crowd,
-    address: IpAddr,
-}
-
-impl Crowd {
-    fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            by_address: Arc::default(),
-            all: Arc::default(),
-        }
-    }
-
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let bounds = &self.shared.transport;
-        if self.all.load(Ordering::Relaxed) >= bounds.max_connections {
-            return None;
-        }
-        let mut by_address = self
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = by_address.entry(address).or_default();
-        if *count >= bounds.max_connections_per_address {
-            return None;
-        }
-        *count += 1;
-        self.all.fetch_add(1, Ordering::Relaxed);
-        self.shared.metrics.connections.inc();
-        Some(Place {
-            crowd: self.clone(),
-            address,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let crowd = &self.crowd;
-        crowd.all.fetch_sub(1, Ordering::Relaxed);
-        crowd.shared.metrics.connections.dec();
-        let mut by_address = crowd
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
 #[derive(Clone)]
 struct Server {
     stack: Stack,
     shared: Arc<Shared>,
-    draining: watch::Receiver<bool>,
+    closing: watch::Receiver<bool>,
 }
 
 impl Server {
     async fn tcp(
-        self,
+        mut self,
         stream: tokio::net::TcpStream,
         address: SocketAddr,
         tls: Option<TlsAcceptor>,
     ) {
-        let bounds = &self.shared.transport;
+        let shared = self.shared.clone();
+        let bounds = &shared.transport;
         let mut peer = Peer {
             address: Some(address),
             secure: false,
@@ -212,24 +166,33 @@ impl Server {
         // Nothing bounds the wait for the first byte but this.
         let mut byte = [0];
         let first = tokio::time::timeout(bounds.first_byte_timeout.0, stream.peek(&mut byte));
-        match first.await {
-            Ok(Ok(n)) if n > 0 => {}
-            Ok(_) | Err(_) => return,
+        match self.unless_closing(first).await {
+            Some(Ok(Ok(n))) if n > 0 => {}
+            Some(_) | None => return,
         }
         let Some(tls) = tls else {
             return self.connection(stream, peer).await;
         };
         let handshake = tokio::time::timeout(bounds.tls_timeout.0, tls.accept(stream));
-        let failure = match handshake.await {
-            Ok(Ok(stream)) => {
+        let failure = match self.unless_closing(handshake).await {
+            Some(Ok(Ok(stream))) => {
                 peer.secure = true;
                 return self.connection(stream, peer).await;
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took too long".to_owned(),
+            Some(Ok(Err(error))) => error.to_string(),
+            Some(Err(_)) => "it took too long".to_owned(),
+            None => return,
         };
-        self.shared.metrics.tls_failures.inc();
+        shared.metrics.tls_failures.inc();
         tracing::debug!(client = %address.ip(), failure, "TLS handshake failed");
+    }
+
+    /// Waits for something nobody needs once the server closes.
+    async fn unless_closing<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = turned(&mut self.closing) => None,
+        }
     }
 
     async fn operator(self, stream: tokio::net::UnixStream) {
@@ -240,25 +203,33 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new());
+        let shared = self.shared.clone();
+        let bounds = &shared.transport;
+        let salt = peer.address.map_or(0, |address| address.port());
+        let activity = Arc::new(Activity::new(bounds, salt));
         let stack = self.stack.clone();
         let counted = activity.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let turn = counted.clone().begin();
+            let turn = counted.begin();
             request.extensions_mut().insert(peer);
             let answer = stack.clone().call(request);
             // A request is over when its answer is, and a stream may take long.
             async move {
                 answer
                     .await
-                    .map(|answer| answer.map(|body| Held { body, held: turn }))
+                    .map(|answer| answer.map(|body| Held::new(body, turn)))
             }
         });
-        let builder = builder(&self.shared.transport);
-        let connection = builder.serve_connection(TokioIo::new(io), service);
+        let builder = builder(bounds);
+        let io = TokioIo::new(Wire::new(io, bounds.max_idle_frames));
+        let connection = builder.serve_connection(io, service);
         tokio::pin!(connection);
+        let mut closing = None;
         loop {
-            let quiet = activity.quiet_for(&self.shared.transport);
+            let quiet = match closing {
+                None => activity.quiet_for(bounds),
+                Some(_) => Duration::from_millis(250),
+            };
             tokio::select! {
                 result = connection.as_mut() => {
                     if let Err(error) = result {
@@ -266,18 +237,18 @@ impl Server {
                     }
                     return;
                 }
-                () = tokio::time::sleep(quiet) => {
-                    match activity.verdict(&self.shared.transport) {
-                        Verdict::Keep => {}
-                        Verdict::Drain => connection.as_mut().graceful_shutdown(),
-                        Verdict::End => return,
+                () = tokio::time::sleep(quiet) => match activity.verdict(bounds) {
+                    Verdict::End => return,
+                    // A client may ignore that the server goes.
+                    _ if closing.is_some_and(|at: Instant| activity.is_over(at.elapsed())) => {
+                        return;
                     }
-                }
-                () = turned(&mut self.draining) => {
+                    Verdict::Drain => connection.as_mut().graceful_shutdown(),
+                    Verdict::Keep => {}
+                },
+                () = turned(&mut self.closing), if closing.is_none() => {
+                    closing = Some(Instant::now());
                     connection.as_mut().graceful_shutdown();
-                    // From here on the drain's own deadline ends it.
-                    let _ = connection.await;
-                    return;
                 }
             }
         }
@@ -295,6 +266,8 @@ fn builder(bounds: &Transport) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.header_timeout.0)
+        // Above what a header list and a path may have, which are refused in words.
+        .max_buf_size(HTTP1_BUFFER)
         .max_headers(128);
     builder
         .http2()
@@ -306,78 +279,4 @@ fn builder(bounds: &Transport) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(bounds.ping_interval.0)
         .keep_alive_timeout(bounds.ping_timeout.0);
     builder
-}
-
-/// What a connection has been doing, so that an idle one is ended.
-struct Activity {
-    opened: Instant,
-    running: AtomicUsize,
-    requests: AtomicUsize,
-    /// Milliseconds after opening at which the last request ended.
-    last: AtomicI64,
-}
-
-/// What becomes of a connection.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Keep,
-    Drain,
-    End,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            opened: Instant::now(),
-            running: AtomicUsize::new(0),
-            requests: AtomicUsize::new(0),
-            last: AtomicI64::new(0),
-        }
-    }
-
-    fn begin(self: Arc<Self>) -> impl Drop {
-        struct Ending(Arc<Activity>);
-        impl Drop for Ending {
-            fn drop(&mut self) {
-                let age = self.0.opened.elapsed().as_millis() as i64;
-                self.0.last.store(age, Ordering::Relaxed);
-                self.0.running.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        self.running.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ending(self)
-    }
-
-    fn idle(&self) -> Duration {
-        if self.running.load(Ordering::Relaxed) > 0 {
-            return Duration::ZERO;
-        }
-        let last = Duration::from_millis(self.last.load(Ordering::Relaxed).max(0) as u64);
-        self.opened.elapsed().saturating_sub(last)
-    }
-
-    /// A connection that has asked nothing yet is given as long as its headers.
-    fn patience(&self, bounds: &Transport) -> Duration {
-        match self.requests.load(Ordering::Relaxed) {
-            0 => bounds.header_timeout.0,
-            _ => bounds.idle_timeout.0,
-        }
-    }
-
-    /// How long to wait before the next look.
-    fn quiet_for(&self, bounds: &Transport) -> Duration {
-        let left = self.patience(bounds).saturating_sub(self.idle());
-        left.max(Duration::from_millis(100))
-    }
-
-    fn verdict(&self, bounds: &Transport) -> Verdict {
-        if self.idle() >= self.patience(bounds) {
-            Verdict::End
-        } else if self.opened.elapsed() >= bounds.max_age.0 {
-            Verdict::Drain
-        } else {
-            Verdict::Keep
-        }
-    }
 }

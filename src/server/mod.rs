@@ -1,10 +1,12 @@
 //! Everything between the socket and a service: the listener, the layers a
 //! request passes, and the two ways a service method is called.
 
+mod activity;
 pub mod call;
 pub mod check;
 mod client;
 pub mod codec;
+mod crowd;
 mod csrf;
 mod deadline;
 pub mod dispatch;
@@ -15,9 +17,11 @@ pub mod health;
 mod held;
 mod idempotency;
 pub mod listener;
+mod meter;
 pub mod metrics;
-mod pace;
+pub(crate) mod pace;
 pub mod page;
+mod places;
 pub mod reflection;
 mod resolve;
 pub mod respond;
@@ -27,6 +31,7 @@ mod stack;
 mod stream;
 pub mod tls;
 mod trace;
+mod wire;
 
 pub use call::{Call, Client, Replies, Reply, Requests};
 pub use client::Peer;

@@ -1,10 +1,19 @@
 //! What a request asks for: which protocol it speaks and, of REST, which route
 //! it takes.
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::{HeaderMap, Version};
 
+use crate::config::Transport;
+use crate::error::{Error, Kind, Result, reason};
 use crate::transcode::percent;
+
+/// Longest path and query, in bytes.
+const MAX_URI: usize = 16 * 1024;
+/// What HTTP/2 counts for every header besides its name and value; HTTP/1.1 is
+/// counted alike.
+const PER_HEADER: usize = 32;
 
 /// The protocol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +44,28 @@ impl Protocol {
             Self::Rest => "rest",
         }
     }
+}
+
+/// Refuses heads that are too large, and requests that leave open whom they are
+/// for. HTTP/2 has looked at its own by then.
+pub(super) fn check_head(parts: &Parts, bounds: &Transport) -> Result<()> {
+    let uri = parts.uri.path_and_query();
+    if uri.is_some_and(|uri| uri.as_str().len() > MAX_URI) {
+        let error = Error::invalid(format!("The URL is longer than {MAX_URI} bytes"));
+        return Err(error.reason(reason::URI_TOO_LONG));
+    }
+    let headers = &parts.headers;
+    let pairs = headers.iter();
+    let size = pairs.map(|(name, value)| name.as_str().len() + value.len() + PER_HEADER);
+    let most = bounds.max_header_bytes as usize;
+    if size.sum::<usize>() > most {
+        let message = format!("The headers are larger than {most} bytes");
+        return Err(Error::new(Kind::ResourceExhausted, message).reason(reason::HEADERS_TOO_LARGE));
+    }
+    if parts.version == Version::HTTP_11 && headers.get_all(HOST).iter().count() != 1 {
+        return Err(Error::invalid("Host must be named once"));
+    }
+    Ok(())
 }
 
 /// The project a request names, by header or parameter.

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 
 use super::shared::Shared;
 use crate::api::SERVICES;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::limit::Standing;
 use crate::policy::{Dialect, MethodSpec};
 use crate::transcode::errors::{Problem, Words};
@@ -120,7 +120,10 @@ impl Manner {
 impl Error {
     /// The failure a foreign status speaks of, with nothing but its message.
     pub fn from_status(status: &Status) -> Self {
-        let kind = crate::error::Kind::of(status.code());
+        let kind = match status.code() {
+            Code::Internal if is_malformed(status.message()) => Kind::InvalidArgument,
+            code => Kind::of(code),
+        };
         let error = Self::new(kind, status.message().to_owned());
         match status.code() {
             // Of tonic's own failures only a message's size exhausts anything.
@@ -130,6 +133,19 @@ impl Error {
             _ => error,
         }
     }
+}
+
+/// Whether tonic speaks of a message that was cut off, is not compressed as it says,
+/// or is marked as nothing can be: the client's fault, which tonic calls its own. A
+/// message that is marked as compressed without saying how stays INTERNAL, as the
+/// protocol demands.
+fn is_malformed(message: &str) -> bool {
+    const BEGINNINGS: [&str; 3] = [
+        "Unexpected EOF decoding stream",
+        "Error decompressing",
+        "protocol error: received message with invalid compression flag",
+    ];
+    BEGINNINGS.iter().any(|words| message.starts_with(words))
 }
 
 /// Shows how the rate limit stands.

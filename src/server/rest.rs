@@ -23,6 +23,10 @@ use crate::transcode::json::{Rules, encode, lexer};
 use crate::transcode::router::Route;
 use crate::transcode::schema::{Kind as Type, Schema};
 
+/// Most memory a zstd frame may ask for, as RFC 8878 recommends: 8 MiB. Its head can
+/// claim gigabytes.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
 /// A body that has been read, or why it could not be.
 pub(super) type ReadBody = Result<Bytes>;
 
@@ -113,7 +117,10 @@ pub(super) async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyL
         Some(b"gzip") => decompress(flate2::read::GzDecoder::new(bytes.as_ref()), limits.bytes),
         Some(b"zstd") => {
             let decoder = zstd::stream::read::Decoder::new(bytes.as_ref());
-            decompress(decoder.map_err(|_| broken("zstd"))?, limits.bytes)
+            let mut decoder = decoder.map_err(|_| broken("zstd"))?;
+            let set = decoder.window_log_max(ZSTD_WINDOW_LOG);
+            set.map_err(|_| broken("zstd"))?;
+            decompress(decoder, limits.bytes)
         }
         Some(_) => Err(Error::invalid("Content-Encoding must be gzip or zstd")
             .reason(reason::UNSUPPORTED_MEDIA_TYPE)),

@@ -1,10 +1,12 @@
 //! What all requests share.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use crate::auth::{Directory, OrganizationId, SessionTokens};
@@ -41,6 +43,18 @@ pub struct Shared {
     pub requests: RequestCounts,
     /// Whether the server is shutting down.
     pub draining: AtomicBool,
+    /// Whether connections are asked to go.
+    pub closing: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Whether an address is one of a proxy that is believed.
+    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
+    }
 }
 
 /// Requests per organization.

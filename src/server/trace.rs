@@ -19,7 +19,7 @@ use super::resolve::Protocol;
 use super::shared::Shared;
 use crate::auth::Actor;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Traces requests.
 #[derive(Debug, Clone)]
@@ -109,9 +109,11 @@ impl Line<'_> {
     fn code(&self, seen: &Seen) -> Code {
         match (seen.protocol, self.grpc_status) {
             (Protocol::Rest, _) => Code::Http(self.status),
-            (Protocol::Grpc | Protocol::GrpcWeb, status) => {
-                Code::Grpc(status.and_then(|code| code.parse().ok()).unwrap_or_default())
-            }
+            (Protocol::Grpc | Protocol::GrpcWeb, status) => Code::Grpc(
+                status
+                    .and_then(|code| code.parse().ok())
+                    .unwrap_or_default(),
+            ),
         }
     }
 
@@ -123,7 +125,9 @@ impl Line<'_> {
         let took = self.started.elapsed();
         let method = seen.spec.map_or("unknown", |spec| spec.path);
         let protocol = seen.protocol.name();
-        shared.metrics.answered(method, protocol, self.code(&seen), took);
+        shared
+            .metrics
+            .answered(method, protocol, self.code(&seen), took);
         let principal = seen.call.as_ref().map(crate::server::Call::principal);
         let organization = principal.and_then(|p| p.organization).map(|id| id.0);
         let key = principal.and_then(|p| match p.actor {

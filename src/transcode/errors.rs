@@ -80,6 +80,7 @@ pub fn http_status(kind: Kind, reason: &str) -> u16 {
         reason::PAYLOAD_TOO_LARGE => return 413,
         reason::URI_TOO_LONG => return 414,
         reason::UNSUPPORTED_MEDIA_TYPE => return 415,
+        reason::HEADERS_TOO_LARGE => return 431,
         _ => {}
     }
     match kind {
