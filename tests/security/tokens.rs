@@ -87,7 +87,10 @@ pub fn unsigned(header: &str, claims: &str) -> String {
 
 fn changed(base: &Value, changes: Value) -> String {
     let mut all = base.as_object().cloned().unwrap();
-    for (name, value) in changes.as_object().cloned().unwrap() {
+    let Value::Object(changes) = changes else {
+        panic!("members to change, not {changes}");
+    };
+    for (name, value) in changes {
         match value {
             Value::Null => all.remove(&name),
             value => all.insert(name, value),

@@ -154,7 +154,6 @@ impl Caller {
 
     /// The same with a credential.
     pub fn who(&self, credential: Credential) -> Self {
-        let credential = credential;
         Self {
             credential,
             ..self.clone()
