@@ -44,7 +44,7 @@ pub fn field(name: &str) -> String {
     }
 }
 
-/// The first paragraph of a comment as doc lines.
+/// A comment as doc lines.
 pub fn doc(comment: Option<&str>, indent: &str) -> String {
     comment
         .unwrap_or("As declared in the `.proto`.")

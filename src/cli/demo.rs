@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::serve::{self, Server};
-use super::{Context, Outcome, log};
+use super::{Context, Failure, Outcome, log};
 use crate::api::apex::account::v1 as pb;
 use crate::app::{self, App};
 use crate::clock::{DAY, MICROS};
@@ -18,16 +18,23 @@ const PASSWORD: &str = "demo-demo-demo";
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
-    listen: String,
+    /// Address to listen on; port 0 picks a free one and prints it
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
 }
 
 impl Demo {
     pub(super) async fn run(self, mut context: Context) -> Outcome {
         let throw_away = tempfile::tempdir()?;
-        let mut layers = context.layers.clone().flag("listen", Some(&self.listen))?;
-        if context.config.data_dir == std::path::Path::new("./apex-data") {
+        let layers = context.layers.clone();
+        let elsewhere = ["database_url", "redis_url"];
+        if let Some(name) = elsewhere.iter().find(|name| layers.is_given(name)) {
+            return Err(Failure::Usage(format!(
+                "the demo has an embedded database of its own: leave {name} out"
+            )));
+        }
+        let mut layers = layers.flag("listen", self.listen.as_deref())?;
+        if !layers.is_given("data_dir") {
             let path = throw_away.path().display().to_string();
             layers = layers.flag("data_dir", Some(&path))?;
         }
@@ -36,6 +43,12 @@ impl Demo {
         let tls = app::tls(&context.config)?;
         let app = serve::open(&context.config).await?;
         let server = Server::bind(&context.config, tls).await?;
+        if !app.shared.directory.snapshot().organizations.is_empty() {
+            return Err(Failure::Failed(format!(
+                "{} holds data already: `apex serve` serves it",
+                context.config.data_dir.display()
+            )));
+        }
         let seeded = seed(&app, &context).await?;
         context.output.line(&server.greeting(&app, &context.config));
         context.output.line(&lines(&server.url, &seeded));
@@ -43,7 +56,7 @@ impl Demo {
     }
 }
 
-/// Makes an organization and a month of traffic, unless they are there.
+/// Makes an organization and a month of traffic.
 async fn seed(app: &App, context: &Context) -> Outcome<pb::ProvisionOrganizationResponse> {
     let made = provision(app).await?;
     let project = made.project.clone().unwrap_or_default();
@@ -143,7 +156,12 @@ impl Dice {
 fn lines(url: &str, seeded: &pb::ProvisionOrganizationResponse) -> String {
     let key = &seeded.api_key;
     let project = seeded.project.clone().unwrap_or_default();
-    let grpc = url.trim_start_matches("http://");
+    // Over TLS the protocol is agreed on by ALPN; without it, it must be known.
+    let plain = if url.starts_with("http://") {
+        " --http2-prior-knowledge"
+    } else {
+        ""
+    };
     format!(
         r#"
 sign-in      demo@example.com  {PASSWORD}
@@ -155,8 +173,8 @@ project key  {}
   curl '{url}/api/v1/analytics?metrics=page_views,unique_visitors,events' -H 'Authorization: Bearer {key}'
   curl '{url}/api/v1/analytics?interval=week&group_by=path&metrics=page_views,revenue' -H 'Authorization: Bearer {key}'
   curl {url}/api/me -H 'x-api-key: {key}'
-  buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {key}' -d '{{"event_name": "from_grpc"}}' http://{grpc}/apex.metrics.v1.MetricsService/SendEvent
-  buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {key}' -d '{{}}' http://{grpc}/apex.metrics.v1.MetricsService/GetAnalytics
+  buf curl --protocol grpc{plain} -H 'authorization: Bearer {key}' -d '{{"event_name": "from_grpc"}}' {url}/apex.metrics.v1.MetricsService/SendEvent
+  buf curl --protocol grpc{plain} -H 'authorization: Bearer {key}' -d '{{}}' {url}/apex.metrics.v1.MetricsService/GetAnalytics
 
 API reference {url}/docs   OpenAPI {url}/openapi.json
 "#,

@@ -38,9 +38,9 @@ impl Migrate {
             Some(Action::Status) => Db::open(config).await?,
             _ => {
                 // On SQLite a running server must not lose its schema.
-                let _owner = owner::claim(&config.data_dir)?;
+                let own = owner::claim(&config.data_dir)?;
                 let db = Db::open(config).await?;
-                if _owner.is_none() && db.engine() == "sqlite" {
+                if own.is_none() && db.engine() == "sqlite" {
                     return Err(Failure::Failed("stop the server first".to_owned()));
                 }
                 db

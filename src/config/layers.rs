@@ -1,12 +1,15 @@
 //! Lays the sources of the configuration over each other and names the nearest
 //! right key for a wrong one.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Span};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -24,16 +27,28 @@ const SECRETS: [&str; 6] = [
 #[derive(Debug, Clone)]
 pub struct Layers {
     table: Table,
+    /// Top-level settings that somebody gave.
+    given: BTreeSet<String>,
     warnings: Vec<String>,
 }
 
 impl Layers {
     /// Starts with the embedded defaults.
     pub fn new() -> Result<Self, ConfigError> {
-        let table = DEFAULTS.parse();
-        let table = table.map_err(|error| ConfigError(format!("defaults.toml: {error}")))?;
+        let table: Result<Table, _> = DEFAULTS.parse();
+        let mut table = table.map_err(|error| ConfigError(format!("defaults.toml: {error}")))?;
+        if let Some(Value::Table(groups)) = table.get_mut("limits") {
+            for group in groups
+                .iter_mut()
+                .filter_map(|(_, group)| group.as_table_mut())
+            {
+                let sliding = group.entry("sliding");
+                sliding.or_insert(Value::Boolean(false));
+            }
+        }
         Ok(Self {
             table,
+            given: BTreeSet::new(),
             warnings: Vec::new(),
         })
     }
@@ -46,6 +61,7 @@ impl Layers {
         let file: Table = text
             .parse()
             .map_err(|error| ConfigError(format!("{name}: {}", unquoted(&text, &error))))?;
+        self.given.extend(file.keys().cloned());
         overlay(&mut self.table, file, "")
             .map_err(|error| ConfigError(format!("{name}: {error}")))?;
         Ok(self)
@@ -54,28 +70,31 @@ impl Layers {
     /// Lays `APEX_*` variables of the environment over it.
     #[allow(clippy::disallowed_methods)] // the one place that reads it
     pub fn environment(self) -> Result<Self, ConfigError> {
-        self.variables(std::env::vars())
+        self.variables(std::env::vars_os())
     }
 
     /// Lays variables over it. A name that is nearly a setting is an error; any
     /// other unknown one is somebody else's and only warned of.
     fn variables(
         mut self,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let known: Vec<String> = paths(&self.table, "");
         let name_of = |path: &str| format!("APEX_{}", path.replace('.', "_").to_uppercase());
         for (variable, text) in variables {
-            if !variable.starts_with("APEX_") {
+            // Others' variables need not even be text.
+            let Some(variable) = variable.to_str().filter(|name| name.starts_with("APEX_")) else {
                 continue;
-            }
+            };
+            let text = text.into_string();
+            let text = text.map_err(|_| ConfigError(format!("{variable} is not UTF-8")))?;
             if let Some(path) = known.iter().find(|path| name_of(path) == variable) {
                 self.set(path, &text)
                     .map_err(|e| ConfigError(format!("{variable}: {e}")))?;
                 continue;
             }
             let names: Vec<String> = known.iter().map(|path| name_of(path)).collect();
-            match nearest(&variable, names.iter().map(String::as_str)) {
+            match nearest(variable, names.iter().map(String::as_str)) {
                 Some((near, distance)) if distance <= 2 => {
                     return Err(ConfigError(format!(
                         "{variable} is no setting; did you mean {near}?"
@@ -101,6 +120,7 @@ impl Layers {
 
     fn set(&mut self, path: &str, text: &str) -> Result<(), String> {
         let mut table = &mut self.table;
+        self.given.insert(path.to_owned());
         let mut names = path.split('.').peekable();
         while let Some(name) = names.next() {
             let slot = table.get_mut(name).ok_or("no such setting")?;
@@ -118,8 +138,14 @@ impl Layers {
         &self.warnings
     }
 
+    /// Whether somebody gave a top-level setting, be it its default.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
     /// The finished configuration.
     pub fn build(&self) -> Result<Config, ConfigError> {
+        check_positive(&self.table)?;
         let config = Config::deserialize(self.table.clone());
         let config =
             config.map_err(|error| ConfigError(error.to_string().trim_end().replace('\n', " ")))?;
@@ -134,11 +160,41 @@ impl Layers {
             if let Some(Value::String(text)) = table.get_mut(name)
                 && !text.is_empty()
             {
-                *text = mask(text);
+                *text = mask(name, text);
             }
         }
         table
     }
+}
+
+/// Bounds and times of zero would stop the server rather than switch something off;
+/// only a drain need not wait.
+fn check_positive(table: &Table) -> Result<(), ConfigError> {
+    for (area, settings) in table {
+        let Some(settings) = settings.as_table() else {
+            continue;
+        };
+        for (name, value) in settings {
+            let zero = match value {
+                Value::Integer(number) => *number <= 0,
+                Value::String(text) if name != "drain_delay" => {
+                    let span = text.parse::<Span>();
+                    span.is_ok_and(|span| span.0 == Duration::ZERO)
+                }
+                Value::Table(group) => {
+                    let group =
+                        Table::from_iter([(format!("{area}.{name}"), group.clone().into())]);
+                    check_positive(&group)?;
+                    false
+                }
+                _ => false,
+            };
+            if zero {
+                return Err(ConfigError(format!("`{area}.{name}` must be positive")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where a file is no TOML, and why. The parser's own words quote the line, which
@@ -150,8 +206,9 @@ fn unquoted(text: &str, error: &toml::de::Error) -> String {
 }
 
 /// Keeps the kind and host of a URL, nothing of any other secret.
-fn mask(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
+fn mask(name: &str, text: &str) -> String {
+    let url = text.split_once("://").filter(|_| name.ends_with("_url"));
+    let Some((scheme, rest)) = url else {
         return "********".to_owned();
     };
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
@@ -180,11 +237,6 @@ fn overlay(base: &mut Table, over: Table, prefix: &str) -> Result<(), String> {
     for (name, value) in over {
         let path = format!("{prefix}{name}");
         let Some(slot) = base.get_mut(&name) else {
-            // A rate group may gain `sliding`, which has no line of its own.
-            if name == "sliding" && prefix.starts_with("limits.") {
-                base.insert(name, value);
-                continue;
-            }
             let near = nearest(&name, base.keys().map(String::as_str));
             let hint = near.map_or(String::new(), |(near, _)| {
                 format!("; did you mean `{prefix}{near}`?")
@@ -234,7 +286,7 @@ mod tests {
     fn environment(pairs: &[(&str, &str)]) -> Result<Layers, ConfigError> {
         let pairs = pairs
             .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            .map(|(k, v)| (OsString::from(k), OsString::from(v)));
         Layers::new()?.variables(pairs)
     }
 
@@ -286,6 +338,53 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_cannot_work_are_refused() {
+        for (name, value, said) in [
+            (
+                "APEX_TRANSPORT_MAX_STREAMS",
+                "0",
+                "`transport.max_streams` must be positive",
+            ),
+            (
+                "APEX_TRANSPORT_CALL_TIMEOUT",
+                "0s",
+                "`transport.call_timeout` must be positive",
+            ),
+            (
+                "APEX_LIMITS_ADDRESS_LIMIT",
+                "0",
+                "`limits.address.limit` must be positive",
+            ),
+            (
+                "APEX_SESSIONS_LIFETIME",
+                "999999999999999999d",
+                "is no time",
+            ),
+        ] {
+            let layers = environment(&[(name, value)]).unwrap();
+            let message = layers.build().unwrap_err().to_string();
+            assert!(message.contains(said), "{name}: {message}");
+        }
+        let sliding = environment(&[("APEX_LIMITS_METRICS_EVENTS_SLIDING", "true")]).unwrap();
+        assert!(sliding.build().unwrap().limits["metrics_events"].sliding);
+        let calm = environment(&[("APEX_TRANSPORT_DRAIN_DELAY", "0s")]).unwrap();
+        assert!(calm.build().is_ok() && calm.is_given("transport.drain_delay"));
+    }
+
+    #[test]
+    fn variables_of_others_need_not_be_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let odd = || OsString::from_vec(vec![0xff]);
+        let layers = Layers::new().unwrap();
+        let foreign = layers
+            .clone()
+            .variables([("FOO".into(), odd())].into_iter());
+        assert!(foreign.is_ok());
+        let own = layers.variables([("APEX_LISTEN".into(), odd())].into_iter());
+        assert_eq!(own.unwrap_err().to_string(), "APEX_LISTEN is not UTF-8");
+    }
+
+    #[test]
     fn secrets_are_masked() {
         let layers = environment(&[
             (
@@ -293,9 +392,12 @@ mod tests {
                 "postgres://u:hunter2@db/apex?password=x",
             ),
             ("APEX_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            ("APEX_METRICS_TOKEN", "abc://user@topsecret"),
         ]);
         let text = layers.unwrap().masked().to_string();
         assert!(text.contains("postgres://********@db/apex"), "{text}");
-        assert!(!text.contains("hunter2") && !text.contains("0123456789abcdef"));
+        for secret in ["hunter2", "0123456789abcdef", "topsecret"] {
+            assert!(!text.contains(secret), "{text}");
+        }
     }
 }

@@ -15,17 +15,22 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let value: u64 = digits
-            .parse()
-            .map_err(|_| format!("`{text}` is no time such as 30s, 5m, 1h or 7d"))?;
-        Ok(Self(match &text[digits.len()..] {
-            "ms" => Duration::from_millis(value),
-            "s" => Duration::from_secs(value),
-            "m" => Duration::from_secs(60 * value),
-            "h" => Duration::from_secs(3600 * value),
-            "d" => Duration::from_secs(86_400 * value),
-            _ => return Err(format!("`{text}` is no time such as 30s, 5m, 1h or 7d")),
-        }))
+        let unit = match &text[digits.len()..] {
+            "ms" => Some(1),
+            "s" => Some(1000),
+            "m" => Some(60_000),
+            "h" => Some(3_600_000),
+            "d" => Some(86_400_000),
+            _ => None,
+        };
+        // Clocks count microseconds in 64 bits.
+        let millis = unit
+            .zip(digits.parse().ok())
+            .and_then(|(unit, value): (u64, u64)| unit.checked_mul(value))
+            .filter(|millis| i64::try_from(millis.saturating_mul(1000)).is_ok());
+        let millis =
+            millis.ok_or_else(|| format!("`{text}` is no time such as 30s, 5m, 1h or 7d"))?;
+        Ok(Self(Duration::from_millis(millis)))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
-use super::options::{Options, positive, text};
+use super::options::{Options, flag, positive, text};
 
 /// Whether a well-known message is one scalar in JSON.
 pub fn is_text_like(name: &str) -> bool {
@@ -58,6 +58,52 @@ pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<
     }
     if positive(&own, "max_items").is_some() && !(field.is_list() || field.is_map()) {
         return Some("max_items needs a repeated field".to_owned());
+    }
+    let is_member = field.containing_oneof().is_some_and(|o| !o.is_synthetic());
+    let rules = [
+        "required",
+        "min",
+        "max",
+        "min_length",
+        "max_length",
+        "pattern",
+        "max_items",
+        "raw_json",
+    ];
+    let rule = rules.into_iter().find(|name| own.has_field_by_name(name));
+    if let (true, Some(rule)) = (is_member, rule) {
+        return Some(format!("{rule} is not checked inside a oneof"));
+    }
+    let kind = field.kind();
+    let is_countable = matches!(
+        kind,
+        Kind::Int32
+            | Kind::Int64
+            | Kind::Uint32
+            | Kind::Uint64
+            | Kind::Sint32
+            | Kind::Sint64
+            | Kind::Fixed32
+            | Kind::Fixed64
+            | Kind::Sfixed32
+            | Kind::Sfixed64
+            | Kind::Float
+            | Kind::Double
+    );
+    if !is_countable
+        && ["min", "max"]
+            .iter()
+            .any(|name| own.has_field_by_name(name))
+    {
+        return Some("min and max need a number".to_owned());
+    }
+    let has_absence =
+        field.is_list() || matches!(kind, Kind::String | Kind::Message(_)) || is_countable;
+    if flag(&own, "required") && (field.is_map() || !has_absence) {
+        return Some("required needs a text, a number, a message or a list".to_owned());
+    }
+    if field.is_list() && own.has_field_by_name("raw_json") {
+        return Some("raw_json needs a single field".to_owned());
     }
     let pattern = text(&own, "pattern");
     regex::Regex::new(&pattern).err().map(|e| e.to_string())

@@ -105,6 +105,9 @@ impl Reader<'_> {
             .iter()
             .map(|v| v.as_enum_number().unwrap_or_default())
             .collect();
+        if carriers.contains(&0) {
+            return Err("CARRIER_UNSPECIFIED is no carrier".to_owned());
+        }
         if !carriers.is_empty() {
             spec.carriers = Carriers {
                 bearer: carriers.contains(&1),
