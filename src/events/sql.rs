@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use crate::error::Result;
 
 /// Rows per statement at the most; more is not faster.
-const CHUNK: usize = 100;
+const CHUNK: usize = 128;
 
 /// Runs a statement.
 pub(super) async fn execute(
@@ -29,14 +29,12 @@ pub(super) async fn rows(
     Ok(connection.query_all_raw(statement).await?)
 }
 
-/// Parts of a list, in a few sizes only: every size is a statement of its own,
-/// which SQLite takes long to prepare and keeps in memory.
+/// Parts of a list whose sizes are powers of two: every size is a statement of its
+/// own, which SQLite takes long to prepare and keeps in memory.
 pub(super) fn ladder<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
-        let size = [CHUNK, 25, 5, 1]
-            .into_iter()
-            .find(|size| *size <= rest.len())?;
+        let size = 1 << rest.len().min(CHUNK).checked_ilog2()?;
         let (part, tail) = rest.split_at(size);
         rest = tail;
         Some(part)

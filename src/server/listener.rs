@@ -5,9 +5,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,6 +22,7 @@ use tower::Service as _;
 
 use super::activity::{Activity, Verdict};
 use super::client::Peer;
+use super::company::Company;
 use super::crowd::Crowd;
 use super::held::Held;
 use super::shared::Shared;
@@ -209,8 +211,11 @@ impl Server {
         let activity = Arc::new(Activity::new(bounds, salt));
         let stack = self.stack.clone();
         let counted = activity.clone();
+        let carries_several = Arc::new(AtomicBool::new(false));
+        let several = carries_several.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let turn = counted.begin();
+            several.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             request.extensions_mut().insert(peer);
             let answer = stack.clone().call(request);
             // A request is over when its answer is, and a stream may take long.
@@ -223,6 +228,7 @@ impl Server {
         let builder = builder(bounds);
         let io = TokioIo::new(Wire::new(io, bounds.max_idle_frames));
         let connection = builder.serve_connection(io, service);
+        let connection = Company::new(connection, carries_several);
         tokio::pin!(connection);
         let mut closing = None;
         loop {
@@ -243,12 +249,12 @@ impl Server {
                     _ if closing.is_some_and(|at: Instant| activity.is_over(at.elapsed())) => {
                         return;
                     }
-                    Verdict::Drain => connection.as_mut().graceful_shutdown(),
+                    Verdict::Drain => connection.as_mut().connection().graceful_shutdown(),
                     Verdict::Keep => {}
                 },
                 () = turned(&mut self.closing), if closing.is_none() => {
                     closing = Some(Instant::now());
-                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().connection().graceful_shutdown();
                 }
             }
         }

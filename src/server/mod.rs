@@ -6,6 +6,7 @@ pub mod call;
 pub mod check;
 mod client;
 pub mod codec;
+mod company;
 mod crowd;
 mod csrf;
 mod deadline;
