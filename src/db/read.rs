@@ -147,6 +147,13 @@ impl Readers {
             _ => (None, None),
         };
         let snapshot = connection.begin_with_config(isolation, access).await?;
+        if let (Self::Shared(_), Some(deadline)) = (self, deadline) {
+            // Dropping the future would not stop PostgreSQL either.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = left.as_millis().max(1);
+            let timeout = format!("SET LOCAL statement_timeout = {left}");
+            snapshot.execute_unprepared(&timeout).await?;
+        }
         Ok(Read {
             session: Session::Snapshot(snapshot),
             busy: AtomicBool::new(false),

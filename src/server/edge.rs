@@ -228,6 +228,11 @@ impl Visit<'_> {
             Found::Nothing => return self.not_found(path).await,
         };
         let limits = self.body_limits(candidates[0].spec);
+        let suits = |place: &Place| place.suits_strangers();
+        if candidates.len() > 1 && !self.place.as_ref().is_ok_and(suits) {
+            // Who calls is known only after the body has been read.
+            self.place = self.place.and(Err(Crowded::Address));
+        }
         // Who has no place is refused before anything is read.
         let has_place = self.place.is_ok() || self.peer.is_operator();
         let mut body = has_place.then_some(body);
@@ -316,10 +321,10 @@ impl Visit<'_> {
             is_unsafe,
         };
         let principal = visitor.admit(self.shared(), passage).await?;
-        if let (Ok(place), Some(organization)) = (&mut self.place, principal.organization)
+        if let Ok(place) = &mut self.place
             && !vital
         {
-            place.belongs_to(organization)?;
+            place.belongs_to(principal.organization)?;
         }
         Ok(Call::admit(Admitted {
             spec,

@@ -1,6 +1,6 @@
-//! Requests at once, in all and of one caller: an organization, or an address
-//! where the caller is not known yet. Nobody can take all places, so that a flood
-//! of one tenant leaves room for the others.
+//! Requests at once, in all and of one caller: an organization, or an address as
+//! long as the caller is not known. Nobody can take all places, so that a flood of
+//! one tenant leaves room for the others.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -38,7 +38,9 @@ pub(super) struct Places {
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    holder: Holder,
+    /// Whose share it is of; nobody's where the address has used up its own, which
+    /// matters only if the caller stays unknown.
+    holder: Option<Holder>,
 }
 
 /// There is no place left.
@@ -73,19 +75,14 @@ impl Places {
 
     /// Lets a request from an address in, unless there are too many.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, Crowded> {
-        let holder = Holder::Address(neighbourhood(address));
-        let refusal = match self.all.fetch_add(1, Ordering::Relaxed) < self.most {
-            true if self.take(holder) => None,
-            true => Some(Crowded::Address),
-            false => Some(Crowded::All),
-        };
-        if let Some(crowded) = refusal {
+        if self.all.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.all.fetch_sub(1, Ordering::Relaxed);
-            return Err(crowded);
+            return Err(Crowded::All);
         }
+        let holder = Holder::Address(neighbourhood(address));
         Ok(Place {
+            holder: self.take(holder).then_some(holder),
             places: self.clone(),
-            holder,
         })
     }
 
@@ -104,7 +101,10 @@ impl Places {
         free
     }
 
-    fn give_back(&self, holder: Holder) {
+    fn give_back(&self, holder: Option<Holder>) {
+        let Some(holder) = holder else {
+            return;
+        };
         let mut held = self.shard(holder);
         if let Some(count) = held.get_mut(&holder) {
             *count -= 1;
@@ -116,14 +116,23 @@ impl Places {
 }
 
 impl Place {
-    /// The caller is known: the place is its organization's, not its address's.
-    pub(super) fn belongs_to(&mut self, organization: OrganizationId) -> Result<(), Crowded> {
+    /// Whether there is room for it even if the caller stays unknown.
+    pub(super) fn suits_strangers(&self) -> bool {
+        self.holder.is_some()
+    }
+
+    /// It is known whether the caller belongs to an organization: then the place is
+    /// of its share, else of the address's.
+    pub(super) fn belongs_to(&mut self, owner: Option<OrganizationId>) -> Result<(), Crowded> {
+        let Some(organization) = owner else {
+            return self.holder.map(drop).ok_or(Crowded::Address);
+        };
         let holder = Holder::Organization(organization);
         if !self.places.take(holder) {
             return Err(Crowded::Organization);
         }
-        self.places.give_back(self.holder);
-        self.holder = holder;
+        let before = self.holder.replace(holder);
+        self.places.give_back(before);
         Ok(())
     }
 }
@@ -152,35 +161,38 @@ mod tests {
 
     #[test]
     fn nobody_takes_all_places() {
-        let places = places(4, 2);
-        let enter = |text| places.enter(address(text));
-        let mut one = enter("1.1.1.1").unwrap();
-        let two = enter("1.1.1.1").unwrap();
-        assert_eq!(enter("1.1.1.1").unwrap_err(), Crowded::Address);
-        // An address that turns out to be an organization makes room.
-        let organization = OrganizationId;
-        one.belongs_to(organization(7)).unwrap();
-        let mut three = enter("1.1.1.1").unwrap();
+        let places = places(5, 2);
+        let enter = |text| places.enter(address(text)).unwrap();
+        let organization = |number| Some(OrganizationId(number));
+        let mut one = enter("1.1.1.1");
+        let two = enter("1.1.1.1");
+        let mut three = enter("1.1.1.1");
+        assert!(!three.suits_strangers());
+        assert_eq!(three.belongs_to(None), Err(Crowded::Address));
+        // Who turns out to be known needs no share of the address, and leaves it.
         three.belongs_to(organization(7)).unwrap();
-        let mut four = enter("1.1.1.1").unwrap();
-        let refused = four.belongs_to(organization(7));
-        assert_eq!(refused.unwrap_err(), Crowded::Organization);
+        one.belongs_to(organization(7)).unwrap();
+        let mut four = enter("1.1.1.1");
+        assert_eq!(four.belongs_to(None), Ok(()));
+        assert_eq!(four.belongs_to(organization(7)), Err(Crowded::Organization));
         four.belongs_to(organization(8)).unwrap();
-        assert_eq!(enter("2.2.2.2").unwrap_err(), Crowded::All);
-        drop((one, three, four));
-        assert_eq!(places.all.load(Ordering::Relaxed), 1);
-        drop(two);
+        let five = enter("2.2.2.2");
+        let refused = places.enter(address("2.2.2.2"));
+        assert_eq!(refused.unwrap_err(), Crowded::All);
+        drop((one, two, three, four, five));
+        assert_eq!(places.all.load(Ordering::Relaxed), 0);
         let mut shards = places.shards.iter();
         assert!(shards.all(|shard| shard.lock().unwrap().is_empty()));
     }
 
     #[test]
     fn a_neighbourhood_is_one_address() {
-        let places = places(4, 1);
-        let _one = places.enter(address("2001:db8::1")).unwrap();
-        assert!(places.enter(address("2001:db8::ffff:2")).is_err());
-        assert!(places.enter(address("2001:db8:0:1::1")).is_ok());
-        let _two = places.enter(address("::ffff:1.2.3.4")).unwrap();
-        assert!(places.enter(address("1.2.3.4")).is_err());
+        let places = places(9, 1);
+        let enter = |text| places.enter(address(text)).unwrap();
+        let (one, two) = (enter("2001:db8::1"), enter("2001:db8::ffff:2"));
+        let (three, four) = (enter("2001:db8:0:1::1"), enter("::ffff:1.2.3.4"));
+        let five = enter("1.2.3.4");
+        let suits = [one, two, three, four, five].map(|place| place.suits_strangers());
+        assert_eq!(suits, [true, false, true, true, false]);
     }
 }
