@@ -5,7 +5,7 @@ use regex::Regex;
 
 use crate::error::{Error, Result, Violation};
 use crate::policy::RawJson;
-use crate::transcode::json::{DEPTH, lexer};
+use crate::transcode::json::{DEPTH, raw};
 
 /// A message that can be checked against its field options.
 pub trait Check {
@@ -151,8 +151,8 @@ impl Violations {
             return;
         };
         let checked = match raw {
-            RawJson::Object => lexer::check_object(text, DEPTH),
-            RawJson::Any => lexer::check_any(text, DEPTH),
+            RawJson::Object => raw::check_object(text, DEPTH),
+            RawJson::Any => raw::check_any(text, DEPTH),
         };
         if let Err(fault) = checked {
             let inner = fault.path();

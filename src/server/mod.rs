@@ -1,6 +1,7 @@
 //! Everything between the socket and a service: the listener, the layers a
 //! request passes, and the two ways a service method is called.
 
+mod accept;
 mod activity;
 pub mod call;
 pub mod check;
@@ -22,6 +23,7 @@ mod meter;
 pub mod metrics;
 pub(crate) mod pace;
 pub mod page;
+mod parts;
 mod places;
 pub mod reflection;
 mod resolve;

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
@@ -15,13 +15,14 @@ use tonic::{Request, Status};
 use super::call::{Call, Matched, StatusOverride};
 use super::dispatch::{Answer, Endpoint};
 use super::respond::JSON;
-use super::{guard, stream};
+use super::{accept, guard, stream};
 use crate::error::{Error, Kind, Result, reason};
 use crate::policy::{Auth, When};
 use crate::transcode::bind::{self, Parts, Plurality};
-use crate::transcode::json::{Rules, encode, lexer};
+use crate::transcode::json::{DEPTH, Rules, encode, raw};
 use crate::transcode::router::Route;
 use crate::transcode::schema::{Kind as Type, Schema};
+use crate::transcode::wire::{self, Malformed};
 
 /// Most memory a zstd frame may ask for, as RFC 8878 recommends: 8 MiB. Its head can
 /// claim gigabytes.
@@ -46,7 +47,7 @@ pub(super) async fn pick<'r>(
     }
     let conditions = || candidates.iter().flat_map(|route| route.spec.when);
     let needs_body = conditions().any(|when| when.body_array || when.body_member.is_some());
-    let read = match body.take().filter(|_| needs_body) {
+    let read = match needs_body.then(|| body.take()).flatten() {
         Some(incoming) => Some(read_body(&parts.headers, incoming, limits).await),
         None => None,
     };
@@ -83,11 +84,11 @@ fn circumstance(
             .is_none_or(|name| header("x-service-method") == Some(name))
         && when
             .accept
-            .is_none_or(|kind| header(ACCEPT.as_str()).is_some_and(|a| a.contains(kind)))
+            .is_none_or(|kind| accept::names(&parts.headers, kind))
         && when.query.is_none_or(|pair| query().any(|own| own == pair))
         && (!when.body_array || text().starts_with('['))
         && when.body_member.is_none_or(|name| {
-            let members = lexer::members(text().trim_end(), crate::transcode::json::DEPTH);
+            let members = raw::members(text().trim_end(), DEPTH);
             members.is_ok_and(|members| members.iter().any(|(own, _)| own == name))
         })
 }
@@ -114,7 +115,10 @@ pub(super) async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyL
     let bytes = collected.map_err(timeout)??;
     match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => Ok(bytes),
-        Some(b"gzip") => decompress(flate2::read::GzDecoder::new(bytes.as_ref()), limits.bytes),
+        Some(b"gzip") => decompress(
+            flate2::read::MultiGzDecoder::new(bytes.as_ref()),
+            limits.bytes,
+        ),
         Some(b"zstd") => {
             let decoder = zstd::stream::read::Decoder::new(bytes.as_ref());
             let mut decoder = decoder.map_err(|_| broken("zstd"))?;
@@ -234,7 +238,7 @@ pub(super) async fn call(
     request.extensions_mut().insert(Matched(route.binding));
     match endpoint.rest(spec.index, request).await? {
         Answer::One(answer) => one(schema, route, plurality, &answer),
-        Answer::Many(answer) => Ok(stream::respond(schema, route, headers, answer)),
+        Answer::Many(answer) => stream::respond(schema, route, headers, answer).await,
     }
 }
 
@@ -247,13 +251,20 @@ fn one(
     let mut body = Vec::with_capacity(answer.get_ref().len() * 2 + 32);
     let content_type = write(schema, route, plurality, answer.get_ref(), &mut body)
         .map_err(|_| Status::internal("Internal server error"))?;
-    let mut response = Response::new(Body::new(Full::from(body)));
     let status = answer.extensions().get::<StatusOverride>();
     let status = status.map_or(route.spec.success_status, |status| status.0);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    put_headers(headers, answer);
+    let status = StatusCode::from_u16(status).unwrap_or_default();
+    let mut response = match status {
+        // There is no such thing as its body, not even an empty object.
+        StatusCode::NO_CONTENT => Response::new(Body::empty()),
+        _ => {
+            let mut response = Response::new(Body::new(Full::from(body)));
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+            response
+        }
+    };
+    *response.status_mut() = status;
+    put_headers(response.headers_mut(), answer);
     Ok(response)
 }
 
@@ -275,11 +286,11 @@ pub(super) fn write(
     plurality: Plurality,
     wire: &[u8],
     out: &mut Vec<u8>,
-) -> Result<HeaderValue, crate::transcode::wire::Malformed> {
+) -> Result<HeaderValue, Malformed> {
     let rules = Rules::of(route.spec.profile);
     let row = schema.message(route.output);
     if row.name == HTTP_BODY {
-        return raw(wire, out);
+        return http_body(wire, out);
     }
     let alike = route.spec.one_or_many.or(route.binding.response_body);
     let Some(at) = alike.and_then(|name| row.position(name, usize::MAX)) else {
@@ -289,8 +300,8 @@ pub(super) fn write(
     if let Type::Message(id) = row.fields[usize::from(at)].kind
         && schema.message(id).name == HTTP_BODY
     {
-        return raw(
-            encode::bytes_of(wire, row.fields[usize::from(at)].number)?,
+        return http_body(
+            wire::bytes_of(wire, row.fields[usize::from(at)].number)?,
             out,
         );
     }
@@ -304,9 +315,9 @@ pub(super) fn write(
 }
 
 /// `google.api.HttpBody`: bytes with a type of their own.
-fn raw(wire: &[u8], out: &mut Vec<u8>) -> Result<HeaderValue, crate::transcode::wire::Malformed> {
-    let kind = encode::bytes_of(wire, 1)?;
-    out.extend_from_slice(encode::bytes_of(wire, 2)?);
+fn http_body(wire: &[u8], out: &mut Vec<u8>) -> Result<HeaderValue, Malformed> {
+    let kind = wire::bytes_of(wire, 1)?;
+    out.extend_from_slice(wire::bytes_of(wire, 2)?);
     let fallback = HeaderValue::from_static("application/octet-stream");
     Ok(HeaderValue::from_bytes(kind)
         .ok()

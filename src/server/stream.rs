@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -14,11 +14,15 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::respond::words_of;
-use super::rest;
+use super::{accept, rest};
 use crate::transcode::bind::Plurality;
 use crate::transcode::errors::Problem;
 use crate::transcode::router::Route;
 use crate::transcode::schema::Schema;
+
+const LINES: &str = "application/x-ndjson";
+const EVENTS: &str = "text/event-stream";
+const ARRAY: &str = "application/json";
 
 /// How the messages of a stream are set apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,21 +39,17 @@ impl Framing {
         if route.spec.output == "google.api.HttpBody" {
             return Self::Raw;
         }
-        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        let accept = accept.unwrap_or_default();
-        if accept.contains("text/event-stream") {
-            Self::Events
-        } else if accept.contains("application/json") {
-            Self::Array
-        } else {
-            Self::Lines
+        match accept::best(headers, &[LINES, EVENTS, ARRAY]) {
+            Some(EVENTS) => Self::Events,
+            Some(ARRAY) => Self::Array,
+            Some(_) | None => Self::Lines,
         }
     }
 
     fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Lines => "application/x-ndjson",
-            Self::Events => "text/event-stream",
+            Self::Lines => LINES,
+            Self::Events => EVENTS,
             Self::Array => "application/json; charset=utf-8",
             Self::Raw => "application/octet-stream",
         })
@@ -86,17 +86,28 @@ impl Framing {
 type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
 
 /// The answer of a method that answers with a stream.
-pub(super) fn respond(
+pub(super) async fn respond(
     schema: &'static Schema,
     route: &'static Route,
     headers: &HeaderMap,
-    answer: tonic::Response<Messages>,
-) -> Response<Body> {
+    mut answer: tonic::Response<Messages>,
+) -> Result<Response<Body>, Status> {
     let framing = Framing::of(headers, route);
+    let mut content_type = framing.content_type();
+    if framing == Framing::Raw
+        && let Some(first) = answer.get_mut().next().await
+    {
+        // The first piece names the type of all.
+        let first = first?;
+        let named = rest::write(schema, route, Plurality::Many, &first, &mut Vec::new());
+        content_type = named.map_err(|_| Status::internal("Internal server error"))?;
+        let rest = std::mem::replace(answer.get_mut(), Box::pin(stream::empty()));
+        *answer.get_mut() = Box::pin(stream::iter([Ok(first)]).chain(rest));
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::OK;
     let out = response.headers_mut();
-    out.insert(CONTENT_TYPE, framing.content_type());
+    out.insert(CONTENT_TYPE, content_type);
     out.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     rest::put_headers(out, &answer);
     let state = State {
@@ -107,9 +118,9 @@ pub(super) fn respond(
         first: true,
     };
     let chunks = stream::unfold(state, State::next);
-    let frames = chunks.map(|chunk| Ok::<_, Status>(Frame::data(Bytes::from(chunk))));
+    let frames = chunks.map(|chunk| chunk.map(|chunk| Frame::data(Bytes::from(chunk))));
     *response.body_mut() = Body::new(StreamBody::new(frames));
-    response
+    Ok(response)
 }
 
 struct State {
@@ -122,32 +133,36 @@ struct State {
 }
 
 impl State {
-    async fn next(mut self) -> Option<(Vec<u8>, Self)> {
+    async fn next(mut self) -> Option<(Result<Vec<u8>, Status>, Self)> {
         let message = self.messages.as_mut()?.next().await;
         let first = std::mem::take(&mut self.first);
         let chunk = match message {
             Some(Ok(wire)) => {
                 let mut json = Vec::new();
                 match rest::write(self.schema, self.route, Plurality::Many, &wire, &mut json) {
-                    Ok(_) => self.framing.message(first, &json),
-                    Err(_) => self.fail(first, &Status::internal("Internal server error")),
+                    Ok(_) => Ok(self.framing.message(first, &json)),
+                    Err(_) => self.fail(first, Status::internal("Internal server error")),
                 }
             }
-            Some(Err(status)) => self.fail(first, &status),
+            Some(Err(status)) => self.fail(first, status),
             None => {
                 self.messages = None;
-                self.framing.end(first)
+                Ok(self.framing.end(first))
             }
         };
         Some((chunk, self))
     }
 
-    fn fail(&mut self, first: bool, status: &Status) -> Vec<u8> {
+    fn fail(&mut self, first: bool, status: Status) -> Result<Vec<u8>, Status> {
         self.messages = None;
-        let problem = Problem::of(status, words_of(self.route.spec));
+        if self.framing == Framing::Raw {
+            // Bytes have no room for words; an end that is none says it.
+            return Err(status);
+        }
+        let problem = Problem::of(&status, words_of(self.route.spec));
         let json = serde_json::json!({"code": problem.reason, "message": problem.message});
         let mut chunk = self.framing.failure(first, json.to_string().as_bytes());
         chunk.extend(self.framing.end(false));
-        chunk
+        Ok(chunk)
     }
 }

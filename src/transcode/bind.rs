@@ -219,12 +219,15 @@ impl<'a> Binder<'a> {
         if self.route.variables.iter().any(|(_, bound)| *bound == path) {
             return Err(bad_parameter(name, "is part of the path"));
         }
-        let of_body = match self.route.binding.body {
-            Body::Field(body) => path.parents.is_empty() && field.name == body,
-            Body::None | Body::Whole => false,
-        };
-        if of_body {
-            return Err(bad_parameter(name, "is the body"));
+        if let Body::Field(body) = self.route.binding.body
+            && let Some(body) = self.field(body)
+            && path.parents.first().unwrap_or(&field.number) == &body.number
+        {
+            let what = match path.parents.is_empty() {
+                true => "is the body",
+                false => "is in the body",
+            };
+            return Err(bad_parameter(name, what));
         }
         if matches!(field.shape, Shape::Map(_)) {
             return Err(bad_parameter(name, "cannot be given in the query"));

@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::schema::{MessageId, Schema};
+use super::json::DEPTH;
+use super::schema::{Kind, MessageId, Schema, Shape};
 use crate::policy::template::{Segment, Template, Variable};
 use crate::policy::{Binding, MethodSpec};
 
@@ -47,7 +48,8 @@ pub struct FieldPath {
 }
 
 impl FieldPath {
-    /// Looks a dotted path up, by proto or JSON names.
+    /// Looks a dotted path up, by proto or JSON names. It leads through messages
+    /// that are there once and have a JSON form of members, no deeper than a body.
     pub fn find(schema: &Schema, message: MessageId, path: &str) -> Option<Self> {
         let mut found = Self {
             parents: Vec::new(),
@@ -60,9 +62,14 @@ impl FieldPath {
             found.at = row.position(name, usize::MAX)?;
             if names.peek().is_some() {
                 let field = &row.fields[usize::from(found.at)];
-                let super::schema::Kind::Message(inner) = field.kind else {
+                let once = matches!(field.shape, Shape::Implicit | Shape::Optional);
+                let Kind::Message(inner) = field.kind else {
                     return None;
                 };
+                let plain = schema.message(inner).known.is_none();
+                if !once || !plain || found.parents.len() + 1 >= DEPTH as usize {
+                    return None;
+                }
                 found.parents.push(field.number);
                 found.message = inner;
             }

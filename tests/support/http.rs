@@ -26,10 +26,17 @@ pub struct Answer {
 impl Http {
     /// A client of a server.
     pub fn new(url: &str) -> Self {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
+        Self::of(reqwest::Client::builder(), url)
+    }
+
+    /// A client that speaks HTTP/2 from the first byte.
+    pub fn http2(url: &str) -> Self {
+        let builder = reqwest::Client::builder();
+        Self::of(builder.http2_prior_knowledge(), url)
+    }
+
+    fn of(builder: reqwest::ClientBuilder, url: &str) -> Self {
+        let client = builder.no_proxy().build().expect("a client");
         Self {
             client,
             url: url.to_owned(),

@@ -201,3 +201,22 @@ async fn a_query_grammar_of_its_own() {
         r#"{"kind":"cats","query":""}"#
     );
 }
+
+/// The query fills messages that are there once and have members of their own.
+#[tokio::test]
+async fn what_a_query_does_not_reach_into() {
+    let host = start().await;
+    let deep = format!("{}name", "inner.".repeat(32));
+    let deepest = format!("{}name=n", "inner.".repeat(31));
+    for (path, name) in [
+        ("/things/special", "labels.key"),
+        ("/things/special", "at.seconds"),
+        ("/listed", "things.name"),
+        ("/nested", deep.as_str()),
+    ] {
+        let answer = host.get(&format!("{path}?{name}=1")).await;
+        Running::refused(&answer, &format!("{name} is no parameter of this method"));
+    }
+    let answer = host.get(&format!("/nested?{deepest}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}

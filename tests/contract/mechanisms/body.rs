@@ -28,6 +28,8 @@ async fn the_whole_body_one_field_or_none() {
     );
     let inside = host.send("POST", "/owners/1?owner=x", "{}").await;
     Running::refused(&inside, "owner is the body");
+    let member = host.send("POST", "/owners/1?owner.name=x", "{}").await;
+    Running::refused(&member, "owner.name is in the body");
     let none = host.send("POST", "/empty/1?name=n", "").await;
     assert_eq!(told(&none), json!({"id": "1", "name": "n"}));
     let filled = host.send("POST", "/empty/1", "{}").await;
@@ -149,6 +151,32 @@ async fn types_and_sizes_that_are_refused() {
     let unknown = host.http.with("content-encoding", "br");
     let answer = unknown.send(Method::PUT, "/things/1", body()).await;
     assert_eq!(answer.status, 415);
+}
+
+#[tokio::test]
+async fn compressed_bodies_of_several_members() {
+    let host = start().await;
+    let mut packed = Vec::new();
+    for part in [r#"{"name":"#, r#""n"}"#] {
+        let mut gzip = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+        gzip.write_all(part.as_bytes()).unwrap();
+        gzip.finish().unwrap();
+    }
+    let http = host.http.with("content-encoding", "gzip");
+    let answer = http.send(Method::PUT, "/things/1", Some(packed)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(told(&answer), json!({"id": "1", "name": "n"}));
+}
+
+#[tokio::test]
+async fn an_answer_of_nothing_has_no_body() {
+    let host = start().await;
+    for http in [host.http.clone(), crate::support::Http::http2(&host.url)] {
+        let sent = http.send(Method::DELETE, "/forgotten/n", None).await;
+        assert_eq!((sent.status, sent.text.as_str()), (204, ""));
+        assert_eq!(sent.header("content-type"), None);
+        assert_eq!(sent.header("content-length"), None);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Methods that share a route are told apart by circumstance.
 
-use super::start;
+use serde_json::json;
+
+use super::{start, told};
 
 #[tokio::test]
 async fn circumstances_pick_the_method() {
@@ -60,4 +62,24 @@ async fn the_owner_answers_what_cannot_be_read() {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["error"]["code"], "bad_request");
     assert_eq!(answer.json()["metadata"], serde_json::json!({}));
+}
+
+#[tokio::test]
+async fn a_body_that_no_form_looks_at_is_not_lost() {
+    let host = start().await;
+    let body = r#"{"name":"n"}"#;
+    let owner = host.send("POST", "/pair", body).await;
+    assert_eq!(told(&owner), json!({"name": "n"}));
+    let csv = host.http.with("accept", "text/csv;q=0.5, */*;q=0.1");
+    let json = csv.with("content-type", "application/json");
+    let sent = |http: crate::support::Http| async move {
+        let body = Some(body.as_bytes().to_vec());
+        http.send(reqwest::Method::POST, "/pair", body).await.text
+    };
+    assert_eq!(sent(json).await, r#"{"quiet":"n"}"#);
+    // What only looks like the type, and what is not wanted, is not it.
+    for other in ["text/csvish", "text/csv;q=0, */*", "*/*"] {
+        let http = host.http.with("accept", other);
+        assert_eq!(sent(http).await, r#"{"name":"n","items":[]}"#, "{other}");
+    }
 }

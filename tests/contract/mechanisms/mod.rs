@@ -24,6 +24,7 @@ use crate::support::{Answer, Http};
 /// A host of the mechanisms; it ends with the test.
 struct Running {
     http: Http,
+    url: String,
     host: Arc<Host>,
     _stop: watch::Sender<bool>,
 }
@@ -36,12 +37,14 @@ async fn start() -> Running {
     let handler: Handler = Arc::new(|exchange| std::future::ready(mirror(exchange)).boxed());
     let host = Arc::new(Host::open(&descriptors, handler).await.unwrap());
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let http = Http::new(&format!("http://{}", tcp.local_addr().unwrap()));
+    let url = format!("http://{}", tcp.local_addr().unwrap());
+    let http = Http::new(&url);
     let (stop, stopping) = watch::channel(false);
     let serving = host.clone();
     tokio::spawn(async move { serving.serve(tcp, stopping).await });
     Running {
         http,
+        url,
         host,
         _stop: stop,
     }
@@ -50,6 +53,8 @@ async fn start() -> Running {
 fn mirror(exchange: Exchange) -> Vec<Result<Bytes, Error>> {
     match exchange.spec.name {
         "Watch" => watch_thrice(&exchange),
+        "Download" => download(&exchange),
+        "Forget" => vec![Ok(Bytes::new())],
         "Select" => vec![Ok(selecting(&exchange.request))],
         _ => vec![Ok(exchange.request)],
     }
@@ -80,6 +85,25 @@ fn watch_thrice(exchange: &Exchange) -> Vec<Result<Bytes, Error>> {
         answers.clear();
     }
     answers
+}
+
+/// Two pieces of a file that has a type, or what comes of them.
+fn download(exchange: &Exchange) -> Vec<Result<Bytes, Error>> {
+    let piece = |data: &[u8]| {
+        let mut body = Vec::new();
+        for (number, bytes) in [(1, b"text/csv".as_slice()), (2, data)] {
+            wire::put_tag(&mut body, number, wire::WireType::Delimited);
+            wire::put_bytes(&mut body, bytes);
+        }
+        Ok(body.into())
+    };
+    let failed = || Err(Error::new(Kind::Aborted, "It failed"));
+    match exchange.request.as_ref() {
+        request if request.ends_with(b"fails") => vec![piece(b"a,"), failed()],
+        request if request.ends_with(b"never") => vec![failed()],
+        request if request.ends_with(b"empty") => vec![],
+        _ => vec![piece(b"a,"), piece(b"b")],
+    }
 }
 
 impl Running {

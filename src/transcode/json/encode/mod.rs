@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use super::Rules;
 use crate::policy::RawJson;
 use crate::transcode::schema::{Field, Kind, Message, MessageId, Schema, Shape};
-pub use crate::transcode::wire::bytes_of;
 use crate::transcode::wire::{Fields, Malformed, Raw};
 
 /// Writes a message as JSON.

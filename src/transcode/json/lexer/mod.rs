@@ -6,7 +6,6 @@ mod string;
 use std::borrow::Cow;
 
 use super::fault::{Fault, Parsed};
-pub use super::raw::{check_any, check_object, members};
 
 /// A position in a JSON text.
 #[derive(Debug, Clone, Copy)]
