@@ -109,13 +109,6 @@ pub(super) async fn append(
     }
     insert::events(tx, &rows).await?;
     state.pending = state.position + rows.len() as i64;
-    let positions = [state.pending.into()];
-    execute(
-        tx,
-        "UPDATE event_log SET value = $1 WHERE name = 'position'",
-        positions,
-    )
-    .await?;
     for (slot, job) in accepted {
         if let Ok(outcome) = &outcomes[slot] {
             finish(tx, job, outcome, received).await?;

@@ -24,20 +24,28 @@ pub(super) struct Row<'a> {
     pub(super) event: &'a NewEvent,
 }
 
-/// Inserts events.
+/// Inserts events and moves the log's position on to the last of them, in as few
+/// round trips as it takes.
 pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
-    if rows.is_empty() {
+    let Some(last) = rows.last() else {
         return Ok(());
-    }
+    };
     if tx.get_database_backend() == DbBackend::Postgres {
-        return arrays(tx, rows).await;
+        return arrays(tx, rows, last.seq).await;
     }
+    let mut left = rows.len();
     for chunk in ladder(rows) {
-        let sql = format!(
+        left -= chunk.len();
+        let mut sql = format!(
             "INSERT INTO event ({COLUMNS}) VALUES {}",
             tuples(20, chunk.len())
         );
-        let values = chunk.iter().flat_map(values);
+        let mut position = None;
+        if left == 0 {
+            sql.push_str("; UPDATE event_log SET value = ? WHERE name = 'position'");
+            position = Some(Value::from(last.seq));
+        }
+        let values = chunk.iter().flat_map(values).chain(position);
         let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
         tx.execute_raw(statement).await?;
     }
@@ -81,7 +89,7 @@ fn values(row: &Row<'_>) -> [Value; 20] {
 /// What stands for NULL inside an array of numbers, which cannot hold one here.
 const NO_NUMBER: i64 = i64::MIN;
 
-async fn arrays(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
+async fn arrays(tx: &Tx, rows: &[Row<'_>], position: i64) -> Result<()> {
     let numbers = |of: &dyn Fn(&Row<'_>) -> i64| {
         let values = rows.iter().map(|row| of(row).into()).collect();
         Value::Array(ArrayType::BigInt, Some(Box::new(values)))
@@ -120,6 +128,7 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
         numbers(&money(|money| money.units)),
         texts(&|event| event.product.as_deref()),
         texts(&|event| event.properties.as_deref()),
+        position.into(),
     ];
     let text = |name: &str| format!("NULLIF({name}, '')");
     let number = |name: &str| format!("NULLIF({name}, {NO_NUMBER})");
@@ -144,7 +153,8 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
         text("properties"),
     ];
     let sql = format!(
-        "INSERT INTO event ({COLUMNS}) SELECT {} FROM UNNEST(\
+        "WITH moved AS (UPDATE event_log SET value = $21 WHERE name = 'position') \
+         INSERT INTO event ({COLUMNS}) SELECT {} FROM UNNEST(\
          $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], \
          $7::bigint[], $8::bytea[], $9::text[], $10::text[], $11::text[], $12::text[], \
          $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[], \

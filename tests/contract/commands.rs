@@ -128,6 +128,24 @@ fn a_file_is_laid_under_the_environment() {
     );
 }
 
+/// Its password is published: it must never reach data that somebody keeps.
+#[test]
+fn the_demo_keeps_to_its_own_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = format!("sqlite://{}", folder.path().join("kept.db").display());
+    let demo = ["demo", "--listen", "127.0.0.1:0"];
+    let own = "leave database_url out";
+    fails(&demo, &[("APEX_DATABASE_URL", &kept)], 2, own);
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+    let data = folder.path().join("data").display().to_string();
+    let made = apex(
+        &["organization", "create", "--name", "A", "--email", "a@b.co"],
+        &[("APEX_DATA_DIR", &data)],
+    );
+    assert!(made.status.success());
+    fails(&demo, &[("APEX_DATA_DIR", &data)], 1, "holds data already");
+}
+
 #[test]
 fn routes_are_printed_from_the_policy() {
     let text = String::from_utf8(apex(&["routes"], &[]).stdout).unwrap();
