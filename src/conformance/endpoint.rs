@@ -110,7 +110,7 @@ impl Endpoint for Dynamic {
             template: matched.map(|matched| matched.0.template),
             request: request.into_inner(),
         });
-        let key = self.keys.get(method).cloned().flatten();
+        let key = self.keys.get(method).copied().flatten();
         Box::pin(async move {
             let exchange = exchange.ok_or_else(|| Status::internal("the gate was passed by"))?;
             let call = exchange.call.clone();

@@ -19,7 +19,7 @@ pub async fn identify(call: &Call, field: &'static str, key: &str) -> Result<()>
         .client()
         .origin
         .as_ref()
-        .map(|origin| origin.as_bytes());
+        .map(http::HeaderValue::as_bytes);
     let allowed = &project.allowed_origins;
     if let Some(origin) = origin.filter(|_| !allowed.is_empty())
         && !allowed.iter().any(|own| own.as_bytes() == origin)
