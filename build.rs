@@ -80,6 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.bytes([".google.api.HttpBody"]);
     // Requests are digested for idempotency: equal maps must encode alike.
     config.btree_map(["."]);
+    // Requests are looked at by their name before they are decoded.
+    config.enable_type_names();
     config.skip_debug(checks::secret_messages(&pool));
     tonic_prost_build::configure()
         .codec_path("crate::server::codec::Codec")

@@ -4,10 +4,13 @@
 
 use std::marker::PhantomData;
 
-use prost::Message;
+use bytes::Buf as _;
+use prost::{Message, Name};
 use tonic::Status;
 use tonic::codec::{DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
+
+use super::parts;
 
 /// Encodes `T`, decodes `U`.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ impl<T, U> Default for Codec<T, U> {
 impl<T, U> tonic::codec::Codec for Codec<T, U>
 where
     T: Message + Send + 'static,
-    U: Message + Default + Send + 'static,
+    U: Message + Name + Default + Send + 'static,
 {
     type Encode = T;
     type Decode = U;
@@ -42,11 +45,14 @@ where
 #[derive(Debug)]
 pub struct MessageDecoder<U>(PhantomData<U>);
 
-impl<U: Message + Default> Decoder for MessageDecoder<U> {
+impl<U: Message + Name + Default> Decoder for MessageDecoder<U> {
     type Item = U;
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        // The buffer is in one piece: the whole message has come.
+        parts::check::<U>(buf.chunk())
+            .map_err(|error| Status::invalid_argument(error.message()))?;
         match U::decode(buf) {
             Ok(message) => Ok(Some(message)),
             Err(_) => Err(Status::invalid_argument(

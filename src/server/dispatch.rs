@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use prost::Message;
+use prost::{Message, Name};
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
-use super::call::Replies;
+use super::call::{Call, Replies};
+use super::parts;
 
 /// A service that answers gRPC and REST.
 pub trait Endpoint: Send + Sync + 'static {
@@ -36,6 +38,10 @@ pub struct MessageLimits {
     /// Largest answer.
     pub encoding: usize,
 }
+
+/// How gRPC messages may be compressed, both ways.
+pub(super) const ENCODINGS: [CompressionEncoding; 2] =
+    [CompressionEncoding::Gzip, CompressionEncoding::Zstd];
 
 /// The gRPC side of an endpoint.
 pub type GrpcService =
@@ -80,7 +86,7 @@ where
 /// Calls a method with one answer.
 pub async fn unary<I, O, F, Fut>(request: Request<Bytes>, method: F) -> Result<Answer, Status>
 where
-    I: Message + Default,
+    I: Message + Name + Default,
     O: Message,
     F: FnOnce(Request<I>) -> Fut,
     Fut: Future<Output = Result<Response<O>, Status>>,
@@ -96,7 +102,7 @@ where
 /// Calls a method with a stream of answers.
 pub async fn stream<I, O, S, F, Fut>(request: Request<Bytes>, method: F) -> Result<Answer, Status>
 where
-    I: Message + Default,
+    I: Message + Name + Default,
     O: Message,
     S: Stream<Item = Result<O, Status>> + Send + 'static,
     F: FnOnce(Request<I>) -> Fut,
@@ -112,8 +118,14 @@ where
     )))
 }
 
-fn decoded<I: Message + Default>(request: Request<Bytes>) -> Result<Request<I>, Status> {
+fn decoded<I: Message + Name + Default>(request: Request<Bytes>) -> Result<Request<I>, Status> {
     let (metadata, extensions, bytes) = request.into_parts();
+    if let Err(error) = parts::check::<I>(&bytes) {
+        return Err(match extensions.get::<Call>() {
+            Some(call) => call.status_of(error),
+            None => Status::invalid_argument(error.message()),
+        });
+    }
     // The codec wrote these bytes from the same descriptors prost was built of.
     let message = I::decode(bytes).map_err(|_| Status::internal("Internal server error"))?;
     Ok(Request::from_parts(metadata, extensions, message))

@@ -33,6 +33,11 @@ use crate::config::Transport;
 /// Bytes of a connection of HTTP/1.1 that are buffered.
 const HTTP1_BUFFER: usize = 128 * 1024;
 
+/// Streams the server may be made to reset in the life of a connection of HTTP/2. An
+/// attacker makes it do so on purpose; but part of an upload that was refused, which
+/// was on its way, counts too, so that honest connections come to thousands.
+const RESETS: usize = 10_000;
+
 /// Where connections come from.
 pub struct Listener {
     /// The port.
@@ -226,7 +231,7 @@ impl Server {
             }
         });
         let builder = builder(bounds);
-        let io = TokioIo::new(Wire::new(io, bounds.max_idle_frames));
+        let io = TokioIo::new(Wire::new(io, bounds));
         let connection = builder.serve_connection(io, service);
         let connection = Company::new(connection, carries_several);
         tokio::pin!(connection);
@@ -280,6 +285,7 @@ fn builder(bounds: &Transport) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.max_streams)
         .max_header_list_size(bounds.max_header_bytes)
+        .max_local_error_reset_streams(RESETS)
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .keep_alive_interval(bounds.ping_interval.0)

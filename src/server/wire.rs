@@ -1,7 +1,7 @@
-//! The bytes of a connection: those that come are metered, and after the last
-//! answer what the client still sends is read and thrown away for a moment. A
-//! socket that is closed with bytes unread takes its answer back, so that whoever
-//! sends too much would never learn why it was refused.
+//! The bytes of a connection: those that come are metered, those that go must be
+//! taken in time, and after the last answer what the client still sends is read and
+//! thrown away for a moment. A socket that is closed with bytes unread takes its
+//! answer back, so that whoever sends too much would never learn why it was refused.
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::meter::Meter;
+use crate::config::Transport;
 
 /// How long a client may go on sending after its answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -22,6 +23,9 @@ const QUIET: Duration = Duration::from_millis(250);
 pub(super) struct Wire<I> {
     inner: I,
     meter: Meter,
+    write_timeout: Duration,
+    /// Set while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
     parting: Option<Parting>,
 }
 
@@ -32,12 +36,31 @@ struct Parting {
 }
 
 impl<I> Wire<I> {
-    pub(super) fn new(inner: I, max_idle_frames: u32) -> Self {
+    pub(super) fn new(inner: I, bounds: &Transport) -> Self {
         Self {
             inner,
-            meter: Meter::new(max_idle_frames),
+            meter: Meter::new(bounds.max_idle_frames),
+            write_timeout: bounds.write_timeout.0,
+            stalled: None,
             parting: None,
         }
+    }
+
+    /// Looks at how a write went; one that waits too long fails.
+    fn wrote(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            self.stalled = None;
+            self.meter.wrote(*written.as_ref().unwrap_or(&0));
+            return Poll::Ready(written);
+        }
+        let longest = self.write_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(longest)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -60,9 +83,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
-        self.meter.wrote(written);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.wrote(context, written)
     }
 
     fn poll_write_vectored(
@@ -70,9 +92,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, parts))?;
-        self.meter.wrote(written);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.inner).poll_write_vectored(context, parts);
+        self.wrote(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
