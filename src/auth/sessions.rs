@@ -130,21 +130,34 @@ impl SessionTokens {
         Ok(())
     }
 
+    /// Ends all sessions a user has.
+    pub async fn end_all(&self, tx: &Tx, user: UserId) -> Result<()> {
+        let sql = "UPDATE session SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL";
+        let values = [self.clock.micros().into(), user.into()];
+        let backend = tx.get_database_backend();
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+            .await?;
+        Ok(())
+    }
+
     /// Signs a session in use anew, once a day. Its row must live as long as its
-    /// token, or a revoked one would be forgotten too early.
+    /// token, or a revoked one would be forgotten too early. The password may have
+    /// been changed, or the user shut out, since the token was looked at.
     pub async fn renew(&self, db: &Db, claims: &Claims) -> Result<Option<Secret>> {
         let now = self.clock.seconds();
         let Some(user) = claims.user().filter(|_| now - claims.iat >= RENEW_AFTER) else {
             return Ok(None);
         };
         let until = (now + self.lifetime_s) * MICROS;
-        let id = claims.sid.clone();
+        let (id, begun) = (claims.sid.clone(), claims.iat * MICROS);
         let renewed = db.write(move |tx| {
             Box::pin(async move {
                 let sql = "UPDATE session SET expires_at = $1 \
-                           WHERE id = $2 AND revoked_at IS NULL";
+                           WHERE id = $2 AND revoked_at IS NULL AND EXISTS \
+                           (SELECT 1 FROM account_user AS own WHERE own.id = session.user_id \
+                           AND own.disabled_at IS NULL AND own.sessions_from <= $3)";
                 let backend = tx.get_database_backend();
-                let values = [until.into(), id.into()];
+                let values = [until.into(), id.into(), begun.into()];
                 let statement = Statement::from_sql_and_values(backend, sql, values);
                 Ok(tx.execute_raw(statement).await?.rows_affected() == 1)
             })

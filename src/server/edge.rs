@@ -252,7 +252,10 @@ impl Visit<'_> {
             }
         };
         let mut response = self.finish(response, manner, &passage, spec, call);
-        if let Some(cookie) = self.renewed(&passage).await {
+        // What the call says of the session stands: it begins one, or ends it.
+        if !response.headers().contains_key(SET_COOKIE)
+            && let Some(cookie) = self.renewed(&passage).await
+        {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         response

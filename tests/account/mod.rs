@@ -18,6 +18,7 @@ mod renewal;
 mod sessions;
 mod setup;
 mod signup;
+mod stolen;
 
 use std::time::{Duration, Instant};
 

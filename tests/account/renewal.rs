@@ -12,8 +12,8 @@ use super::{cookie, refused, sign_in};
 use crate::support::server::PASSWORD;
 use crate::support::{Http, Server};
 
-const SECRET: &str = "a secret of these tests that is long enough";
-const DAY: i64 = 86_400;
+pub const SECRET: &str = "a secret of these tests that is long enough";
+pub const DAY: i64 = 86_400;
 
 /// What one part of a token says.
 fn part(token: &str, at: usize) -> Value {
@@ -23,7 +23,7 @@ fn part(token: &str, at: usize) -> Value {
 }
 
 /// The same session with the token the server would have signed some time ago.
-fn aged(cookie: &str, seconds: i64) -> String {
+pub fn aged(cookie: &str, seconds: i64) -> String {
     let layers = Layers::new().unwrap().flag("secret_key", Some(SECRET));
     let keys = SecretKeys::load(&layers.unwrap().build().unwrap()).unwrap();
     let (_, key) = keys.derive("session")[0];

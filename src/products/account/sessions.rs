@@ -241,6 +241,7 @@ impl Account {
                 change.password_hash = Set(hash);
                 change.sessions_from = Set(from);
                 change.update(tx).await?;
+                sessions.end_all(tx, id).await?;
                 match keep {
                     true => sessions.begin_at(tx, id, from).await.map(Some),
                     false => Ok(None),
