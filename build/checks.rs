@@ -119,15 +119,23 @@ fn list_rule(
             "found.items({json:?}, {label:?}, {required}, {max:?}, {value}.len()); "
         );
     }
+    // Of a list that is too long nothing else is said, or looked at.
+    let (fits, end) = match max {
+        Some(max) => (format!("if {value}.len() <= {max} {{ "), "}"),
+        None => (String::new(), ""),
+    };
     match field.kind() {
         Kind::Message(inner)
             if names::has_code(inner.package_name()) && !is_self_checked(&inner, options) =>
         {
-            let _ = write!(rule, "found.each({json:?}, &{value});");
+            let _ = write!(rule, "{fits}found.each({json:?}, &{value}); {end}");
         }
         Kind::String => {
             let text = text_rule(field, own);
-            let _ = write!(rule, "found.texts({json:?}, &{text}, &{value});");
+            let _ = write!(
+                rule,
+                "{fits}found.texts({json:?}, &{text}, &{value}); {end}"
+            );
         }
         _ => {}
     }

@@ -14,6 +14,13 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 /// Domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "apex";
 
+/// Most bytes of a message.
+const MAX_MESSAGE: usize = 1024;
+/// Most bytes of any other text of a failure.
+const MAX_TEXT: usize = 200;
+/// Most violations that are told; who mends them is told the next.
+const MAX_VIOLATIONS: usize = 16;
+
 /// Something failed.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -75,6 +82,8 @@ pub mod reason {
     pub const URI_TOO_LONG: &str = "URI_TOO_LONG";
     /// 415
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
+    /// 505
+    pub const HTTP_VERSION_NOT_SUPPORTED: &str = "HTTP_VERSION_NOT_SUPPORTED";
     /// 431
     pub const HEADERS_TOO_LARGE: &str = "HEADERS_TOO_LARGE";
     /// The key was used with another request.
@@ -207,13 +216,14 @@ impl Error {
     }
 
     /// The status callers see. `word` is the reason of a failure that has no
-    /// specific one.
+    /// specific one. It goes into an answer's head, which clients bound, some at
+    /// 16 KiB; so much of a caller's own words is repeated and no more.
     pub fn into_status(self, word: &str) -> Status {
         let inner = *self.0;
         let metadata: HashMap<String, String> = inner
             .metadata
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
+            .map(|(name, value)| (name.to_owned(), cut(value, MAX_TEXT)))
             .collect();
         let mut details = ErrorDetails::new();
         details.set_error_info(inner.reason.unwrap_or(word), DOMAIN, metadata);
@@ -221,15 +231,31 @@ impl Error {
             let violations: Vec<FieldViolation> = inner
                 .violations
                 .into_iter()
-                .map(|v| FieldViolation::new(v.field, v.description))
+                .take(MAX_VIOLATIONS)
+                .map(|v| FieldViolation::new(cut(v.field, MAX_TEXT), cut(v.description, MAX_TEXT)))
                 .collect();
             details.set_bad_request(violations);
         }
         if let Some(wait) = inner.retry_after {
             details.set_retry_info(Some(wait));
         }
-        Status::with_error_details(inner.kind.code(), inner.message.into_owned(), details)
+        let message = cut(inner.message.into_owned(), MAX_MESSAGE);
+        Status::with_error_details(inner.kind.code(), message, details)
     }
+}
+
+/// A text of at most so many bytes, cut between two letters.
+fn cut(mut text: String, most: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() > most {
+        let mut end = most - MARK.len();
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str(MARK);
+    }
+    text
 }
 
 impl Kind {

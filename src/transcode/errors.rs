@@ -81,6 +81,7 @@ pub fn http_status(kind: Kind, reason: &str) -> u16 {
         reason::URI_TOO_LONG => return 414,
         reason::UNSUPPORTED_MEDIA_TYPE => return 415,
         reason::HEADERS_TOO_LARGE => return 431,
+        reason::HTTP_VERSION_NOT_SUPPORTED => return 505,
         _ => {}
     }
     match kind {
