@@ -51,13 +51,30 @@ pub(super) fn client(
         .authority()
         .map(http::uri::Authority::as_str)
         .or(host);
+    let mut bearer = headers.get(AUTHORIZATION).cloned();
+    if let Some(bearer) = &mut bearer {
+        // It is not printed with the rest.
+        bearer.set_sensitive(true);
+    }
     Client {
         address,
         secure,
         user_agent: headers.get(USER_AGENT).cloned(),
         host: host.map(str::to_owned),
         origin: headers.get(ORIGIN).cloned(),
-        bearer: headers.get(AUTHORIZATION).cloned(),
+        bearer,
+    }
+}
+
+impl Client {
+    /// The name the caller knows this host by, without a port.
+    pub(super) fn hostname(&self) -> Option<&str> {
+        let host = self.host.as_deref()?;
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(name),
+            Some(_) | None => Some(host),
+        }
     }
 }
 

@@ -31,7 +31,11 @@ pub fn service(
 ) -> GrpcService {
     // The empty name asks for the server as a whole.
     let names = names.into_iter().chain([""]).collect();
-    dispatch::grpc(HealthServer::new(Service { names, serving }))
+    let mut server = HealthServer::new(Service { names, serving });
+    for encoding in dispatch::ENCODINGS {
+        server = server.accept_compressed(encoding).send_compressed(encoding);
+    }
+    dispatch::grpc(server)
 }
 
 fn answer(status: ServingStatus) -> HealthCheckResponse {

@@ -33,7 +33,11 @@ struct Service {
 
 /// The service, of everything in these descriptors.
 pub fn service(pool: DescriptorPool) -> GrpcService {
-    dispatch::grpc(ServerReflectionServer::new(Service { pool }))
+    let mut server = ServerReflectionServer::new(Service { pool });
+    for encoding in dispatch::ENCODINGS {
+        server = server.accept_compressed(encoding).send_compressed(encoding);
+    }
+    dispatch::grpc(server)
 }
 
 /// The service under its former name.

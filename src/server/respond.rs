@@ -46,7 +46,7 @@ impl Manner {
         let product = shared
             .hosts
             .iter()
-            .find(|(own, _)| Some(own.as_str()) == host);
+            .find(|(own, _)| host.is_some_and(|host| own.eq_ignore_ascii_case(host)));
         let by_host = product
             .and_then(|(_, product)| SERVICES.iter().find(|service| service.product == product));
         let by_prefix = || {
@@ -113,18 +113,27 @@ impl Manner {
         let Some(status) = bare.then(|| Status::from_header_map(headers)).flatten() else {
             return response;
         };
-        self.status(Error::from_status(&status)).into_http()
+        let mut mended = self.status(Error::from_status(&status)).into_http();
+        // What else was said stands, such as which encodings are known.
+        for (name, value) in headers {
+            let replaced = name.as_str().starts_with("content-") || is_status(name.as_str());
+            if !replaced {
+                mended.headers_mut().append(name, value.clone());
+            }
+        }
+        mended
     }
 }
 
 impl Error {
     /// The failure a foreign status speaks of, with nothing but its message.
     pub fn from_status(status: &Status) -> Self {
-        let kind = match status.code() {
-            Code::Internal if is_malformed(status.message()) => Kind::InvalidArgument,
-            code => Kind::of(code),
-        };
-        let error = Self::new(kind, status.message().to_owned());
+        if matches!(status.code(), Code::Internal | Code::DataLoss)
+            && let Some(words) = malformed(status.message())
+        {
+            return Self::invalid(words.to_owned());
+        }
+        let error = Self::new(Kind::of(status.code()), status.message().to_owned());
         match status.code() {
             // Of tonic's own failures only a message's size exhausts anything.
             Code::OutOfRange | Code::ResourceExhausted => {
@@ -135,17 +144,32 @@ impl Error {
     }
 }
 
-/// Whether tonic speaks of a message that was cut off, is not compressed as it says,
-/// or is marked as nothing can be: the client's fault, which tonic calls its own. A
-/// message that is marked as compressed without saying how stays INTERNAL, as the
-/// protocol demands.
-fn is_malformed(message: &str) -> bool {
+/// Whether a header tells how a call ended.
+fn is_status(name: &str) -> bool {
+    matches!(
+        name,
+        "grpc-status" | "grpc-message" | "grpc-status-details-bin"
+    )
+}
+
+/// What to say if tonic speaks of a message that was cut off, is not compressed as it
+/// says, is marked as nothing can be, or is none of its type: the client's fault, which
+/// tonic calls its own. A message that is marked as compressed without saying how stays
+/// INTERNAL, as the protocol demands.
+fn malformed(message: &str) -> Option<&str> {
+    if message.starts_with("failed to decode Protobuf message") {
+        return Some("The request is not a message of the method's type");
+    }
+    if message.starts_with("tonic-web:") {
+        return Some("The request is not valid gRPC-Web");
+    }
     const BEGINNINGS: [&str; 3] = [
         "Unexpected EOF decoding stream",
         "Error decompressing",
         "protocol error: received message with invalid compression flag",
     ];
-    BEGINNINGS.iter().any(|words| message.starts_with(words))
+    let known = BEGINNINGS.iter().any(|words| message.starts_with(words));
+    known.then_some(message)
 }
 
 /// Shows how the rate limit stands.
