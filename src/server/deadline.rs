@@ -14,6 +14,7 @@ pub(super) fn deadline(
     headers: &HeaderMap,
     spec: &MethodSpec,
     transport: &Transport,
+    started: Instant,
 ) -> Result<Option<Instant>> {
     let streaming = spec.client_streaming || spec.server_streaming;
     let own = match streaming {
@@ -24,7 +25,7 @@ pub(super) fn deadline(
     let longest = method.unwrap_or(own);
     let asked = requested(headers)?;
     let wait = asked.map_or(longest, |asked| asked.min(longest));
-    Ok(Instant::now().checked_add(wait))
+    Ok(started.checked_add(wait))
 }
 
 /// What a call answers once its deadline is over.

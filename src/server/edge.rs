@@ -3,33 +3,31 @@
 //! other failure.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
-use http::header::{ALLOW, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer as _, Service as _};
 
 use super::call::{Admitted, Call, Client};
 use super::client::{Peer, client};
 use super::deadline;
 use super::dispatch::{Endpoint, GrpcService, MessageLimits};
 use super::gate::{self, Passage, Visitor};
+use super::pace;
 use super::places::{Crowded, Place, Places};
 use super::resolve::{self, Protocol};
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
 use super::shared::Shared;
 use super::trace::REQUEST_ID;
-use super::{health, pace};
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::Result;
 use crate::policy::MethodSpec;
 use crate::transcode::router::{Found, Route, Router};
 use crate::transcode::schema::Schema;
@@ -39,9 +37,9 @@ pub struct Edge {
     shared: Arc<Shared>,
     schema: &'static Schema,
     router: &'static Router,
-    methods: HashMap<&'static str, &'static MethodSpec>,
+    pub(super) methods: HashMap<&'static str, &'static MethodSpec>,
     endpoints: HashMap<&'static str, Arc<dyn Endpoint>>,
-    grpc: HashMap<&'static str, GrpcService>,
+    pub(super) grpc: HashMap<&'static str, GrpcService>,
     places: Arc<Places>,
 }
 
@@ -102,7 +100,7 @@ impl Edge {
 
     /// Whether pages of any origin may call a path.
     pub(super) fn is_open(&self, verb: &str, path: &str) -> bool {
-        match self.router.find(verb, path) {
+        match self.router.find(routed(verb), path) {
             Found::Routes(routes) => routes.iter().any(|route| route.spec.any_origin),
             Found::OtherVerbs(..) | Found::Nothing => {
                 self.methods.get(path).is_some_and(|spec| spec.any_origin)
@@ -119,14 +117,19 @@ impl Edge {
         });
         let client = client(peer, &parts, &self.shared.trusted_proxies);
         let protocol = Protocol::of(&parts.headers);
+        let fits = protocol.check(&parts);
         let place = self.places.enter(client.address);
         let request = Visit {
             edge: &self,
             peer,
             client,
             protocol,
+            started: Instant::now(),
             place,
         };
+        if let Err(error) = fits {
+            return request.misfit(parts.uri.path(), error).await;
+        }
         match protocol {
             Protocol::Grpc => request.grpc(parts, Body::new(body)).await,
             Protocol::GrpcWeb => request.grpc_web(parts, body).await,
@@ -136,98 +139,30 @@ impl Edge {
 }
 
 /// One request on its way.
-struct Visit<'e> {
-    edge: &'e Arc<Edge>,
-    peer: Peer,
-    client: Client,
-    protocol: Protocol,
+pub(super) struct Visit<'e> {
+    pub(super) edge: &'e Arc<Edge>,
+    pub(super) peer: Peer,
+    pub(super) client: Client,
+    pub(super) protocol: Protocol,
+    /// When it began; its deadline counts from here.
+    pub(super) started: Instant,
     /// Its place among all requests, or why it has none.
-    place: Result<Place, Crowded>,
+    pub(super) place: Result<Place, Crowded>,
 }
 
 impl Visit<'_> {
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.edge.shared
-    }
-
-    /// gRPC-Web is gRPC behind a translation of its frames.
-    async fn grpc_web(self, parts: Parts, body: Incoming) -> Response<Body> {
-        let edge = self.edge.clone();
-        let (peer, client) = (self.peer, self.client);
-        // The translation calls what it wraps once.
-        let mut place = Some(self.place);
-        let inner = tower::service_fn(move |request: Request<Body>| {
-            let (parts, body) = request.into_parts();
-            let edge = edge.clone();
-            let client = client.clone();
-            let place = place.take().unwrap_or(Err(Crowded::All));
-            async move {
-                let visit = Visit {
-                    edge: &edge,
-                    peer,
-                    client,
-                    protocol: Protocol::GrpcWeb,
-                    place,
-                };
-                Ok::<_, Infallible>(visit.grpc(parts, body).await)
-            }
-        });
-        let mut translated = tonic_web::GrpcWebLayer::new().layer(inner);
-        let Ok(response) = translated.call(Request::from_parts(parts, body)).await;
-        response
-    }
-
-    async fn grpc(mut self, parts: Parts, body: Body) -> Response<Body> {
-        let path = parts.uri.path();
-        let Some(&spec) = self.edge.methods.get(path) else {
-            let manner = Manner::of_path(self.shared(), path, self.client.host.as_deref());
-            let error = Error::new(Kind::Unimplemented, "There is no such method")
-                .reason("METHOD_NOT_FOUND");
-            return self.seen(manner.status(error).into_http(), None, None);
-        };
-        let manner = Manner::of(spec);
-        let mut passage = Passage::default();
-        let admitted = self.admit(spec, &parts, true, &mut passage).await;
-        let (response, call) = match admitted {
-            Err(error) => (manner.status(error).into_http(), None),
-            Ok(call) => {
-                let answer = self.call_grpc(&call, parts, body);
-                let answer = bounded(&call, async { Ok(answer.await) }).await;
-                let response = answer.unwrap_or_else(Status::into_http);
-                (manner.mend(response), Some(call))
-            }
-        };
-        self.finish(response, manner, &passage, spec, call)
-    }
-
-    async fn call_grpc(&self, call: &Call, parts: Parts, body: Body) -> Response<Body> {
-        let service = call.spec().service.name;
-        let Some(mut server) = self.edge.grpc.get(service).cloned() else {
-            return Status::unimplemented("The service is not mounted").into_http();
-        };
-        let body = match call.spec().client_streaming {
-            // A stream may take its time between its messages.
-            true => body,
-            false => pace::whole_in_time(call, body),
-        };
-        let mut request = Request::from_parts(parts, body);
-        request.extensions_mut().insert(call.clone());
-        let Ok(response) = server.call(request).await;
-        response
     }
 
     async fn rest(mut self, parts: Parts, body: Incoming) -> Response<Body> {
         let path = parts.uri.path();
-        let verb = match parts.method {
-            Method::HEAD => "GET",
-            ref method => method.as_str(),
-        };
+        let verb = routed(parts.method.as_str());
         let candidates = match self.edge.router.find(verb, path) {
             Found::Routes(candidates) => candidates,
             Found::OtherVerbs(verbs, owner) => return self.wrong_verb(&verbs, owner).await,
             Found::Nothing => return self.not_found(path).await,
         };
-        let limits = self.body_limits(candidates[0].spec);
         let suits = |place: &Place| place.suits_strangers();
         if candidates.len() > 1 && !self.place.as_ref().is_ok_and(suits) {
             // Who calls is known only after the body has been read.
@@ -237,6 +172,13 @@ impl Visit<'_> {
         let has_place = self.place.is_ok() || self.peer.is_operator();
         let mut body = has_place.then_some(body);
         let known = resolve::has_credential(&parts.headers);
+        let owner = rest::owner(&candidates);
+        let mut limits = self.body_limits(owner.spec);
+        if let Ok(Some(deadline)) = self.deadline(owner.spec, &parts) {
+            // Nobody waits for a body longer than for the answer.
+            let left = deadline.saturating_duration_since(Instant::now());
+            limits.time = limits.time.min(left);
+        }
         let (route, read) = rest::pick(&candidates, &parts, &mut body, known, limits).await;
         let (spec, manner) = (route.spec, Manner::of(route.spec));
         let mut passage = Passage::default();
@@ -270,7 +212,7 @@ impl Visit<'_> {
         body: Option<Incoming>,
     ) -> Result<Response<Body>, Status> {
         let read = match (read, body) {
-            (Some(read), _) => read,
+            (Some(read), _) => rest::within(read, self.body_limits(route.spec)),
             (None, Some(body)) => {
                 rest::read_body(&parts.headers, body, self.body_limits(route.spec)).await
             }
@@ -291,6 +233,10 @@ impl Visit<'_> {
         .await
     }
 
+    fn deadline(&self, spec: &MethodSpec, parts: &Parts) -> Result<Option<Instant>> {
+        deadline::deadline(&parts.headers, spec, &self.shared().transport, self.started)
+    }
+
     fn body_limits(&self, spec: &MethodSpec) -> BodyLimits {
         let transport = &self.shared().transport;
         BodyLimits {
@@ -302,14 +248,14 @@ impl Visit<'_> {
     }
 
     /// Lets the request in, or says why not.
-    async fn admit(
+    pub(super) async fn admit(
         &mut self,
         spec: &'static MethodSpec,
         parts: &Parts,
         is_unsafe: bool,
         passage: &mut Passage,
     ) -> Result<Call> {
-        let vital = self.peer.is_operator() || is_vital(spec);
+        let vital = self.peer.is_operator() || gate::is_vital(spec);
         if let Err(crowded) = self.place
             && !vital
         {
@@ -337,56 +283,14 @@ impl Visit<'_> {
             request_id: parts.headers.get(REQUEST_ID).cloned(),
             project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
             idempotency_key: resolve::idempotency_key(&parts.headers),
-            deadline: deadline::deadline(&parts.headers, spec, &self.shared().transport)?,
+            deadline: self.deadline(spec, parts)?,
             cause: OnceLock::new(),
             attempt: OnceLock::new(),
             page: OnceLock::new(),
         }))
     }
 
-    async fn wrong_verb(self, verbs: &[&'static str], owner: &Route) -> Response<Body> {
-        let mut allow: Vec<&str> = verbs.to_vec();
-        if allow.contains(&"GET") {
-            allow.push("HEAD");
-        }
-        let manner = Manner::of(owner.spec);
-        let allow = allow.join(", ");
-        let error = Error::new(
-            Kind::Unimplemented,
-            format!("Method not allowed; use {allow}"),
-        )
-        .reason(reason::METHOD_NOT_ALLOWED);
-        let mut response = self.stray(manner, error).await;
-        if let Ok(value) = HeaderValue::from_str(&allow)
-            && response.status() == StatusCode::METHOD_NOT_ALLOWED
-        {
-            response.headers_mut().insert(ALLOW, value);
-        }
-        self.seen(response, None, None)
-    }
-
-    async fn not_found(self, path: &str) -> Response<Body> {
-        let manner = Manner::of_path(self.shared(), path, self.client.host.as_deref());
-        let error = Error::not_found(manner.words.not_found());
-        let response = self.stray(manner, error).await;
-        self.seen(response, None, None)
-    }
-
-    /// A request that reached no method is counted by its address.
-    async fn stray(&self, manner: Manner, error: Error) -> Response<Body> {
-        let standing = gate::address_standing(self.shared(), &self.client).await;
-        let error = match gate::within(standing, manner.words.dialect) {
-            Ok(()) => error,
-            Err(too_many) => too_many,
-        };
-        let mut response = manner.rest(&manner.status(error));
-        if let Some(standing) = standing.filter(|_| manner.rate_headers) {
-            put_standing(response.headers_mut(), standing);
-        }
-        response
-    }
-
-    fn finish(
+    pub(super) fn finish(
         &self,
         mut response: Response<Body>,
         manner: Manner,
@@ -409,7 +313,7 @@ impl Visit<'_> {
         self.seen(response, Some(spec), call)
     }
 
-    fn seen(
+    pub(super) fn seen(
         &self,
         mut response: Response<Body>,
         spec: Option<&'static MethodSpec>,
@@ -426,7 +330,7 @@ impl Visit<'_> {
 
     /// A session in use is kept alive: once a day it is signed anew.
     async fn renewed(&self, passage: &Passage) -> Option<HeaderValue> {
-        let claims = passage.session.as_ref()?;
+        let claims = passage.cookie_session.as_ref()?;
         let renewed = self
             .shared()
             .sessions
@@ -444,14 +348,16 @@ impl Visit<'_> {
     }
 }
 
-/// What is answered however crowded it is: who asks whether the server lives must
-/// not be told that it is busy.
-fn is_vital(spec: &MethodSpec) -> bool {
-    spec.service.product == "operations" || spec.service.name == health::NAME
+/// The verb whose route is taken: a HEAD is a GET whose body nobody wants.
+fn routed(verb: &str) -> &str {
+    match verb {
+        "HEAD" => "GET",
+        verb => verb,
+    }
 }
 
 /// Runs a call until its deadline and turns a panic into a failure.
-async fn bounded(
+pub(super) async fn bounded(
     call: &Call,
     work: impl Future<Output = Result<Response<Body>, Status>>,
 ) -> Result<Response<Body>, Status> {

@@ -7,8 +7,8 @@ use http::header::{AUTHORIZATION, COOKIE};
 
 use super::call::Client;
 use super::client::Peer;
-use super::csrf;
 use super::shared::Shared;
+use super::{csrf, health};
 use crate::auth::{Actor, Claims, OrganizationId, Principal, SESSION_COOKIE};
 use crate::error::{Error, Kind, Result};
 use crate::limit::{Standing, Subject};
@@ -19,8 +19,8 @@ use crate::policy::{Auth, Dialect, MethodSpec};
 pub(super) struct Passage {
     /// How the caller's rate limit stands, or its address's.
     pub(super) standing: Option<Standing>,
-    /// The session, when it is time to sign it anew.
-    pub(super) session: Option<Claims>,
+    /// The session, if a cookie carries it: it may be time to sign it anew.
+    pub(super) cookie_session: Option<Claims>,
 }
 
 /// What the gate looks at.
@@ -38,8 +38,7 @@ impl Visitor<'_> {
     /// Lets the caller pass or says why not.
     pub(super) async fn admit(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
         let spec = self.spec;
-        let plain_pages = spec.service.product == "operations";
-        if shared.require_https && !self.client.secure && !plain_pages {
+        if shared.require_https && !self.client.secure && !is_vital(spec) {
             return Err(Error::forbidden("HTTPS is required").reason("HTTPS_REQUIRED"));
         }
         let principal = match self.authenticate(shared, passage) {
@@ -141,7 +140,7 @@ impl Visitor<'_> {
             .session(&claims, self.organization_choice()?)?
             .ok_or_else(invalid)?;
         if bearer.is_none() {
-            passage.session = Some(claims);
+            passage.cookie_session = Some(claims);
         }
         Ok(Some(principal))
     }
@@ -165,7 +164,7 @@ impl Visitor<'_> {
     fn same_site(self, shared: &Shared, passage: &Passage) -> Result<()> {
         let named =
             self.headers.contains_key(AUTHORIZATION) || self.headers.contains_key("x-api-key");
-        let explicit = self.peer.is_operator() || named && passage.session.is_none();
+        let explicit = self.peer.is_operator() || named && passage.cookie_session.is_none();
         let open = self.spec.any_origin || self.spec.auth == Auth::ProjectKey;
         if !self.is_unsafe || explicit || open {
             return Ok(());
@@ -176,6 +175,12 @@ impl Visitor<'_> {
             &shared.cors_origins,
         )
     }
+}
+
+/// What is answered however crowded it is and however the question came: who asks
+/// whether the server lives stands next to it, and must not be told that it is busy.
+pub(super) fn is_vital(spec: &MethodSpec) -> bool {
+    spec.service.product == "operations" || spec.service.name == health::NAME
 }
 
 /// How the limit of strangers from an address stands, this request counted.

@@ -1,9 +1,9 @@
-//! What a request asks for: which protocol it speaks and, of REST, which route
-//! it takes.
+//! What the head of a request says: which protocol it speaks, and whom and what it
+//! is for.
 
 use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::config::Transport;
 use crate::error::{Error, Kind, Result, reason};
@@ -15,6 +15,31 @@ const MAX_URI: usize = 16 * 1024;
 /// counted alike.
 const PER_HEADER: usize = 32;
 
+const GRPC: &str = "application/grpc";
+const WEB: &str = "application/grpc-web";
+
+/// The media type of a body, without its parameters.
+fn media_type(headers: &HeaderMap) -> &[u8] {
+    let kind = headers.get(CONTENT_TYPE).map_or(&[][..], |v| v.as_bytes());
+    let kind = kind.split(|byte| *byte == b';').next();
+    kind.unwrap_or_default().trim_ascii()
+}
+
+/// What follows a name at the beginning of a media type.
+fn suffix<'k>(kind: &'k [u8], name: &str) -> Option<&'k [u8]> {
+    let (own, rest) = kind.split_at_checked(name.len())?;
+    own.eq_ignore_ascii_case(name.as_bytes()).then_some(rest)
+}
+
+/// The type of a gRPC-Web body as its translation spells it.
+pub(super) fn web_type(headers: &HeaderMap) -> HeaderValue {
+    let own = suffix(media_type(headers), WEB).unwrap_or_default();
+    HeaderValue::from_static(match own.first() {
+        Some(b'-') => "application/grpc-web-text+proto",
+        Some(_) | None => "application/grpc-web+proto",
+    })
+}
+
 /// The protocol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -24,17 +49,42 @@ pub(super) enum Protocol {
 }
 
 impl Protocol {
+    /// The protocol a request means to speak.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let kind = headers
-            .get(CONTENT_TYPE)
-            .map_or(b"".as_slice(), |v| v.as_bytes());
-        if kind.starts_with(b"application/grpc-web") {
+        let kind = media_type(headers);
+        if suffix(kind, WEB).is_some() {
             Self::GrpcWeb
-        } else if kind.starts_with(b"application/grpc") {
+        } else if suffix(kind, GRPC).is_some() {
             Self::Grpc
         } else {
             Self::Rest
         }
+    }
+
+    /// Refuses what is gRPC of a kind there is none of here, or comes in a way that
+    /// gRPC cannot: without HTTP/2 its trailers are lost.
+    pub(super) fn check(self, parts: &Parts) -> Result<()> {
+        let kind = media_type(&parts.headers);
+        let (name, suffixes) = match self {
+            Self::Rest => return Ok(()),
+            Self::Grpc => (GRPC, ["", "+proto"].as_slice()),
+            Self::GrpcWeb => (WEB, ["", "+proto", "-text", "-text+proto"].as_slice()),
+        };
+        let own = suffix(kind, name).unwrap_or_default();
+        let known = |suffix: &&str| own.eq_ignore_ascii_case(suffix.as_bytes());
+        let (what, reason) = if !suffixes.iter().any(known) {
+            (
+                "Of gRPC only messages of protobuf are known",
+                reason::UNSUPPORTED_MEDIA_TYPE,
+            )
+        } else if parts.method != Method::POST {
+            ("gRPC is sent with POST", reason::METHOD_NOT_ALLOWED)
+        } else if self == Self::Grpc && parts.version < Version::HTTP_2 {
+            ("gRPC needs HTTP/2", reason::HTTP_VERSION_NOT_SUPPORTED)
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Kind::Unimplemented, what).reason(reason))
     }
 
     pub(super) fn name(self) -> &'static str {

@@ -31,8 +31,14 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// A body that has been read, or why it could not be.
 pub(super) type ReadBody = Result<Bytes>;
 
-/// Picks among the methods that share a route. The one without a circumstance
-/// owns it; it is also answered when the body cannot be read.
+/// Whose a route is that methods share: it has no circumstance.
+pub(super) fn owner<'r>(candidates: &[&'r Route]) -> &'r Route {
+    let owner = candidates.iter().find(|route| route.spec.when.is_empty());
+    owner.copied().unwrap_or(candidates[0])
+}
+
+/// Picks among the methods that share a route. Its owner is also answered when the
+/// body cannot be read.
 pub(super) async fn pick<'r>(
     candidates: &[&'r Route],
     parts: &http::request::Parts,
@@ -40,8 +46,7 @@ pub(super) async fn pick<'r>(
     has_credential: bool,
     limits: BodyLimits,
 ) -> (&'r Route, Option<ReadBody>) {
-    let owner = candidates.iter().find(|route| route.spec.when.is_empty());
-    let owner = owner.copied().unwrap_or(candidates[0]);
+    let owner = owner(candidates);
     if candidates.len() == 1 {
         return (owner, None);
     }
@@ -158,6 +163,14 @@ async fn collect(mut body: Incoming, limit: usize) -> ReadBody {
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(whole.freeze())
+}
+
+/// A body that was read for another method is bounded by this one's limit too.
+pub(super) fn within(read: ReadBody, limits: BodyLimits) -> ReadBody {
+    match read {
+        Ok(body) if body.len() > limits.bytes => Err(too_large(limits.bytes)),
+        read => read,
+    }
 }
 
 /// The limit counts decompressed bytes, so that a small bomb stays small.

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::Either;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, RETRY_AFTER};
+use futures_util::TryFutureExt as _;
+use futures_util::future::{Either, MapOk};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, VARY};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tower::{Layer as _, Service};
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::predicate::{NotForContentType, Predicate};
 use tower_http::compression::{Compression, CompressionLayer};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
@@ -27,19 +28,16 @@ const COMPRESS_ABOVE: u64 = 860;
 /// Everything a request passes.
 pub type Stack = Trace<OnlyCors<Compression<EdgeService, Compressible>>>;
 
-/// Which answers are compressed. Streams are not: a message must not wait in a
-/// compressor for the next one.
+/// Which answers are compressed: those that are there as a whole. Streams are not,
+/// nor is gRPC in any form: a message must not wait in a compressor for the next one.
 #[derive(Debug, Clone, Copy)]
 pub struct Compressible;
 
 impl Predicate for Compressible {
     fn should_compress<B: http_body::Body>(&self, response: &Response<B>) -> bool {
-        SizeAbove::new(COMPRESS_ABOVE)
-            .and(NotForContentType::GRPC)
-            .and(NotForContentType::SSE)
-            .and(NotForContentType::IMAGES)
-            .and(NotForContentType::const_new("application/x-ndjson"))
-            .should_compress(response)
+        let size = response.body().size_hint().exact();
+        size.is_some_and(|size| size > COMPRESS_ABOVE)
+            && NotForContentType::IMAGES.should_compress(response)
     }
 }
 
@@ -107,18 +105,33 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = Either<<Cors<S> as Service<Request<Incoming>>>::Future, S::Future>;
+    type Future =
+        Either<<Cors<S> as Service<Request<Incoming>>>::Future, Plain<S::Future, Response<B>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.plain.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        match request.headers().contains_key(ORIGIN) {
+        let headers = request.headers();
+        // Every OPTIONS would pass for a preflight, which asks for a method.
+        let asks = request.method() != Method::OPTIONS
+            || headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        match headers.contains_key(ORIGIN) && asks {
             true => Either::Left(self.cors.call(request)),
-            false => Either::Right(self.plain.call(request)),
+            false => Either::Right(self.plain.call(request).map_ok(vary)),
         }
     }
+}
+
+/// An answer to no page.
+type Plain<F, R> = MapOk<F, fn(R) -> R>;
+
+/// A cache must not hand it to a page, which would miss what pages are told.
+fn vary<B>(mut response: Response<B>) -> Response<B> {
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    response
 }
 
 /// The edge as a tower service.
@@ -136,6 +149,21 @@ impl Service<Request<Incoming>> for EdgeService {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let edge = self.0.clone();
-        Box::pin(async move { Ok(edge.handle(request).await) })
+        Box::pin(async move {
+            match *request.method() {
+                Method::HEAD => Ok(head(edge.handle(request).await)),
+                _ => Ok(edge.handle(request).await),
+            }
+        })
     }
+}
+
+/// The head of an answer. Of the versions of HTTP only the first has its bodies left
+/// out by the connection.
+fn head(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }

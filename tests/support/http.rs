@@ -110,6 +110,16 @@ impl Http {
         self.send(Method::GET, path, None).await
     }
 
+    /// The head of what a GET is answered, whatever its body is.
+    pub async fn get_head(&self, path: &str) -> HeaderMap {
+        let mut request = self.client.get(format!("{}{path}", self.url));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.expect("an answer");
+        response.headers().clone()
+    }
+
     /// POST with JSON
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::POST, path, body).await

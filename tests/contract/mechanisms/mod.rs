@@ -4,6 +4,7 @@
 mod binding;
 mod body;
 mod forms;
+mod limits;
 mod page;
 mod streams;
 

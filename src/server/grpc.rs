@@ -1,0 +1,93 @@
+//! gRPC and gRPC-Web on their way: the method by its name, then tonic's own server
+//! of its service.
+
+use std::convert::Infallible;
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer as _, Service as _};
+
+use super::call::Call;
+use super::edge::{Visit, bounded};
+use super::gate::Passage;
+use super::pace;
+use super::places::Crowded;
+use super::resolve::{self, Protocol};
+use super::respond::Manner;
+use crate::error::{Error, Kind};
+
+impl Visit<'_> {
+    /// gRPC-Web is gRPC behind a translation of its frames.
+    pub(super) async fn grpc_web(self, mut parts: Parts, body: Incoming) -> Response<Body> {
+        let edge = self.edge.clone();
+        let (peer, client, started) = (self.peer, self.client, self.started);
+        // The translation calls what it wraps once.
+        let mut place = Some(self.place);
+        let inner = tower::service_fn(move |request: Request<Body>| {
+            let (parts, body) = request.into_parts();
+            let edge = edge.clone();
+            let client = client.clone();
+            let place = place.take().unwrap_or(Err(Crowded::All));
+            async move {
+                let visit = Visit {
+                    edge: &edge,
+                    peer,
+                    client,
+                    protocol: Protocol::GrpcWeb,
+                    place,
+                    started,
+                };
+                Ok::<_, Infallible>(visit.grpc(parts, body).await)
+            }
+        });
+        // The translation knows the bare type alone.
+        let plain = resolve::web_type(&parts.headers);
+        parts.headers.insert(CONTENT_TYPE, plain);
+        let mut translated = tonic_web::GrpcWebLayer::new().layer(inner);
+        let Ok(response) = translated.call(Request::from_parts(parts, body)).await;
+        response
+    }
+
+    pub(super) async fn grpc(mut self, parts: Parts, body: Body) -> Response<Body> {
+        let path = parts.uri.path();
+        let Some(&spec) = self.edge.methods.get(path) else {
+            let manner = Manner::of_path(self.shared(), path, self.client.hostname());
+            let error = Error::new(Kind::Unimplemented, "There is no such method")
+                .reason("METHOD_NOT_FOUND");
+            return self.seen(manner.status(error).into_http(), None, None);
+        };
+        let manner = Manner::of(spec);
+        let mut passage = Passage::default();
+        let admitted = self.admit(spec, &parts, true, &mut passage).await;
+        let (response, call) = match admitted {
+            Err(error) => (manner.status(error).into_http(), None),
+            Ok(call) => {
+                let answer = self.call_grpc(&call, parts, body);
+                let answer = bounded(&call, async { Ok(answer.await) }).await;
+                let response = answer.unwrap_or_else(Status::into_http);
+                (manner.mend(response), Some(call))
+            }
+        };
+        self.finish(response, manner, &passage, spec, call)
+    }
+
+    async fn call_grpc(&self, call: &Call, parts: Parts, body: Body) -> Response<Body> {
+        let service = call.spec().service.name;
+        let Some(mut server) = self.edge.grpc.get(service).cloned() else {
+            return Status::unimplemented("The service is not mounted").into_http();
+        };
+        let body = match call.spec().client_streaming {
+            // A stream may take its time between its messages.
+            true => body,
+            false => pace::whole_in_time(call, body),
+        };
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(call.clone());
+        let Ok(response) = server.call(request).await;
+        response
+    }
+}

@@ -1,0 +1,73 @@
+//! Requests that reach no method: an unknown path, a wrong verb, a protocol that is
+//! not spoken. Each is counted by its address, so that nobody searches for free.
+
+use http::header::ALLOW;
+use http::{HeaderValue, Response, StatusCode};
+use tonic::body::Body;
+
+use super::edge::Visit;
+use super::gate;
+use super::resolve::Protocol;
+use super::respond::{Manner, put_standing};
+use crate::error::{Error, Kind, reason};
+use crate::transcode::router::Route;
+
+impl Visit<'_> {
+    pub(super) async fn wrong_verb(self, verbs: &[&'static str], owner: &Route) -> Response<Body> {
+        let mut allow: Vec<&str> = verbs.to_vec();
+        if allow.contains(&"GET") {
+            allow.push("HEAD");
+        }
+        let manner = Manner::of(owner.spec);
+        let allow = allow.join(", ");
+        let error = Error::new(
+            Kind::Unimplemented,
+            format!("Method not allowed; use {allow}"),
+        )
+        .reason(reason::METHOD_NOT_ALLOWED);
+        self.refused(manner, error, &allow).await
+    }
+
+    /// What calls itself gRPC and is not, or comes as gRPC cannot. It is answered as
+    /// REST is: whoever sent it does not look for trailers.
+    pub(super) async fn misfit(mut self, path: &str, error: Error) -> Response<Body> {
+        let manner = match self.edge.methods.get(path) {
+            Some(spec) => Manner::of(spec),
+            None => Manner::of_path(self.shared(), path, self.client.hostname()),
+        };
+        self.protocol = Protocol::Rest;
+        self.refused(manner, error, "POST").await
+    }
+
+    /// A refusal, which names the verbs that are allowed if it is of the verb.
+    async fn refused(self, manner: Manner, error: Error, allow: &str) -> Response<Body> {
+        let mut response = self.stray(manner, error).await;
+        if let Ok(value) = HeaderValue::from_str(allow)
+            && response.status() == StatusCode::METHOD_NOT_ALLOWED
+        {
+            response.headers_mut().insert(ALLOW, value);
+        }
+        self.seen(response, None, None)
+    }
+
+    pub(super) async fn not_found(self, path: &str) -> Response<Body> {
+        let manner = Manner::of_path(self.shared(), path, self.client.hostname());
+        let error = Error::not_found(manner.words.not_found());
+        let response = self.stray(manner, error).await;
+        self.seen(response, None, None)
+    }
+
+    /// A request that reached no method is counted by its address.
+    async fn stray(&self, manner: Manner, error: Error) -> Response<Body> {
+        let standing = gate::address_standing(self.shared(), &self.client).await;
+        let error = match gate::within(standing, manner.words.dialect) {
+            Ok(()) => error,
+            Err(too_many) => too_many,
+        };
+        let mut response = manner.rest(&manner.status(error));
+        if let Some(standing) = standing.filter(|_| manner.rate_headers) {
+            put_standing(response.headers_mut(), standing);
+        }
+        response
+    }
+}
