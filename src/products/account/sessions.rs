@@ -1,7 +1,8 @@
 //! Signing up, in and out.
 
 use http::header::SET_COOKIE;
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, Set};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::entity::user;
 use super::provision::{self, NewProject, NewUser};
@@ -135,10 +136,7 @@ impl SessionService for Account {
             .verify(&request.current, Some(&row.password_hash))
             .await?;
         if !right {
-            return Err(Error::invalid_field(
-                "current",
-                "The current password is wrong",
-            ));
+            return Err(not_current());
         }
         let hash = self.0.passwords.hash(&request.new).await?;
         let token = self.replace_password(row, hash, true).await?;
@@ -193,6 +191,10 @@ fn wrong() -> Error {
     Error::unauthenticated("The e-mail or the password is wrong")
 }
 
+fn not_current() -> Error {
+    Error::invalid_field("current", "The current password is wrong")
+}
+
 impl Account {
     /// Tries on one account are limited wherever they come from.
     async fn limit_account(&self, email: &str) -> Result<()> {
@@ -222,8 +224,9 @@ impl Account {
         user.ok_or_else(|| Error::not_found("User not found"))
     }
 
-    /// Sets a password and ends the sessions begun so far; `keep` begins a new one
-    /// for the caller.
+    /// Sets a password and ends the sessions begun so far. With `keep` it is the user
+    /// who sets it: the password that was verified must still be the one there is,
+    /// and a new session begins.
     pub(super) async fn replace_password(
         &self,
         row: user::Model,
@@ -232,15 +235,20 @@ impl Account {
     ) -> Result<Option<Secret>> {
         let sessions = self.0.shared.sessions.clone();
         let id = UserId(row.id);
-        // Sessions know when they began to the second.
-        let from = (self.now() / MICROS + 1) * MICROS;
+        let from = self.sessions_from();
         let replaced = self.db().write(move |tx| {
             Box::pin(async move {
                 Directory::changed(tx).await?;
-                let mut change: user::ActiveModel = row.into();
-                change.password_hash = Set(hash);
-                change.sessions_from = Set(from);
-                change.update(tx).await?;
+                let mut change = user::Entity::update_many()
+                    .col_expr(user::Column::PasswordHash, Expr::value(hash))
+                    .col_expr(user::Column::SessionsFrom, Expr::value(from))
+                    .filter(user::Column::Id.eq(row.id));
+                if keep {
+                    change = change.filter(user::Column::PasswordHash.eq(row.password_hash));
+                }
+                if change.exec(tx).await?.rows_affected == 0 {
+                    return Err(not_current());
+                }
                 sessions.end_all(tx, id).await?;
                 match keep {
                     true => sessions.begin_at(tx, id, from).await.map(Some),
@@ -253,7 +261,13 @@ impl Account {
         Ok(token)
     }
 
-    /// The organizations of a user, oldest first.
+    /// From when on the sessions count that begin after a change made now: they know
+    /// to the second when they began.
+    pub(super) fn sessions_from(&self) -> i64 {
+        (self.now() / MICROS + 1) * MICROS
+    }
+
+    /// The organizations of a user, in the order the user came to them.
     pub(super) fn memberships(&self, user: UserId) -> Vec<pb::Membership> {
         let snapshot = self.0.shared.directory.snapshot();
         let own = snapshot.organizations_of(user).iter().filter_map(|id| {
