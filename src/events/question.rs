@@ -105,7 +105,9 @@ impl Question {
 /// Answers a question. `connection` is a snapshot.
 pub async fn answer(connection: &impl ConnectionTrait, question: &Question) -> Result<Answer> {
     let mut answer = Answer::new();
-    if question.from() >= question.to() {
+    // No group may be asked for: an empty list is none that SQL knows.
+    let no_group = question.only.as_ref().is_some_and(HashSet::is_empty);
+    if question.from() >= question.to() || no_group {
         return Ok(answer);
     }
     let folded = folded(connection).await?;
@@ -122,7 +124,7 @@ pub async fn answer(connection: &impl ConnectionTrait, question: &Question) -> R
     let pieces = intervals
         .flat_map(|pair| cover(pair[0], pair[1], finest))
         .collect();
-    let names = names(connection, question, dimension).await?;
+    let names = Names::of(question);
     for piece in joined(pieces) {
         match piece.level {
             Some(level) => {
@@ -144,37 +146,49 @@ pub async fn answer(connection: &impl ConnectionTrait, question: &Question) -> R
     Ok(answer)
 }
 
-/// The names whose rows are read: the ones asked for, every one by itself when
-/// figures are grouped by name, else the row of all names together.
-async fn names(
-    connection: &impl ConnectionTrait,
-    question: &Question,
-    dimension: Option<Dimension>,
-) -> Result<Vec<String>> {
-    if !question.names.is_empty() {
-        return Ok(question.names.clone());
-    }
-    if question.group != Group::Name {
-        return Ok(vec![String::new()]);
-    }
-    let sql = "SELECT DISTINCT name FROM event_rollup \
-               WHERE project = $1 AND level = $2 AND dimension = $3 AND name > ''";
-    let values: [Value; 3] = [
-        question.project.into(),
-        (Level::Month as i16).into(),
-        dimension.map_or(0, |own| own as i16).into(),
-    ];
-    let found = rows(connection, sql, values).await?;
-    let names = found.into_iter().map(|row| row.try_get("", "name"));
-    Ok(names.collect::<std::result::Result<_, _>>()?)
+/// The names whose rows are read.
+#[derive(Debug)]
+enum Names {
+    /// These. The empty one is the row of all names together.
+    These(Vec<String>),
+    /// Every one by itself; there may be any number of them.
+    Every,
 }
+
+impl Names {
+    fn of(question: &Question) -> Self {
+        let Question {
+            names, group, only, ..
+        } = question;
+        match (names.as_slice(), group, only) {
+            ([], Group::Name, None) => Self::Every,
+            ([], Group::Name, Some(only)) => Self::These(only.iter().cloned().collect()),
+            ([], Group::None | Group::By(_), _) => Self::These(vec![String::new()]),
+            (own, Group::Name, Some(only)) => {
+                let wanted = own.iter().filter(|name| only.contains(*name));
+                Self::These(wanted.cloned().collect())
+            }
+            (own, _, _) => Self::These(own.to_vec()),
+        }
+    }
+}
+
+/// Every name there is, each found from the one before: the rows between two names
+/// are not read.
+const NAMED: &str = "WITH RECURSIVE named (name) AS (\
+    SELECT MIN(name) FROM event_rollup \
+    WHERE project = $1 AND level = 3 AND dimension = $3 AND name > '' \
+    UNION ALL \
+    SELECT (SELECT MIN(later.name) FROM event_rollup AS later \
+    WHERE later.project = $1 AND later.level = 3 AND later.dimension = $3 \
+    AND later.name > named.name) FROM named WHERE named.name IS NOT NULL) ";
 
 /// Rows of the rollups for one range of buckets.
 struct Rollup<'a> {
     level: Level,
     dimension: Option<Dimension>,
     piece: Piece,
-    names: &'a [String],
+    names: &'a Names,
 }
 
 impl Rollup<'_> {
@@ -184,13 +198,10 @@ impl Rollup<'_> {
         question: &Question,
         answer: &mut Answer,
     ) -> Result<()> {
-        if self.names.is_empty() {
-            return Ok(());
-        }
         let group = match question.group {
             Group::None => "''",
-            Group::Name => "name",
-            Group::By(_) => "value",
+            Group::Name => "kept.name",
+            Group::By(_) => "kept.value",
         };
         let mut values: Vec<Value> = vec![
             question.project.into(),
@@ -204,9 +215,16 @@ impl Rollup<'_> {
             let first = values.len() + 1;
             values.extend(texts.map(|text| text.as_str().into()));
             let list = placeholders(first, values.len() + 1 - first);
-            conditions.push_str(&format!(" AND {column} IN ({list})"));
+            conditions.push_str(&format!(" AND kept.{column} IN ({list})"));
         };
-        within("name", &mut self.names.iter());
+        let (named, from) = match self.names {
+            Names::These(names) if names.is_empty() => return Ok(()),
+            Names::These(names) => {
+                within("name", &mut names.iter());
+                ("", "")
+            }
+            Names::Every => (NAMED, "named CROSS JOIN "),
+        };
         if let Some((_, value)) = question.filters.first() {
             within("value", &mut std::iter::once(value));
         }
@@ -227,10 +245,14 @@ impl Rollup<'_> {
             (true, false) => ("bucket, events, NULL AS revenue, visitors", ""),
             (true, true) => ("bucket, events, revenue, visitors", ""),
         };
+        let same = match self.names {
+            Names::These(_) => "",
+            Names::Every => " AND kept.name = named.name",
+        };
         let sql = format!(
-            "SELECT {group} AS grouped, {columns} FROM event_rollup \
-             WHERE project = $1 AND level = $2 AND dimension = $3 \
-             AND bucket >= $4 AND bucket < $5{conditions}{tail}"
+            "{named}SELECT {group} AS grouped, {columns} FROM {from}event_rollup AS kept \
+             WHERE kept.project = $1 AND kept.level = $2 AND kept.dimension = $3{same} \
+             AND kept.bucket >= $4 AND kept.bucket < $5{conditions}{tail}"
         );
         for row in rows(connection, &sql, values).await? {
             let key: String = row.try_get("", "grouped")?;

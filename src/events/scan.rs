@@ -88,9 +88,11 @@ pub(super) async fn tail(
             question.to().into(),
         ];
         let conditions = conditions(question, &mut values);
+        // The signs keep both databases from the index of times: of the period it
+        // names there may be any number of events, of the tail there are few.
         let sql = format!(
-            "SELECT seq, time, {} FROM event WHERE seq > $2 AND project = $1 \
-             AND time >= $3 AND time < $4{conditions} ORDER BY seq LIMIT {PAGE}",
+            "SELECT seq, time, {} FROM event WHERE seq > $2 AND +project = $1 \
+             AND +time >= $3 AND +time < $4{conditions} ORDER BY seq LIMIT {PAGE}",
             columns(question),
         );
         let page = rows(connection, &sql, values).await?;

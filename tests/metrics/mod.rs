@@ -1,3 +1,4 @@
 //! The metrics product over HTTP and gRPC.
 
 mod documented;
+mod groups;

@@ -169,6 +169,9 @@ impl Metrics {
             .collect();
         sizes.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
         sizes.truncate(limit);
+        if sizes.is_empty() {
+            return Ok(Vec::new());
+        }
         let shown = Question {
             wants: asked.wants(),
             only: Some(
