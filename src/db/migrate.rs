@@ -5,11 +5,11 @@
 
 use migration::{MigrationStatus, MigratorTraitSelf as _, PRODUCTS, Product};
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait as _,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait as _,
 };
 
-use super::{Db, Tx};
+use super::Db;
 use crate::error::{Error, Kind, Result};
 
 /// Any number will do, as long as all processes use the same.
@@ -87,7 +87,7 @@ pub async fn require_current(db: &Db) -> Result<()> {
 }
 
 /// Begins the transaction of a migration, once nobody else is in one.
-async fn begin(db: &Db) -> Result<Tx> {
+async fn begin(db: &Db) -> Result<DatabaseTransaction> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..Default::default()

@@ -8,6 +8,7 @@
 
 mod backup;
 mod fault;
+mod group;
 pub mod idempotency;
 pub mod migrate;
 mod postgres;
@@ -15,6 +16,8 @@ mod read;
 mod restore;
 mod sqlite;
 pub mod tenancy;
+mod tx;
+mod witness;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -23,13 +26,14 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use prost::Message;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend};
+use sea_orm::{DatabaseConnection, DbBackend};
 use secrecy::ExposeSecret as _;
 
 pub use fault::is_duplicate;
 pub use idempotency::{Attempt, Ledger};
 pub use read::Read;
 pub use restore::restore;
+pub use tx::Tx;
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -44,14 +48,11 @@ pub struct Db(Arc<Inner>);
 struct Inner {
     readers: Readers,
     writer: Writer,
-    /// A connection for migrations and health checks.
+    /// A connection for migrations.
     admin: DatabaseConnection,
     /// The embedded database's file.
     file: Option<PathBuf>,
 }
-
-/// A transaction being written.
-pub type Tx = DatabaseTransaction;
 
 /// Work inside a transaction.
 pub type Work<T> = Box<dyn for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send>;
@@ -70,11 +71,12 @@ impl Db {
             }
         } else {
             let path = sqlite::path(url, config);
-            let writer = sqlite::writer(&path, config).await?;
+            // The first one makes the file.
+            let admin = sqlite::admin(&path, config).await?;
             Inner {
                 readers: sqlite::readers(&path, config),
-                writer: Writer::grouped(writer.clone()),
-                admin: writer,
+                writer: sqlite::writer(&path, config).await?,
+                admin,
                 file: Some(path),
             }
         };
@@ -94,9 +96,14 @@ impl Db {
         }
     }
 
-    /// A connection for migrations and health checks.
+    /// A connection for migrations.
     pub fn admin(&self) -> &DatabaseConnection {
         &self.0.admin
+    }
+
+    /// Whether the last that was written was lost to a fault of the database.
+    pub fn is_faulty(&self) -> bool {
+        self.0.writer.is_faulty()
     }
 
     /// How many connections are in use, and how many there are.
@@ -106,6 +113,7 @@ impl Db {
 
     /// Closes the connections that write, once what they do is done.
     pub async fn close(&self) -> Result<()> {
+        self.0.writer.close().await;
         Ok(self.0.admin.close_by_ref().await?)
     }
 

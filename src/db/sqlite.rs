@@ -2,20 +2,26 @@
 //! `synchronous=FULL`, with one writer and a few readers.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::{DatabaseConnection, sqlx};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
 use super::read::{Alarm, Readers};
+use super::witness::{Witness, Witnessed};
+use super::writer::Writer;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// How many virtual machine steps pass between two looks at the clock.
 const STEPS_PER_LOOK: i32 = 1000;
+
+/// How long the connection for migrations stays open unused.
+const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
 /// The file a URL names, or the one in the data directory.
 pub(super) fn path(url: &str, config: &Config) -> PathBuf {
@@ -46,17 +52,63 @@ fn one() -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// The one connection that writes.
-pub(super) async fn writer(path: &Path, config: &Config) -> Result<DatabaseConnection> {
-    let options = options(path, config)
-        .create_if_missing(true)
-        .pragma("cache_size", "-16384");
+/// Makes the file, if there is none, and a connection to migrate it with.
+pub(super) async fn admin(path: &Path, config: &Config) -> Result<DatabaseConnection> {
+    let options = options(path, config).create_if_missing(true);
     let options = sqlx::ConnectOptions::disable_statement_logging(options);
-    let pool = one().test_before_acquire(false).connect_with(options).await;
-    let pool = pool.map_err(|error| {
-        Error::unavailable(format!("cannot open {}", path.display())).caused_by(error)
-    })?;
-    Ok(pool.into())
+    // It is not needed for long.
+    let pool = one().idle_timeout(ADMIN_IDLE).connect_with(options).await;
+    Ok(pool.map_err(|error| cannot_open(path, error))?.into())
+}
+
+fn cannot_open(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::unavailable(format!("cannot open {}", path.display())).caused_by(error)
+}
+
+/// How to open the one connection that writes, also again.
+#[derive(Debug)]
+pub(super) struct Opener(SqliteConnectOptions);
+
+impl Opener {
+    pub(super) fn new(path: &Path, config: &Config) -> Self {
+        let options = options(path, config).pragma("cache_size", "-16384");
+        Self(sqlx::ConnectOptions::disable_statement_logging(options))
+    }
+
+    /// A database of a test's own.
+    #[cfg(test)]
+    pub(super) fn of_file(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new().filename(path);
+        let options = options.journal_mode(SqliteJournalMode::Wal);
+        Self(options.create_if_missing(true).foreign_keys(true))
+    }
+
+    /// Opens a connection, with somebody who watches it.
+    pub(super) async fn open(&self) -> std::result::Result<Witnessed, DbErr> {
+        let witness = Witness::default();
+        let own = witness.clone();
+        let pool = one()
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let own = own.clone();
+                Box::pin(async move { own.attach(connection).await })
+            })
+            .connect_with(self.0.clone())
+            .await
+            .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+        Ok(Witnessed {
+            pool: pool.into(),
+            witness,
+        })
+    }
+}
+
+/// The one connection that writes, and how to open it again.
+pub(super) async fn writer(path: &Path, config: &Config) -> Result<Writer> {
+    let opener = Opener::new(path, config);
+    let open = opener.open().await;
+    let open = open.map_err(|error| cannot_open(path, error))?;
+    Ok(Writer::grouped(opener, open))
 }
 
 /// The connections that read. Each has an alarm that ends its statement when the

@@ -5,6 +5,7 @@ mod backups;
 mod batches;
 mod crash;
 mod files;
+mod full_disk;
 mod idempotency;
 mod migrations;
 mod oracle;

@@ -70,6 +70,8 @@ impl Operations {
         let reached = tokio::time::timeout_at(deadline.into(), reached).await;
         if !matches!(reached, Ok(Ok(()))) {
             failing.insert("database".into(), json!("unreachable"));
+        } else if self.0.shared.db.is_faulty() {
+            failing.insert("database".into(), json!("cannot be written"));
         }
         failing
     }

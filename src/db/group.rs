@@ -1,0 +1,282 @@
+//! SQLite's one writer. It takes whatever queued while the last commit ran, runs
+//! each piece in a savepoint of one shared transaction, commits, and only then
+//! answers all of them. There is no timer: the commit is the window.
+//!
+//! When anything but a piece's own work fails, or SQLite ends the transaction by
+//! itself, nobody knows any more what the connection is in the middle of. Then the
+//! whole group is answered with an error, and the connection is closed, which
+//! undoes whatever is left, and opened anew.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sea_orm::{DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::sqlite::Opener;
+use super::witness::{Witness, Witnessed};
+use super::writer::caught;
+use super::{Tx, Work};
+use crate::error::{Error, Result};
+
+/// Pieces of work that share a transaction at the most.
+const GROUP: usize = 512;
+
+/// What the writer is sent.
+#[derive(Debug)]
+pub(super) enum Message {
+    Write(Box<dyn Job>),
+    /// Close the connection after all that was sent before, and say so.
+    Close(oneshot::Sender<()>),
+}
+
+/// Why a group as a whole was not committed.
+#[derive(Debug, Clone)]
+pub(super) enum Fault {
+    Failed(Arc<DbErr>),
+    /// The database ended the transaction by itself, or did not really commit.
+    Lost,
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        Self::Failed(Arc::new(error))
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Failed(error) => error.into(),
+            Fault::Lost => Error::unavailable("The database cannot be reached at the moment")
+                .caused_by("the transaction of the group was lost"),
+        }
+    }
+}
+
+/// Answers the caller once it is known what became of the group.
+type Finish = Box<dyn FnOnce(Result<(), Fault>) + Send>;
+
+/// A piece of work, whatever it answers.
+pub(super) trait Job: Send {
+    /// Runs inside the group's transaction; says whether it succeeded.
+    fn run<'t>(
+        self: Box<Self>,
+        tx: &'t Tx,
+        company: Company,
+        witness: &'t Witness,
+    ) -> BoxFuture<'t, (Finish, bool)>;
+
+    /// Answers that it was not begun.
+    fn refuse(self: Box<Self>, fault: Fault);
+}
+
+impl std::fmt::Debug for dyn Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+/// Whether a piece shares its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    Several,
+}
+
+/// A piece of work and who waits for it.
+pub(super) struct Queued<T> {
+    pub(super) work: Work<T>,
+    pub(super) answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send + 'static> Job for Queued<T> {
+    fn run<'t>(
+        self: Box<Self>,
+        tx: &'t Tx,
+        company: Company,
+        witness: &'t Witness,
+    ) -> BoxFuture<'t, (Finish, bool)> {
+        let Self { work, answer } = *self;
+        Box::pin(async move {
+            let result = match company {
+                Company::Alone => caught(tx, work).await,
+                Company::Several => within_savepoint(tx, work, witness).await,
+            };
+            let ok = result.is_ok();
+            let finish: Finish = Box::new(move |commit| {
+                let outcome = result.and_then(|value| match commit {
+                    Ok(()) => Ok(value),
+                    Err(fault) => Err(fault.into()),
+                });
+                // A caller that went away has no use for the answer.
+                let _ = answer.send(outcome);
+            });
+            (finish, ok)
+        })
+    }
+
+    fn refuse(self: Box<Self>, fault: Fault) {
+        let _ = self.answer.send(Err(fault.into()));
+    }
+}
+
+async fn within_savepoint<T>(group: &Tx, work: Work<T>, witness: &Witness) -> Result<T> {
+    // What a savepoint that fails leaves behind is anybody's guess.
+    let given_up = |error: DbErr| {
+        witness.give_up();
+        Error::from(error)
+    };
+    let savepoint = Tx::new(group.inner().begin().await.map_err(given_up)?);
+    let result = caught(&savepoint, work).await;
+    savepoint.end(result.is_ok()).await.map_err(given_up)?;
+    result
+}
+
+/// Writes until nobody can send any more, or until it is told to close.
+pub(super) async fn serve(
+    opener: Opener,
+    connection: Witnessed,
+    mut queue: mpsc::Receiver<Message>,
+    faulty: Arc<AtomicBool>,
+) {
+    let mut connection = Some(connection);
+    let mut received = Vec::with_capacity(GROUP);
+    while queue.recv_many(&mut received, GROUP).await > 0 {
+        let mut group = Vec::with_capacity(received.len());
+        let mut closing = None;
+        for message in received.drain(..) {
+            match message {
+                Message::Write(piece) => group.push(piece),
+                Message::Close(done) => closing = Some(done),
+            }
+        }
+        if !group.is_empty() {
+            turn(&opener, &mut connection, group, &faulty).await;
+        }
+        if let Some(done) = closing {
+            if let Some(connection) = connection {
+                connection.finish().await;
+            }
+            let _ = done.send(());
+            return;
+        }
+    }
+}
+
+/// Writes a group, on a connection that is known to be sound. Notes whether the
+/// database did its part before anybody is answered.
+async fn turn(
+    opener: &Opener,
+    connection: &mut Option<Witnessed>,
+    group: Vec<Box<dyn Job>>,
+    faulty: &AtomicBool,
+) {
+    let open = match connection.take() {
+        Some(open) => open,
+        None => match opener.open().await {
+            Ok(open) => {
+                tracing::info!("opened the database for writing again");
+                open
+            }
+            Err(error) => {
+                faulty.store(true, Ordering::Relaxed);
+                return refuse(group, error.into());
+            }
+        },
+    };
+    // Outside of the pieces' own work nothing panics. If it does, the callers are
+    // told by the loss of their answers.
+    let committed = AssertUnwindSafe(commit(&open, group, faulty))
+        .catch_unwind()
+        .await;
+    match committed {
+        Ok(Ok(())) => *connection = Some(open),
+        Ok(Err(fault)) => {
+            let cause = Error::from(fault).log_cause();
+            tracing::error!(cause, "lost a group of writes; will open the database anew");
+            open.discard().await;
+        }
+        Err(_) => {
+            tracing::error!("the writer panicked; will open the database anew");
+            faulty.store(true, Ordering::Relaxed);
+            open.discard().await;
+        }
+    }
+}
+
+fn refuse(group: impl IntoIterator<Item = Box<dyn Job>>, fault: Fault) {
+    for piece in group {
+        piece.refuse(fault.clone());
+    }
+}
+
+/// Runs a group in one transaction and answers its callers. Alone in its group, a
+/// piece that fails takes the whole transaction back.
+async fn commit(
+    connection: &Witnessed,
+    group: Vec<Box<dyn Job>>,
+    faulty: &AtomicBool,
+) -> Result<(), Fault> {
+    let company = match group.len() {
+        1 => Company::Alone,
+        _ => Company::Several,
+    };
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    };
+    let witness = &connection.witness;
+    witness.begin();
+    let tx = match connection.pool.begin_with_options(options).await {
+        Ok(tx) => Tx::new(tx),
+        Err(error) => {
+            let fault = Fault::from(error);
+            faulty.store(true, Ordering::Relaxed);
+            refuse(group, fault.clone());
+            return Err(fault);
+        }
+    };
+    let mut finishes = Vec::with_capacity(group.len());
+    let mut failed = false;
+    let mut group = group.into_iter();
+    while !witness.is_lost()
+        && let Some(piece) = group.next()
+    {
+        let (finish, ok) = piece.run(&tx, company, witness).await;
+        failed |= !ok;
+        finishes.push(finish);
+    }
+    let ended = end(tx, witness, company == Company::Several || !failed).await;
+    faulty.store(ended.is_err(), Ordering::Relaxed);
+    for finish in finishes {
+        finish(ended.clone());
+    }
+    if let Err(fault) = &ended {
+        refuse(group, fault.clone());
+    }
+    ended
+}
+
+/// Ends the transaction of a group. That it was committed is believed when SQLite
+/// says so twice: by the answer, and by its hook.
+async fn end(tx: Tx, witness: &Witness, commit: bool) -> Result<(), Fault> {
+    if witness.is_lost() {
+        return Err(Fault::Lost);
+    }
+    if !commit {
+        return Ok(tx.end(false).await?);
+    }
+    witness.expect_commit();
+    tx.end(true).await?;
+    match witness.saw_commit() {
+        true => Ok(()),
+        false => Err(Fault::Lost),
+    }
+}
+
+#[cfg(test)]
+mod tests;

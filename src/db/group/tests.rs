@@ -1,0 +1,193 @@
+//! What the writer answers is true, whatever becomes of its connection.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sea_orm::sqlx::{self, Connection as _};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use super::super::sqlite::Opener;
+use super::super::writer::Writer;
+use super::super::{Tx, Work};
+use crate::error::{Error, Kind, Result};
+
+struct Fixture {
+    folder: TempDir,
+    writer: Arc<Writer>,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let opener = Opener::of_file(&file(&folder));
+        let open = opener.open().await.unwrap();
+        let fixture = Self {
+            writer: Arc::new(Writer::grouped(opener, open)),
+            folder,
+        };
+        let made = run("CREATE TABLE t (name TEXT)");
+        fixture.writer.write(made).await.unwrap();
+        fixture
+    }
+
+    /// What is stored, seen by somebody else.
+    async fn stored(&self) -> Vec<String> {
+        let url = format!("sqlite://{}?mode=ro", file(&self.folder).display());
+        let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let sql = "SELECT name FROM t ORDER BY name";
+        sqlx::query_scalar(sql).fetch_all(&mut other).await.unwrap()
+    }
+
+    /// Writes several pieces in one group; answers whether each was acknowledged.
+    async fn together(&self, works: Vec<Work<()>>) -> Vec<bool> {
+        let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (own_begun, own_go) = (begun.clone(), go.clone());
+        let writer = self.writer.clone();
+        // While this one holds the writer up, the others queue.
+        let first = tokio::spawn(async move {
+            let wait: Work<()> = Box::new(move |_| {
+                Box::pin(async move {
+                    own_begun.notify_one();
+                    own_go.notified().await;
+                    Ok(())
+                })
+            });
+            writer.write(wait).await
+        });
+        begun.notified().await;
+        let all = works.into_iter().map(|work| self.writer.write(work));
+        let all = futures_util::future::join_all(all);
+        let (outcomes, ()) = tokio::join!(all, async { go.notify_one() });
+        first.await.unwrap().unwrap();
+        outcomes.iter().map(Result::is_ok).collect()
+    }
+
+    /// The next write is durable, and the writer says it is sound.
+    async fn goes_on(&self, before: &[&str]) {
+        assert_eq!(self.stored().await, before);
+        self.writer.write(insert("z")).await.unwrap();
+        assert!(!self.writer.is_faulty());
+        assert_eq!(self.stored().await, [before, &["z"]].concat());
+    }
+}
+
+fn file(folder: &TempDir) -> std::path::PathBuf {
+    Path::join(folder.path(), "t.db")
+}
+
+async fn execute(tx: &Tx, sql: &str) -> Result<()> {
+    let statement = Statement::from_string(DbBackend::Sqlite, sql);
+    tx.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// Work that runs statements, one after the other, and overlooks what fails.
+fn run(statements: &'static str) -> Work<()> {
+    Box::new(move |tx| {
+        Box::pin(async move {
+            for sql in statements.split("; ") {
+                let _ = execute(tx, sql).await;
+            }
+            Ok(())
+        })
+    })
+}
+
+fn insert(name: &'static str) -> Work<()> {
+    Box::new(move |tx| {
+        Box::pin(async move { execute(tx, &format!("INSERT INTO t VALUES ('{name}')")).await })
+    })
+}
+
+fn refused() -> Work<()> {
+    Box::new(move |tx| {
+        Box::pin(async move {
+            execute(tx, "INSERT INTO t VALUES ('refused')").await?;
+            Err(Error::invalid("no"))
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_piece_that_fails_costs_the_others_nothing() {
+    let fixture = Fixture::new().await;
+    let works = vec![insert("a"), refused(), insert("b")];
+    assert_eq!(fixture.together(works).await, [true, false, true]);
+    let alone = fixture.writer.write(refused()).await.unwrap_err();
+    assert_eq!(alone.kind(), Kind::InvalidArgument);
+    fixture.goes_on(&["a", "b"]).await;
+}
+
+#[tokio::test]
+async fn a_panic_costs_the_others_nothing() {
+    let panics = || -> [Work<()>; 2] {
+        let late: Work<()> = Box::new(|tx| {
+            Box::pin(async move {
+                execute(tx, "INSERT INTO t VALUES ('panic')").await?;
+                panic!("late")
+            })
+        });
+        [Box::new(|_| panic!("before there is a future")), late]
+    };
+    let fixture = Fixture::new().await;
+    let [early, late] = panics();
+    let works = vec![insert("a"), early, late, insert("b")];
+    assert_eq!(fixture.together(works).await, [true, false, false, true]);
+    for work in panics() {
+        assert!(fixture.writer.write(work).await.is_err());
+    }
+    fixture.goes_on(&["a", "b"]).await;
+}
+
+/// SQLite ends a transaction by itself when a disk is full or fails, and this is
+/// what the connection looks like then. Work goes on as if nothing had happened.
+const LOST: [&str; 5] = [
+    "ROLLBACK",
+    "ROLLBACK; INSERT INTO t VALUES ('stray')",
+    "COMMIT",
+    "COMMIT; INSERT INTO t VALUES ('stray')",
+    "ROLLBACK; BEGIN; INSERT INTO t VALUES ('stray'); SAVEPOINT _sqlx_savepoint_1",
+];
+
+#[tokio::test]
+async fn a_lost_transaction_is_never_acknowledged() {
+    for how in LOST {
+        let fixture = Fixture::new().await;
+        let works = vec![insert("a"), run(how), insert("b")];
+        assert_eq!(fixture.together(works).await, [false; 3], "{how}");
+        assert!(fixture.writer.is_faulty(), "{how}");
+        fixture.goes_on(&[]).await;
+        assert!(fixture.writer.write(run(how)).await.is_err(), "{how}");
+        fixture.writer.write(insert("zz")).await.unwrap();
+        assert_eq!(fixture.stored().await, ["z", "zz"], "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_savepoint_is_never_acknowledged() {
+    for how in [
+        "RELEASE SAVEPOINT _sqlx_savepoint_1",
+        "INSERT INTO t VALUES ('stray'); RELEASE SAVEPOINT _sqlx_savepoint_1",
+    ] {
+        let fixture = Fixture::new().await;
+        let works = vec![insert("a"), run(how), insert("b")];
+        assert_eq!(fixture.together(works).await, [false; 3], "{how}");
+        fixture.goes_on(&[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_never_acknowledged() {
+    let fixture = Fixture::new().await;
+    let schema = "CREATE TABLE parent (id INTEGER PRIMARY KEY); \
+                  CREATE TABLE child (id INTEGER REFERENCES parent (id) \
+                  DEFERRABLE INITIALLY DEFERRED)";
+    fixture.writer.write(run(schema)).await.unwrap();
+    let orphan = || run("INSERT INTO child VALUES (7)");
+    assert!(fixture.writer.write(orphan()).await.is_err());
+    let works = vec![insert("a"), orphan(), insert("b")];
+    assert_eq!(fixture.together(works).await, [false; 3]);
+    fixture.goes_on(&[]).await;
+}

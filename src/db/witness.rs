@@ -1,0 +1,98 @@
+//! What SQLite itself says of the writer's transaction.
+//!
+//! SQLite ends a transaction on its own when a disk is full or fails. Whoever
+//! does not notice then writes outside of any transaction, or releases a savepoint
+//! in the belief that it was a commit. So nothing but SQLite is believed: its hooks
+//! tell when a transaction was really committed or taken back, and a commit that
+//! the writer did not ask for is refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sea_orm::sqlx::{self, SqliteConnection};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+
+/// The connection that writes, and who watches it.
+#[derive(Debug)]
+pub(super) struct Witnessed {
+    /// A pool of one.
+    pub(super) pool: DatabaseConnection,
+    pub(super) witness: Witness,
+}
+
+impl Witnessed {
+    /// Closes a connection that nothing good is known of. What it has not
+    /// committed is undone.
+    pub(super) async fn discard(self) {
+        self.witness.begin();
+        let _ = self.pool.close_by_ref().await;
+    }
+
+    /// Closes it for good, with everything written back into the database's file.
+    pub(super) async fn finish(self) {
+        let written = self.pool.execute_unprepared(WRITE_BACK).await;
+        if let Err(error) = written {
+            tracing::warn!(cause = %error, "cannot write the log back into the database");
+        }
+        let _ = self.pool.close_by_ref().await;
+    }
+}
+
+/// Writes the log back into the file and empties it.
+const WRITE_BACK: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// Hears of the commits and rollbacks of one connection. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Witness(Arc<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// The writer asked for a commit.
+    asked: AtomicBool,
+    committed: AtomicBool,
+    taken_back: AtomicBool,
+}
+
+impl Witness {
+    /// Listens to a connection.
+    pub(super) async fn attach(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        let mut handle = connection.lock_handle().await?;
+        let heard = self.0.clone();
+        handle.set_commit_hook(move || {
+            let asked = heard.asked.swap(false, Ordering::SeqCst);
+            heard.committed.fetch_or(asked, Ordering::SeqCst);
+            asked
+        });
+        let heard = self.0.clone();
+        handle.set_rollback_hook(move || heard.taken_back.store(true, Ordering::SeqCst));
+        Ok(())
+    }
+
+    /// A transaction is about to begin.
+    pub(super) fn begin(&self) {
+        for flag in [&self.0.asked, &self.0.committed, &self.0.taken_back] {
+            flag.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// The writer is about to commit.
+    pub(super) fn expect_commit(&self) {
+        self.0.asked.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the transaction was committed, as was asked for.
+    pub(super) fn saw_commit(&self) -> bool {
+        self.0.asked.store(false, Ordering::SeqCst);
+        self.0.committed.load(Ordering::SeqCst) && !self.is_lost()
+    }
+
+    /// The transaction is not to be committed, whatever comes.
+    pub(super) fn give_up(&self) {
+        self.0.taken_back.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the transaction is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.taken_back.load(Ordering::SeqCst)
+    }
+}
