@@ -4,12 +4,13 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "account",
-    steps: &[Step {
-        name: "m0001_account",
-        // Times are microseconds since 1970, UTC. Organizations count from 101,
-        // as the documented examples do: on SQLite a row of id 100, removed at
-        // once, makes it so.
-        up: "
+    steps: &[
+        Step {
+            name: "m0001_account",
+            // Times are microseconds since 1970, UTC. Organizations count from 101,
+            // as the documented examples do: on SQLite a row of id 100, removed at
+            // once, makes it so.
+            up: "
 CREATE TABLE organization (
     id {id},
     name TEXT NOT NULL,
@@ -98,7 +99,7 @@ INSERT INTO organization (id, name, slug, plan, created_at) VALUES (100, '', '',
 DELETE FROM organization WHERE id = 100;
 {postgres} ALTER TABLE organization ALTER COLUMN id RESTART WITH 101;
 ",
-        down: "
+            down: "
 DROP TABLE request_count;
 DROP TABLE credential_generation;
 DROP TABLE setup;
@@ -110,5 +111,19 @@ DROP TABLE member;
 DROP TABLE account_user;
 DROP TABLE organization;
 ",
-    }],
+        },
+        Step {
+            name: "m0002_passwords",
+            // Who chose a user's password, until the user sets another; sessions that
+            // are over are found by when they end.
+            up: "
+ALTER TABLE account_user ADD COLUMN password_by BIGINT;
+CREATE INDEX session_expires ON session (expires_at);
+",
+            down: "
+DROP INDEX session_expires;
+ALTER TABLE account_user DROP COLUMN password_by;
+",
+        },
+    ],
 };

@@ -278,7 +278,8 @@ impl Snapshot {
         role.filter(|_| !disabled)
     }
 
-    /// The organizations of a user, oldest first.
+    /// The organizations of a user, in the order the user came to them: being added
+    /// to another one does not change which is the first.
     pub fn organizations_of(&self, user: UserId) -> &[OrganizationId] {
         self.organizations_of.get(&user).map_or(&[], Vec::as_slice)
     }
@@ -334,7 +335,8 @@ impl Snapshot {
             };
             fresh.users.insert(UserId(row.try_get("", "id")?), state);
         }
-        let sql = "SELECT organization_id, user_id, role FROM member ORDER BY organization_id";
+        let sql = "SELECT organization_id, user_id, role FROM member \
+                   ORDER BY created_at, organization_id";
         for row in rows(connection, sql, []).await? {
             let organization = OrganizationId(row.try_get("", "organization_id")?);
             let user = UserId(row.try_get("", "user_id")?);

@@ -8,6 +8,7 @@ mod cookies;
 mod documented;
 mod flood;
 mod guessing;
+mod joining;
 mod key_secrecy;
 mod keys;
 mod members;

@@ -37,6 +37,8 @@ pub mod user {
         pub email: String,
         pub name: String,
         pub password_hash: String,
+        /// The organization that chose the password, until the user sets another.
+        pub password_by: Option<i64>,
         pub sessions_from: i64,
         pub disabled_at: Option<i64>,
         pub created_at: i64,

@@ -94,12 +94,16 @@ impl Account {
                 let known = provision::find_user(tx, &email).await?;
                 let fresh = known.is_none();
                 let owner = match known {
-                    Some(user) => user,
+                    Some(user) => {
+                        provision::require_own_password(&user, None)?;
+                        user
+                    }
                     None => {
                         let new = NewUser {
                             email,
                             name: String::new(),
                             password_hash,
+                            password_by: None,
                         };
                         provision::user(tx, new, now).await?
                     }

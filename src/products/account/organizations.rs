@@ -143,6 +143,8 @@ impl OrganizationService for Account {
             .map_or(request.password.as_str(), |own| own.reveal());
         // Hashed before it is known whether it is needed: the time tells nothing.
         let password_hash = self.0.passwords.hash(password).await?;
+        // The operator may be believed; an admin who chose a password may know it.
+        let chosen_by = (!call.principal().is_operator()).then_some(id.0);
         let now = self.now();
         let added = self.db().write(move |tx| {
             Box::pin(async move {
@@ -150,12 +152,16 @@ impl OrganizationService for Account {
                 let known = provision::find_user(tx, &email).await?;
                 let fresh = known.is_none();
                 let user = match known {
-                    Some(user) => user,
+                    Some(user) => {
+                        provision::require_own_password(&user, Some(id.0))?;
+                        user
+                    }
                     None => {
                         let new = NewUser {
                             email,
                             name: request.name,
                             password_hash,
+                            password_by: chosen_by,
                         };
                         provision::user(tx, new, now).await?
                     }

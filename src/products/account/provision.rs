@@ -14,6 +14,22 @@ pub(super) struct NewUser {
     pub(super) email: String,
     pub(super) name: String,
     pub(super) password_hash: String,
+    /// The organization that chose the password, if it was not the user or the
+    /// operator.
+    pub(super) password_by: Option<i64>,
+}
+
+/// Refuses to take in a user whose password another organization chose and may
+/// know: with the user, that organization would come in.
+pub(super) fn require_own_password(user: &user::Model, organization: Option<i64>) -> Result<()> {
+    match user.password_by {
+        Some(by) if Some(by) != organization => Err(Error::exists(
+            "Another organization chose this user's password: the user must first sign in and \
+             change it",
+        )
+        .reason("PASSWORD_NOT_CHANGED")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The user with an e-mail.
@@ -38,6 +54,7 @@ pub(super) async fn user(tx: &Tx, new: NewUser, now: i64) -> Result<user::Model>
         email: Set(new.email),
         name: Set(name),
         password_hash: Set(new.password_hash),
+        password_by: Set(new.password_by),
         sessions_from: Set(0),
         disabled_at: Set(None),
         created_at: Set(now),

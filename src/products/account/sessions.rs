@@ -44,6 +44,7 @@ impl SessionService for Account {
                     email: normal_email(&request.email),
                     name: request.name,
                     password_hash,
+                    password_by: None,
                 };
                 let owner = provision::user(tx, new, now).await?;
                 let name = &request.organization;
@@ -241,6 +242,7 @@ impl Account {
                 Directory::changed(tx).await?;
                 let mut change = user::Entity::update_many()
                     .col_expr(user::Column::PasswordHash, Expr::value(hash))
+                    .col_expr(user::Column::PasswordBy, Expr::value(None::<i64>))
                     .col_expr(user::Column::SessionsFrom, Expr::value(from))
                     .filter(user::Column::Id.eq(row.id));
                 if keep {

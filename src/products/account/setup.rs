@@ -68,6 +68,7 @@ impl Account {
                     email: normal_email(&request.email),
                     name: request.name,
                     password_hash: hash,
+                    password_by: None,
                 };
                 let owner = provision::user(tx, new, now).await?;
                 let name = &request.organization;
