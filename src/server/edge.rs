@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -50,6 +51,9 @@ impl std::fmt::Debug for Edge {
             .finish_non_exhaustive()
     }
 }
+
+/// An answer on its way.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// What the log line of a request says; rides in the response's extensions.
 #[derive(Debug, Clone)]
@@ -108,8 +112,9 @@ impl Edge {
         }
     }
 
-    /// Answers a request.
-    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request. Each protocol's way is a future of its own: moving the
+    /// largest of them around would cost every request.
+    pub(super) fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let (mut parts, body) = request.into_parts();
         let peer = parts.extensions.remove::<Peer>().unwrap_or(Peer {
             address: Some(([0, 0, 0, 0], 0).into()),
@@ -120,27 +125,27 @@ impl Edge {
         let fits = protocol.check(&parts);
         let place = self.places.enter(client.address);
         let request = Visit {
-            edge: &self,
+            edge: self,
             peer,
             client,
             protocol,
             started: Instant::now(),
             place,
         };
-        if let Err(error) = fits {
-            return request.misfit(parts.uri.path(), error).await;
-        }
-        match protocol {
-            Protocol::Grpc => request.grpc(parts, Body::new(body)).await,
-            Protocol::GrpcWeb => request.grpc_web(parts, body).await,
-            Protocol::Rest => request.rest(parts, body).await,
+        match (fits, protocol) {
+            (Err(error), _) => {
+                Box::pin(async move { request.misfit(parts.uri.path(), error).await })
+            }
+            (Ok(()), Protocol::Grpc) => Box::pin(request.grpc(parts, Body::new(body))),
+            (Ok(()), Protocol::GrpcWeb) => Box::pin(request.grpc_web(parts, body)),
+            (Ok(()), Protocol::Rest) => Box::pin(request.rest(parts, body)),
         }
     }
 }
 
 /// One request on its way.
-pub(super) struct Visit<'e> {
-    pub(super) edge: &'e Arc<Edge>,
+pub(super) struct Visit {
+    pub(super) edge: Arc<Edge>,
     pub(super) peer: Peer,
     pub(super) client: Client,
     pub(super) protocol: Protocol,
@@ -150,7 +155,7 @@ pub(super) struct Visit<'e> {
     pub(super) place: Result<Place, Crowded>,
 }
 
-impl Visit<'_> {
+impl Visit {
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.edge.shared
     }

@@ -20,7 +20,7 @@ use super::resolve::{self, Protocol};
 use super::respond::Manner;
 use crate::error::{Error, Kind};
 
-impl Visit<'_> {
+impl Visit {
     /// gRPC-Web is gRPC behind a translation of its frames.
     pub(super) async fn grpc_web(self, mut parts: Parts, body: Incoming) -> Response<Body> {
         let edge = self.edge.clone();
@@ -34,7 +34,7 @@ impl Visit<'_> {
             let place = place.take().unwrap_or(Err(Crowded::All));
             async move {
                 let visit = Visit {
-                    edge: &edge,
+                    edge,
                     peer,
                     client,
                     protocol: Protocol::GrpcWeb,

@@ -1,14 +1,12 @@
 //! The layers around the edge, outermost first: trace, CORS, compression.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
-use futures_util::future::{Either, MapOk};
+use futures_util::future::{Either, Map, MapOk};
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, VARY};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
@@ -19,7 +17,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate};
 use tower_http::compression::{Compression, CompressionLayer};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
-use super::edge::Edge;
+use super::edge::{Answer, Edge};
 use super::trace::{Trace, TraceLayer};
 
 /// Answers smaller than this are not worth compressing.
@@ -141,20 +139,19 @@ pub struct EdgeService(Arc<Edge>);
 impl Service<Request<Incoming>> for EdgeService {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Map<Answer, fn(Response<Body>) -> Result<Response<Body>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let edge = self.0.clone();
-        Box::pin(async move {
+        let finish: fn(Response<Body>) -> Result<Response<Body>, Infallible> =
             match *request.method() {
-                Method::HEAD => Ok(head(edge.handle(request).await)),
-                _ => Ok(edge.handle(request).await),
-            }
-        })
+                Method::HEAD => |response| Ok(head(response)),
+                _ => Ok,
+            };
+        self.0.clone().handle(request).map(finish)
     }
 }
 

@@ -12,7 +12,7 @@ use super::respond::{Manner, put_standing};
 use crate::error::{Error, Kind, reason};
 use crate::transcode::router::Route;
 
-impl Visit<'_> {
+impl Visit {
     pub(super) async fn wrong_verb(self, verbs: &[&'static str], owner: &Route) -> Response<Body> {
         let mut allow: Vec<&str> = verbs.to_vec();
         if allow.contains(&"GET") {
