@@ -162,6 +162,11 @@ impl Scopes {
         &self.0
     }
 
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        self.0.iter().any(|own| own == "*")
+    }
+
     /// Whether a permission is among them. Writing does not include reading: an
     /// ingestion key cannot read back what others sent.
     pub fn allow(&self, scope: Scope) -> bool {

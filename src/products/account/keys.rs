@@ -73,9 +73,17 @@ impl ApiKeyService for Account {
             expires_at,
         };
         let (now, own) = (self.now(), secret.clone());
-        let made = self
-            .db()
-            .write(move |tx| Box::pin(async move { make(tx, new, &own, now).await }));
+        let actor = call.principal().actor.clone();
+        let made = self.db().write(move |tx| {
+            Box::pin(async move {
+                Directory::changed(tx).await?;
+                let end = end_of(tx, organization, &actor).await?;
+                // By default as long as the key that makes it, as with scopes.
+                let expires_at = new.expires_at.or(end);
+                no_longer(expires_at, end)?;
+                make(tx, NewKey { expires_at, ..new }, &own, now).await
+            })
+        });
         let row = made.await?;
         self.0.shared.directory.reload().await?;
         let mut message = convert::api_key(&row, project_id, None);
@@ -109,16 +117,24 @@ impl ApiKeyService for Account {
             true => Some(Role::Owner),
             false => call.principal().role,
         };
+        let actor = call.principal().actor.clone();
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
                 Directory::changed(tx).await?;
                 let row = find(tx, organization, bound, &request.id).await?;
+                let grants = scopes.is_some() || expiry.is_some();
                 // A key acts as its maker: who is less does not make it do more, or
                 // for longer.
                 let maker = account.role_of(organization, UserId(row.user_id));
-                if (scopes.is_some() || expiry.is_some()) && maker > own {
+                if grants && maker > own {
                     return Err(Error::forbidden("Your role does not allow this"));
+                }
+                if grants {
+                    let end = end_of(tx, organization, &actor).await?;
+                    no_longer(expiry.unwrap_or(row.expires_at), end)?;
+                    let kept = Scopes::from_stored(&row.scopes);
+                    account.within(&actor, scopes.as_ref().unwrap_or(&kept))?;
                 }
                 let mut change: api_key::ActiveModel = row.into();
                 if let Some(name) = name {
@@ -161,6 +177,33 @@ impl ApiKeyService for Account {
         let answer = answer.await?;
         self.0.shared.directory.reload().await?;
         Ok(answer.into())
+    }
+}
+
+/// When the key that calls ends, if a key calls and it does.
+async fn end_of(tx: &Tx, organization: OrganizationId, actor: &Actor) -> Result<Option<i64>> {
+    let Actor::Key { number, .. } = actor else {
+        return Ok(None);
+    };
+    let row = tenancy::of::<api_key::Entity>(organization)
+        .filter(api_key::Column::Number.eq(*number))
+        .one(tx)
+        .await?;
+    match row {
+        Some(row) => Ok(row.expires_at),
+        // Revoked since the call came in.
+        None => Err(Error::unauthenticated("Invalid API key")),
+    }
+}
+
+/// Refuses to let a key outlive the one that grants it something.
+fn no_longer(expires_at: Option<i64>, end: Option<i64>) -> Result<()> {
+    let outlives = |end: i64| expires_at.is_none_or(|at| at > end);
+    match end.is_some_and(outlives) {
+        true => Err(Error::forbidden(
+            "This API key cannot grant more time than it has",
+        )),
+        false => Ok(()),
     }
 }
 
@@ -260,7 +303,21 @@ impl Account {
             return Ok(own.clone());
         }
         let scopes = Scopes::parse(asked.iter().map(String::as_str), products)?;
-        let everything = own.words().iter().any(|word| word == "*");
+        self.within(&call.principal().actor, &scopes)?;
+        Ok(scopes)
+    }
+
+    /// Refuses scopes that a key does not have itself.
+    fn within(&self, actor: &Actor, scopes: &Scopes) -> Result<()> {
+        let products = &self.0.products;
+        let own = match actor {
+            Actor::Key { scopes, .. } if !scopes.is_everything() => scopes,
+            Actor::Key { .. }
+            | Actor::Session { .. }
+            | Actor::Operator
+            | Actor::Page
+            | Actor::Anonymous => return Ok(()),
+        };
         let beyond = scopes.words().iter().find(|word| {
             let named = word.split_once('.').map(|(product, verb)| Scope {
                 product: products
@@ -270,10 +327,10 @@ impl Account {
                     .unwrap_or(""),
                 write: verb == "write",
             });
-            !everything && !named.is_some_and(|scope| own.allow(scope))
+            !named.is_some_and(|scope| own.allow(scope))
         });
         match beyond {
-            None => Ok(scopes),
+            None => Ok(()),
             Some(word) => Err(Error::forbidden(format!(
                 "This API key cannot grant {word}"
             ))),

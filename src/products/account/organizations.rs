@@ -10,7 +10,7 @@ use super::provision::{self, NewUser};
 use super::{Account, convert, normal_email, projects};
 use crate::api::OrganizationService;
 use crate::api::apex::account::v1 as pb;
-use crate::auth::{self, Directory, OrganizationId, Plan, UserId};
+use crate::auth::{self, Actor, Directory, OrganizationId, Plan, UserId};
 use crate::db::{Tx, is_duplicate, tenancy};
 use crate::error::{Error, Kind, Result};
 use crate::policy::Role;
@@ -134,6 +134,7 @@ impl OrganizationService for Account {
     ) -> Result<Reply<pb::AddMemberResponse>> {
         let (id, own) = self.role_in(&call, request.organization_id)?;
         projects::unbound(&call)?;
+        may_manage(&call)?;
         let role = convert::role_of(request.role)?.unwrap_or(Role::Member);
         may_grant(own, Role::Viewer, role)?;
         let email = normal_email(&request.email);
@@ -198,6 +199,7 @@ impl OrganizationService for Account {
     ) -> Result<Reply<pb::UpdateMemberResponse>> {
         let (id, own) = self.role_in(&call, request.organization_id)?;
         projects::unbound(&call)?;
+        may_manage(&call)?;
         let role = convert::role_of(request.role)?
             .ok_or_else(|| Error::invalid_field("role", "role is required"))?;
         let attempt = call.attempt().cloned();
@@ -278,6 +280,21 @@ fn may_grant(own: Role, before: Role, after: Role) -> Result<()> {
     match enough {
         true => Ok(()),
         false => Err(Error::forbidden("Your role does not allow this")),
+    }
+}
+
+/// Members may do what their role allows, in every product. A key that may do less
+/// could grant itself the rest by way of a member it makes.
+fn may_manage(call: &Call) -> Result<()> {
+    match &call.principal().actor {
+        Actor::Key { scopes, .. } if !scopes.is_everything() => Err(Error::forbidden(
+            "Only a key with the scope * adds members and changes roles",
+        )),
+        Actor::Key { .. }
+        | Actor::Session { .. }
+        | Actor::Operator
+        | Actor::Page
+        | Actor::Anonymous => Ok(()),
     }
 }
 
