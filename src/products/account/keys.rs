@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     Select, Set,
@@ -254,10 +254,26 @@ pub(super) async fn revoke_of(
     project: i64,
     now: i64,
 ) -> Result<()> {
+    let own = api_key::Column::Project.eq(project);
+    revoke(tx, organization, own, now).await
+}
+
+/// Revokes the keys of a member, who goes.
+pub(super) async fn revoke_by(
+    tx: &Tx,
+    organization: OrganizationId,
+    user: i64,
+    now: i64,
+) -> Result<()> {
+    let own = api_key::Column::UserId.eq(user);
+    revoke(tx, organization, own, now).await
+}
+
+async fn revoke(tx: &Tx, organization: OrganizationId, which: SimpleExpr, now: i64) -> Result<()> {
     api_key::Entity::update_many()
         .col_expr(api_key::Column::RevokedAt, Expr::value(now))
         .filter(api_key::Column::OrganizationId.eq(organization.0))
-        .filter(api_key::Column::Project.eq(project))
+        .filter(which)
         .filter(api_key::Column::RevokedAt.is_null())
         .exec(tx)
         .await?;

@@ -58,13 +58,22 @@ impl OperatorService for Account {
         request: pb::SetUserDisabledRequest,
     ) -> Result<Reply<pb::SetUserDisabledResponse>> {
         let row = self.user_by_email(&request.email).await?;
-        let now = self.now();
+        let (now, from) = (self.now(), self.sessions_from());
+        let sessions = self.0.shared.sessions.clone();
         let changed = self.db().write(move |tx| {
             Box::pin(async move {
                 Directory::changed(tx).await?;
                 let mut change: user::ActiveModel = row.into();
                 change.disabled_at = Set(request.disabled.then_some(now));
-                Ok(change.update(tx).await?)
+                if request.disabled {
+                    // Who is let in again signs in again.
+                    change.sessions_from = Set(from);
+                }
+                let row = change.update(tx).await?;
+                if request.disabled {
+                    sessions.end_all(tx, UserId(row.id)).await?;
+                }
+                Ok(row)
             })
         });
         let row = changed.await?;

@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::entity::{member, organization, user};
 use super::provision::{self, NewUser};
-use super::{Account, convert, normal_email, projects};
+use super::{Account, convert, keys, normal_email, projects};
 use crate::api::OrganizationService;
 use crate::api::apex::account::v1 as pb;
 use crate::auth::{self, Actor, Directory, OrganizationId, Plan, UserId};
@@ -229,6 +229,7 @@ impl OrganizationService for Account {
         let (id, own) = self.role_in(&call, request.organization_id)?;
         projects::unbound(&call)?;
         let leaves = call.principal().user == Some(UserId(request.user_id));
+        let now = self.now();
         let attempt = call.attempt().cloned();
         let answer = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
@@ -237,6 +238,8 @@ impl OrganizationService for Account {
                 if !leaves {
                     may_grant(own, role_of(&row)?, Role::Viewer)?;
                 }
+                // Or they would work again if the user came back.
+                keys::revoke_by(tx, id, row.user_id, now).await?;
                 row.delete(tx).await?;
                 require_owner(tx, id).await?;
                 Ok(pb::RemoveMemberResponse { success: true })
