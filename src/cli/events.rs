@@ -38,7 +38,7 @@ pub(super) enum Events {
         #[arg(long, value_enum, default_value = "metrics")]
         format: Format,
     },
-    /// Export events, one JSON object per line, in the order they were received
+    /// Export events, one JSON object per line, in the order they happened
     Export {
         /// Project to export, by id or key
         #[arg(long)]
@@ -142,7 +142,8 @@ async fn import(context: &Context, file: &Path, project: String) -> Outcome {
 fn resumable(status: &tonic::Status) -> bool {
     matches!(
         status.code(),
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
+        // Aborted: somebody else imports the same file at the same time.
+        Code::Aborted | Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
     )
 }
 
@@ -192,8 +193,8 @@ impl Run<'_> {
         }
         let read = reader
             .await
-            .map_err(|error| tonic::Status::aborted(error.to_string()))?;
-        read.map_err(|error| tonic::Status::aborted(format!("cannot read: {error}")))
+            .map_err(|error| tonic::Status::failed_precondition(error.to_string()))?;
+        read.map_err(|error| tonic::Status::failed_precondition(format!("cannot read: {error}")))
     }
 }
 

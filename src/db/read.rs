@@ -1,6 +1,10 @@
 //! Connections that read. On SQLite each is leased to one reader at a time and
 //! interrupted when the reader's deadline passes or the reader goes away.
 
+mod lanes;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
@@ -11,7 +15,10 @@ use sea_orm::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::{Error, Kind, Result};
+use super::Db;
+use crate::auth::OrganizationId;
+use crate::error::{Error, Result};
+use lanes::{Lane, Lanes, Place, RESERVED, permit};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -48,7 +55,13 @@ fn since_start(at: Instant) -> u64 {
 
 /// All connections that read.
 #[derive(Debug)]
-pub(super) enum Readers {
+pub(super) struct Readers {
+    source: Source,
+    lanes: Lanes,
+}
+
+#[derive(Debug)]
+enum Source {
     /// A pool that does its own leasing.
     Shared(DatabaseConnection),
     /// Single connections, leased here.
@@ -56,7 +69,7 @@ pub(super) enum Readers {
 }
 
 #[derive(Debug)]
-pub(super) struct Own {
+struct Own {
     idle: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
     size: usize,
@@ -76,6 +89,7 @@ pub struct Read {
     session: Session,
     busy: AtomicBool,
     lease: Option<Lease>,
+    _place: Place,
 }
 
 #[derive(Debug)]
@@ -93,22 +107,35 @@ struct Lease {
 
 impl Readers {
     pub(super) fn shared(pool: DatabaseConnection) -> Self {
-        Self::Shared(pool)
+        let size = pool
+            .get_postgres_connection_pool()
+            .options()
+            .get_max_connections() as usize;
+        Self {
+            source: Source::Shared(pool),
+            // Whoever writes takes a connection of the same pool.
+            lanes: Lanes::new(size, size / 2),
+        }
     }
 
     /// How many connections are in use, and how many there are.
     pub(super) fn pool(&self) -> (usize, usize) {
-        match self {
-            Self::Shared(pool) => {
+        match &self.source {
+            Source::Shared(pool) => {
                 let pool = pool.get_postgres_connection_pool();
                 let size = pool.size() as usize;
                 (size.saturating_sub(pool.num_idle()), size)
             }
-            Self::Own(own) => {
+            Source::Own(own) => {
                 let idle = own.permits.available_permits();
                 (own.size.saturating_sub(idle), own.size)
             }
         }
+    }
+
+    /// How many connections there should be, for so many questions at once.
+    pub(super) fn wanted(questions: u32) -> usize {
+        questions.max(1) as usize + RESERVED
     }
 
     pub(super) fn own(readers: Vec<(DatabaseConnection, Alarm)>) -> Self {
@@ -121,23 +148,33 @@ impl Readers {
                 dirty: false,
             })
             .collect();
-        Self::Own(Arc::new(Own {
-            permits: Arc::new(Semaphore::new(idle.len())),
-            size: idle.len(),
-            idle: Mutex::new(idle),
-        }))
+        Self {
+            lanes: Lanes::new(idle.len(), RESERVED),
+            source: Source::Own(Arc::new(Own {
+                permits: Arc::new(Semaphore::new(idle.len())),
+                size: idle.len(),
+                idle: Mutex::new(idle),
+            })),
+        }
     }
 
     pub(super) async fn plain(&self, deadline: Option<Instant>) -> Result<Read> {
+        let place = Place::default();
         let (connection, lease) = self.lease(deadline).await?;
         Ok(Read {
             session: Session::Plain(connection),
             busy: AtomicBool::new(false),
             lease,
+            _place: place,
         })
     }
 
     pub(super) async fn snapshot(&self, deadline: Option<Instant>) -> Result<Read> {
+        self.view(Lane::Short, deadline).await
+    }
+
+    async fn view(&self, lane: Lane, deadline: Option<Instant>) -> Result<Read> {
+        let place = self.lanes.enter(lane, deadline).await?;
         let (connection, lease) = self.lease(deadline).await?;
         let (isolation, access) = match connection.get_database_backend() {
             DbBackend::Postgres => (
@@ -147,7 +184,7 @@ impl Readers {
             _ => (None, None),
         };
         let snapshot = connection.begin_with_config(isolation, access).await?;
-        if let (Self::Shared(_), Some(deadline)) = (self, deadline) {
+        if let (Source::Shared(_), Some(deadline)) = (&self.source, deadline) {
             // Dropping the future would not stop PostgreSQL either.
             let left = deadline.saturating_duration_since(Instant::now());
             let left = left.as_millis().max(1);
@@ -158,6 +195,7 @@ impl Readers {
             session: Session::Snapshot(snapshot),
             busy: AtomicBool::new(false),
             lease,
+            _place: place,
         })
     }
 
@@ -165,20 +203,13 @@ impl Readers {
         &self,
         deadline: Option<Instant>,
     ) -> Result<(DatabaseConnection, Option<Lease>)> {
-        let own = match self {
-            Self::Shared(pool) => return Ok((pool.clone(), None)),
-            Self::Own(own) => own,
+        let own = match &self.source {
+            Source::Shared(pool) => return Ok((pool.clone(), None)),
+            Source::Own(own) => own,
         };
-        let closed = || Error::unavailable("The server is shutting down");
-        let wait = own.permits.clone().acquire_owned();
-        let permit = match deadline {
-            None => wait.await,
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), wait)
-                .await
-                .map_err(|_| Error::new(Kind::DeadlineExceeded, "No reader became free in time"))?,
-        };
-        let permit = permit.map_err(|_| closed())?;
-        let reader = lock(&own.idle).pop().ok_or_else(closed)?;
+        let permit = permit(&own.permits, deadline).await?;
+        let reader = lock(&own.idle).pop();
+        let reader = reader.ok_or_else(|| Error::unavailable("The server is shutting down"))?;
         let mut lease = Lease {
             reader: Some(reader),
             home: own.clone(),
@@ -186,6 +217,24 @@ impl Readers {
         };
         let connection = lease.ready(deadline).await?;
         Ok((connection, Some(lease)))
+    }
+}
+
+impl Db {
+    /// A consistent view to answer questions about events of an organization with,
+    /// which may take long. One organization has some of the readers at the most.
+    pub async fn events_of(
+        &self,
+        organization: OrganizationId,
+        deadline: Option<Instant>,
+    ) -> Result<Read> {
+        let lane = Lane::Events(organization.0);
+        self.0.readers.view(lane, deadline).await
+    }
+
+    /// A consistent view to fold events with. There is one at a time.
+    pub async fn fold_view(&self) -> Result<Read> {
+        self.0.readers.view(Lane::Fold, None).await
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) async fn writer(path: &Path, config: &Config) -> Result<Writer> {
 /// The connections that read. Each has an alarm that ends its statement when the
 /// caller's deadline passes: dropping the future would not stop SQLite.
 pub(super) fn readers(path: &Path, config: &Config) -> Readers {
-    let readers = (0..config.database.readers.max(1)).map(|_| {
+    let readers = (0..Readers::wanted(config.database.readers)).map(|_| {
         let alarm = Alarm::default();
         let bell = alarm.clone();
         let options = options(path, config).pragma("query_only", "on");

@@ -1,12 +1,13 @@
-//! Reads events back, in the order they were received.
+//! Reads events back, in the order they happened: the one order that also finds a
+//! range of time without reading what is outside of it.
 
-use sea_orm::{QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
-use super::model::{Money, NewEvent, Page, Visitor};
+use super::model::{COOKIELESS, Money, NewEvent, Page, Visitor};
 use super::sql::rows;
+use super::upkeep;
 use crate::auth::ProjectId;
-use crate::db::Db;
 use crate::error::Result;
 
 /// An event as it is stored.
@@ -22,31 +23,54 @@ pub struct Stored {
     pub event: NewEvent,
 }
 
-/// Reads up to `limit` events after a position, within a range of time.
+/// How far an export got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// When the last event happened, and its position.
+    last: (i64, i64),
+    /// The last position there was when the export began.
+    until: i64,
+}
+
+/// Reads up to `limit` events of a range of time after a place.
 pub(super) async fn page(
-    db: &Db,
+    read: &impl ConnectionTrait,
     project: ProjectId,
     (from, to): (Option<i64>, Option<i64>),
-    after: i64,
+    after: Option<Place>,
     limit: i64,
-) -> Result<Vec<Stored>> {
-    let read = db.read(None).await?;
-    let sql = "SELECT event.seq, time, received, name, audience, event.id AS own_id, client_id, \
+) -> Result<(Vec<Stored>, Place)> {
+    let mut place = match after {
+        Some(place) => place,
+        None => Place {
+            last: (from.unwrap_or(i64::MIN), -1),
+            until: upkeep::position(read).await?,
+        },
+    };
+    // The bound on time alone lets both databases seek in the index.
+    let sql = "SELECT seq, time, received, name, audience, event.id AS own_id, client_id, \
                origin, path, referrer, utm_source, utm_medium, utm_campaign, currency, amount, \
-               units, product, properties, event_visitor.id AS visitor_id \
-               FROM event JOIN event_visitor ON event_visitor.project = event.project \
-               AND event_visitor.ordinal = event.visitor \
-               WHERE event.project = $1 AND event.seq > $2 AND time >= $3 AND time < $4 \
-               ORDER BY event.seq LIMIT $5";
-    let values: [Value; 5] = [
+               units, product, properties, visitor, \
+               (SELECT event_visitor.id FROM event_visitor \
+               WHERE event_visitor.project = event.project \
+               AND event_visitor.ordinal = event.visitor) AS visitor_id \
+               FROM event WHERE project = $1 AND time >= $2 AND (time > $2 OR seq > $3) \
+               AND time < $4 AND seq <= $5 ORDER BY time, seq LIMIT $6";
+    let values: [Value; 6] = [
         project.into(),
-        after.into(),
-        from.unwrap_or(i64::MIN).into(),
+        place.last.0.into(),
+        place.last.1.into(),
         to.unwrap_or(i64::MAX).into(),
+        place.until.into(),
         limit.into(),
     ];
-    let found = rows(&read, sql, values).await?;
-    found.iter().map(|row| stored(project, row)).collect()
+    let found = rows(read, sql, values).await?;
+    let found: Result<Vec<_>> = found.iter().map(|row| stored(project, row)).collect();
+    let found = found?;
+    if let Some(last) = found.last() {
+        place.last = (last.event.time, last.seq);
+    }
+    Ok((found, place))
 }
 
 fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
@@ -64,6 +88,11 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
         }),
         None => None,
     };
+    let visitor: String = row.try_get("", "visitor_id")?;
+    let visitor = match row.try_get::<i64>("", "visitor")? >= i64::from(COOKIELESS) {
+        true => Visitor::Cookieless(visitor),
+        false => Visitor::Known(visitor),
+    };
     Ok(Stored {
         seq: row.try_get("", "seq")?,
         id: client_id.clone().or(own).unwrap_or_default(),
@@ -72,7 +101,7 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
             project,
             time: row.try_get("", "time")?,
             name: row.try_get("", "name")?,
-            visitor: Visitor::Known(row.try_get("", "visitor_id")?),
+            visitor,
             client_id,
             audience: row.try_get("", "audience")?,
             page: Page {

@@ -24,7 +24,7 @@ const BATCH: i64 = 20_000;
 /// writes: events are appended meanwhile. Only folds write rollups, and the folded
 /// position tells whether another node's came between.
 pub(super) async fn fold(db: &Db) -> Result<u64> {
-    let read = db.snapshot(None).await?;
+    let read = db.fold_view().await?;
     let folded = folded(&read).await?;
     let sql = "SELECT seq, project, time, name, audience, visitor, origin, path, referrer, \
                utm_source, utm_medium, utm_campaign, currency, amount, units \

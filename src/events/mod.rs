@@ -26,13 +26,13 @@ use std::time::Instant;
 
 use prometheus_client::metrics::gauge::Gauge;
 
-pub use appender::{Appended, Keep, StreamPosition};
-pub use export::Stored;
+pub use appender::{Appended, Keep, STREAM_MOVED, StreamPosition};
+pub use export::{Place, Stored};
 pub use figures::{Figures, Revenue};
 pub use model::{Dimension, Money, NewEvent, Page, Visitor};
 pub use question::{Answer, Group, Question, Wants};
 
-use crate::auth::ProjectId;
+use crate::auth::{OrganizationId, ProjectId, ProjectRef};
 use crate::clock::Clock;
 use crate::config::Events;
 use crate::db::{Attempt, Db};
@@ -145,13 +145,14 @@ impl EventLog {
         self.0.salts.visitor(project, address, user_agent).await
     }
 
-    /// Answers several questions from one snapshot.
+    /// Answers several questions of an organization from one snapshot.
     pub async fn ask(
         &self,
+        organization: OrganizationId,
         questions: &[Question],
         deadline: Option<Instant>,
     ) -> Result<Vec<Answer>> {
-        let snapshot = self.0.db.snapshot(deadline).await?;
+        let snapshot = self.0.db.events_of(organization, deadline).await?;
         let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
             answers.push(question::answer(&snapshot, question).await?);
@@ -182,15 +183,19 @@ impl EventLog {
         Ok(stored)
     }
 
-    /// Reads up to `limit` events after a position, in the order received.
+    /// Reads up to `limit` events, those that happened first first. Every page
+    /// begins where the one before ended; together they are what was stored when
+    /// the first was read.
     pub async fn export(
         &self,
-        project: ProjectId,
+        project: &ProjectRef,
         range: (Option<i64>, Option<i64>),
-        after: i64,
+        after: Option<Place>,
         limit: i64,
-    ) -> Result<Vec<Stored>> {
-        export::page(&self.0.db, project, range, after, limit).await
+    ) -> Result<(Vec<Stored>, Place)> {
+        let organization = project.organization;
+        let read = self.0.db.events_of(organization, None).await?;
+        export::page(&read, project.id, range, after, limit).await
     }
 
     /// Folds everything that is not folded yet; for tests and tools.

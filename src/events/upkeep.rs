@@ -38,6 +38,10 @@ async fn fold_on(log: Weak<Inner>, tail: Gauge) {
             return;
         };
         loop {
+            // What is far behind stays so for many folds.
+            if let Ok(waiting) = waiting(&log).await {
+                tail.set(waiting);
+            }
             match fold::fold(&log.db).await {
                 Ok(0) => break,
                 Ok(_) => {}
@@ -49,9 +53,6 @@ async fn fold_on(log: Weak<Inner>, tail: Gauge) {
                     break;
                 }
             }
-        }
-        if let Ok(waiting) = waiting(&log).await {
-            tail.set(waiting);
         }
     }
 }

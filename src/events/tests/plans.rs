@@ -3,8 +3,8 @@
 use sea_orm::DbBackend;
 
 use super::super::question::{Answer, Group, Question, Wants, answer};
-use super::super::{fold, model::Dimension};
-use super::{EVENTS, Watched, database, done, execute, fill};
+use super::super::{export, fold, model::Dimension};
+use super::{EVENTS, Watched, database, done, execute, fill, position};
 use crate::auth::ProjectId;
 use crate::db::Db;
 
@@ -108,5 +108,64 @@ async fn no_groups_are_no_answer() {
         assert!(answer.is_empty());
         assert!(plans.is_empty(), "{plans:?}");
     }
+    done(db).await;
+}
+
+#[tokio::test]
+async fn pages_of_an_export_cost_what_they_hold() {
+    let (_folder, db) = database().await;
+    fill(&db).await;
+    let watched = Watched::new(db.snapshot(None).await.unwrap());
+    for (range, expected) in [
+        ((None, None), EVENTS / 2),
+        ((Some(11_000_000), Some(15_000_000)), 2),
+    ] {
+        let (mut place, mut seqs) = (None, Vec::new());
+        loop {
+            let read = export::page(&watched, ProjectId(1), range, place, 1000).await;
+            let (page, next) = read.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.iter().all(|stored| stored.event.visitor.id() == "v"));
+            seqs.extend(page.iter().map(|stored| stored.seq));
+            place = Some(next);
+        }
+        assert_eq!(seqs.len() as i64, expected);
+        assert!(seqs.is_sorted());
+        // PostgreSQL may as well sort when little is left.
+        let pages = match db.backend() {
+            DbBackend::Postgres => 2,
+            _ => usize::MAX,
+        };
+        for plan in watched.plans().await.into_iter().take(pages) {
+            let seeks = plan.contains("event_time") || plan.contains("event_log");
+            // What is of one time PostgreSQL sorts as it reads, page by page.
+            let mut steps = plan
+                .lines()
+                .map(|line| line.trim_start_matches(['-', '>', ' ']));
+            let sorts = steps.any(|step| step.starts_with("Sort "))
+                && !plan.contains("Incremental")
+                || plan.contains("TEMP B-TREE");
+            assert!(seeks && !sorts, "{plan}");
+        }
+    }
+    // What is appended later is not of this export.
+    let (_, place) = export::page(&watched, ProjectId(1), (None, None), None, 1)
+        .await
+        .unwrap();
+    drop(watched);
+    let sql = "INSERT INTO event (seq, project, time, received, name, audience, visitor) \
+               VALUES ($1, 1, 5000000000000, 0, 'late', 0, 0)";
+    execute(db.admin(), sql, [(EVENTS + 1).into()])
+        .await
+        .unwrap();
+    position(&db, EVENTS + 1).await;
+    let read = db.snapshot(None).await.unwrap();
+    let (rest, _) = export::page(&read, ProjectId(1), (None, None), Some(place), 100_000)
+        .await
+        .unwrap();
+    assert_eq!(rest.len() as i64, EVENTS / 2 - 1);
+    drop(read);
     done(db).await;
 }

@@ -153,6 +153,7 @@ impl Metrics {
         limit: usize,
         asked: Asked,
     ) -> Result<Vec<pb::Group>> {
+        let organization = call.project()?.organization;
         let counted = Question {
             group,
             wants: Wants::default(),
@@ -160,7 +161,11 @@ impl Metrics {
         };
         let answers = self
             .events
-            .ask(std::slice::from_ref(&counted), call.deadline())
+            .ask(
+                organization,
+                std::slice::from_ref(&counted),
+                call.deadline(),
+            )
             .await?;
         let mut sizes: Vec<(String, i64)> = answers
             .into_iter()
@@ -215,7 +220,7 @@ impl Metrics {
         }
         let mut answers = self
             .events
-            .ask(&questions, call.deadline())
+            .ask(call.project()?.organization, &questions, call.deadline())
             .await?
             .into_iter();
         let all: Answer = answers.next().unwrap_or_default();

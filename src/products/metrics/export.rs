@@ -6,7 +6,7 @@ use tonic::Status;
 use super::ingest::event_id;
 use super::money;
 use crate::api::apex::metrics::v1 as pb;
-use crate::auth::ProjectId;
+use crate::auth::ProjectRef;
 use crate::events::{EventLog, Stored};
 use crate::products::{micros, timestamp};
 use crate::server::Call;
@@ -14,27 +14,25 @@ use crate::server::Call;
 /// Events per message.
 const PAGE: i64 = 1000;
 
-/// All stored events of a project, in the order they were received.
+/// All stored events of a project, in the order they happened.
 pub(super) fn stream(
     events: EventLog,
     call: Call,
-    project: ProjectId,
+    project: ProjectRef,
     request: &pb::ExportEventsRequest,
 ) -> impl Stream<Item = Result<pb::ExportEventsResponse, Status>> + use<> {
     let range = (
         request.from.as_ref().and_then(micros),
         request.to.as_ref().and_then(micros),
     );
-    streams::unfold(Some(0), move |after| {
-        let (events, call) = (events.clone(), call.clone());
+    streams::unfold(Some(None), move |after| {
+        let (events, call, project) = (events.clone(), call.clone(), project.clone());
         async move {
-            let page = events.export(project, range, after?, PAGE).await;
-            match page {
-                Ok(page) if page.is_empty() => None,
-                Ok(page) => {
-                    let next = page.last().map(|stored| stored.seq);
+            match events.export(&project, range, after?, PAGE).await {
+                Ok((page, _)) if page.is_empty() => None,
+                Ok((page, place)) => {
                     let events = page.into_iter().map(message).collect();
-                    Some((Ok(pb::ExportEventsResponse { events }), next))
+                    Some((Ok(pb::ExportEventsResponse { events }), Some(Some(place))))
                 }
                 Err(error) => Some((Err(call.status_of(error)), None)),
             }

@@ -87,7 +87,7 @@ impl MetricsService for Metrics {
         call: Call,
         request: pb::ExportEventsRequest,
     ) -> Result<Replies<pb::ExportEventsResponse>> {
-        let project = call.project_id()?;
+        let project = call.project()?;
         Ok(boxed(export::stream(
             self.events.clone(),
             call,
