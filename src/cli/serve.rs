@@ -1,10 +1,12 @@
 //! `apex serve`.
 
+use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clap::Args;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -87,7 +89,7 @@ pub(super) struct Server {
 impl Server {
     /// Binds the port and the operator's socket.
     pub(super) async fn bind(config: &Config, tls: Option<TlsAcceptor>) -> Outcome<Self> {
-        let tcp = TcpListener::bind(config.listen).await.map_err(|error| {
+        let tcp = listen(config.listen).map_err(|error| {
             Failure::Failed(format!("cannot listen on {}: {error}", config.listen))
         })?;
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -137,6 +139,19 @@ impl Server {
         app.serve(self.listener, stopping).await;
         Ok(())
     }
+}
+
+/// Binds the port. Connections that come faster than they are accepted wait, as many
+/// as the system lets: what it turns away tries again a second later.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A port that was used a moment ago can be used again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(4096)
 }
 
 /// The socket administrative commands use; only its owner may open it.

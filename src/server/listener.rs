@@ -2,14 +2,16 @@
 //! HTTP/1.1 and HTTP/2 on each. Nothing waits without a bound, and a drain lets
 //! requests finish before it ends what is left.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use http::{Request, Version};
-use hyper::body::Incoming;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Version};
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -222,12 +224,18 @@ impl Server {
             let turn = counted.begin();
             several.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
             request.extensions_mut().insert(peer);
+            let long = has_long_body(&request);
             let answer = stack.clone().call(request);
             // A request is over when its answer is, and a stream may take long.
             async move {
-                answer
-                    .await
-                    .map(|answer| answer.map(|body| Held::new(body, turn)))
+                let mut answer = answer.await?;
+                if long && !answer.status().is_success() {
+                    // What is left of the body may not be read: the connection ends,
+                    // which a client that means to use it again must know.
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(answer.map(|body| Held::new(body, turn)))
             }
         });
         let builder = builder(bounds);
@@ -264,6 +272,13 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether a request of HTTP/1 has a body that may not have come with its head.
+fn has_long_body(request: &Request<Incoming>) -> bool {
+    const SHORT: u64 = 4096;
+    let length = request.body().size_hint().upper();
+    request.version() < Version::HTTP_2 && length.is_none_or(|length| length > SHORT)
 }
 
 /// Waits for a signal; the guard `wait_for` answers must not be held.

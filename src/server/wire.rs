@@ -17,7 +17,7 @@ use crate::config::Transport;
 /// How long a client may go on sending after its answer.
 const LINGER: Duration = Duration::from_secs(5);
 /// A client that has sent nothing for so long will not.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(500);
 
 /// A connection's bytes.
 pub(super) struct Wire<I> {
