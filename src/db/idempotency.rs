@@ -42,7 +42,7 @@ struct Running {
     slot: Slot,
     digest: [u8; 32],
     window: Duration,
-    /// Answers that show a secret once are not kept.
+    /// Of answers that show a secret once, only that they were given is kept.
     keeps: bool,
     ledger: Ledger,
 }
@@ -136,6 +136,13 @@ impl Attempt {
             .reason(reason::IDEMPOTENCY_KEY_REUSED));
         }
         let sealed: Vec<u8> = row.try_get("", "response")?;
+        if sealed.is_empty() {
+            return Err(Error::new(
+                Kind::Aborted,
+                "This request was answered with a secret, which is shown once",
+            )
+            .reason(reason::IDEMPOTENCY_KEY_REUSED));
+        }
         let opened = self.0.ledger.sealer.open(&sealed, &self.associated())?;
         let answer = T::decode(opened.as_slice()).map_err(Error::internal)?;
         Ok(Some(answer))
@@ -177,10 +184,10 @@ impl Attempt {
 
     /// Keeps an answer that is encoded already.
     pub async fn keep_encoded(&self, tx: &Tx, answer: &[u8]) -> Result<()> {
-        if !self.0.keeps {
-            return Ok(());
-        }
-        let sealed = self.0.ledger.sealer.seal(answer, &self.associated())?;
+        let sealed = match self.0.keeps {
+            true => self.0.ledger.sealer.seal(answer, &self.associated())?,
+            false => Vec::new(),
+        };
         let now = self.0.ledger.clock.micros();
         let sql = "INSERT INTO idempotency (tenant, method, key, digest, response, expires_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) \

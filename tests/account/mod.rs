@@ -17,6 +17,7 @@ mod nodes;
 mod organizations;
 mod projects;
 mod renewal;
+mod repeats;
 mod returning;
 mod sessions;
 mod setup;

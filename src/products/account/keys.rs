@@ -63,7 +63,6 @@ impl ApiKeyService for Account {
             (Some(named), _) => Some(named.clone()),
             (None, own) => own.as_ref().map(|own| own.public_id.to_string()),
         };
-        let secret = auth::api_key();
         let new = NewKey {
             name: request.name,
             organization,
@@ -72,24 +71,26 @@ impl ApiKeyService for Account {
             scopes,
             expires_at,
         };
-        let (now, own) = (self.now(), secret.clone());
+        let (now, own) = (self.now(), auth::api_key());
         let actor = call.principal().actor.clone();
-        let made = self.db().write(move |tx| {
+        let attempt = call.attempt().cloned();
+        let made = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
                 Directory::changed(tx).await?;
                 let end = end_of(tx, organization, &actor).await?;
                 // By default as long as the key that makes it, as with scopes.
                 let expires_at = new.expires_at.or(end);
                 no_longer(expires_at, end)?;
-                make(tx, NewKey { expires_at, ..new }, &own, now).await
+                let row = make(tx, NewKey { expires_at, ..new }, &own, now).await?;
+                let mut message = convert::api_key(&row, project_id, None);
+                message.key = Some(own.reveal().to_owned());
+                let api_key = Some(message);
+                Ok(pb::CreateApiKeyResponse { api_key })
             })
         });
-        let row = made.await?;
+        let answer = made.await?;
         self.0.shared.directory.reload().await?;
-        let mut message = convert::api_key(&row, project_id, None);
-        message.key = Some(secret.reveal().to_owned());
-        let api_key = Some(message);
-        Ok(pb::CreateApiKeyResponse { api_key }.into())
+        Ok(answer.into())
     }
 
     async fn update_api_key(

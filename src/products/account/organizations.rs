@@ -147,7 +147,8 @@ impl OrganizationService for Account {
         // The operator may be believed; an admin who chose a password may know it.
         let chosen_by = (!call.principal().is_operator()).then_some(id.0);
         let now = self.now();
-        let added = self.db().write(move |tx| {
+        let attempt = call.attempt().cloned();
+        let added = self.db().answer(attempt.as_ref(), move |tx| {
             Box::pin(async move {
                 Directory::changed(tx).await?;
                 let known = provision::find_user(tx, &email).await?;
@@ -180,16 +181,16 @@ impl OrganizationService for Account {
                         true => Error::exists("The user is a member already"),
                         false => error.into(),
                     })?;
-                Ok((convert::member(&row, &user), fresh))
+                let mut member = convert::member(&row, &user);
+                let shown = generated.filter(|_| fresh);
+                member.password = shown.map(|own| own.reveal().to_owned());
+                let member = Some(member);
+                Ok(pb::AddMemberResponse { member })
             })
         });
-        let (mut member, fresh) = added.await?;
+        let answer = added.await?;
         self.0.shared.directory.reload().await?;
-        if fresh {
-            member.password = generated.map(|own| own.reveal().to_owned());
-        }
-        let member = Some(member);
-        Ok(pb::AddMemberResponse { member }.into())
+        Ok(answer.into())
     }
 
     async fn update_member(
