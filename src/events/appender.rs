@@ -25,14 +25,20 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
-/// How far a named stream of a client got.
+/// The reason when a named stream is not where its sender believes it to be.
+pub const STREAM_MOVED: &str = "STREAM_MOVED";
+
+/// How far a named stream of a client gets with the events sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamPosition {
     /// The project it feeds.
     pub project: ProjectId,
     /// Its name.
     pub name: String,
-    /// The last position that is durable.
+    /// The position the events follow. When it is not the durable one, somebody
+    /// else was faster, and nothing is stored.
+    pub after: i64,
+    /// The position of the last of them.
     pub position: i64,
 }
 

@@ -5,14 +5,17 @@
 //! the row of the position is locked first, so that batches of several nodes come
 //! one after another and positions are committed in order.
 
+use std::collections::HashMap;
+
 use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 use uuid::Uuid;
 
-use super::appender::{Appended, Job};
+use super::appender::{Appended, Job, STREAM_MOVED, StreamPosition};
 use super::dedupe::{Dedupe, Verdict};
 use super::insert::{self, Row};
 use super::sql::{execute, rows};
 use super::visitors::Visitors;
+use crate::auth::ProjectId;
 use crate::clock::Clock;
 use crate::db::Tx;
 use crate::error::{Error, Kind, Result, reason};
@@ -25,6 +28,8 @@ pub(super) struct State {
     position: i64,
     /// Last position of the batch being written.
     pending: i64,
+    /// A batch failed: what the database has is looked up again.
+    in_doubt: bool,
     pub(super) visitors: Visitors,
     pub(super) dedupe: Dedupe,
 }
@@ -35,6 +40,7 @@ impl State {
             clock,
             position,
             pending: position,
+            in_doubt: false,
             visitors: Visitors::new(),
             dedupe,
         }
@@ -47,8 +53,14 @@ impl State {
         self.dedupe.committed();
     }
 
-    /// The batch never happened.
+    /// The batch never happened, as far as is known.
     pub(super) fn undone(&mut self) {
+        self.forget_pending();
+        self.visitors.forget_counters();
+        self.in_doubt = true;
+    }
+
+    fn forget_pending(&mut self) {
         self.pending = self.position;
         self.visitors.undone();
         self.dedupe.undone();
@@ -61,12 +73,17 @@ pub(super) async fn append(
     state: &mut State,
     jobs: Vec<Job>,
 ) -> Result<Vec<Result<Vec<Appended>>>> {
-    state.undone();
+    state.forget_pending();
     catch_up(tx, state).await?;
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut accepted = Vec::with_capacity(jobs.len());
+    let mut streams = Streams::new();
     for job in jobs {
-        match answered_meanwhile(tx, &job).await? {
+        let refused = match &job.stream {
+            Some(stream) => moved(tx, &mut streams, stream).await?,
+            None => answered_meanwhile(tx, &job).await?,
+        };
+        match refused {
             Some(error) => outcomes.push(Err(error)),
             None => {
                 outcomes.push(Ok(Vec::with_capacity(job.events.len())));
@@ -76,9 +93,15 @@ pub(super) async fn append(
     }
     let events: Vec<_> = accepted.iter().flat_map(|(_, job)| &job.events).collect();
     let verdicts = state.dedupe.judge(tx, state.position, &events).await?;
-    let ordinals = state.visitors.number(tx, &events).await?;
+    // A repeat adds nothing, not even a visitor: other nodes learn of new visitors
+    // by the position alone.
+    let fresh: Vec<_> = (events.iter().zip(&verdicts))
+        .filter(|(_, verdict)| **verdict == Verdict::New)
+        .map(|(event, _)| *event)
+        .collect();
+    let ordinals = state.visitors.number(tx, &fresh).await?;
     let received = state.clock.micros();
-    let mut rows = Vec::with_capacity(events.len());
+    let mut rows = Vec::with_capacity(fresh.len());
     let mut at = 0;
     for (slot, job) in &accepted {
         let Ok(outcome) = &mut outcomes[*slot] else {
@@ -95,7 +118,7 @@ pub(super) async fn append(
                     seq: state.position + 1 + rows.len() as i64,
                     received,
                     id: own,
-                    visitor: ordinals[at],
+                    visitor: ordinals[rows.len()],
                     event,
                 });
             }
@@ -138,6 +161,40 @@ async fn finish(tx: &Tx, job: Job, outcome: &[Appended], now: i64) -> Result<()>
     Ok(())
 }
 
+/// How far the streams of a batch get.
+type Streams = HashMap<(ProjectId, String), i64>;
+
+/// Whether a stream is not where its sender believes it to be: somebody else feeds
+/// it too, or what the sender had sent before it was cut off was written after all.
+/// Batches come one after another, on PostgreSQL by the lock on the log's position,
+/// so nobody moves it between this look and the commit.
+async fn moved(tx: &Tx, streams: &mut Streams, stream: &StreamPosition) -> Result<Option<Error>> {
+    let key = (stream.project, stream.name.clone());
+    let stored = match streams.get(&key) {
+        Some(position) => *position,
+        None => position_of(tx, stream.project, &stream.name).await?,
+    };
+    if stored == stream.after && stream.position > stored {
+        streams.insert(key, stream.position);
+        return Ok(None);
+    }
+    let error = Error::new(
+        Kind::Aborted,
+        "The stream got further meanwhile; open it again and go on from its position",
+    );
+    Ok(Some(error.reason(STREAM_MOVED)))
+}
+
+/// How far a named stream got; zero when it is new.
+async fn position_of(tx: &Tx, project: ProjectId, name: &str) -> Result<i64> {
+    let sql = "SELECT position FROM event_stream WHERE project = $1 AND name = $2";
+    let found = rows(tx, sql, [project.into(), name.into()]).await?;
+    match found.first() {
+        Some(row) => Ok(row.try_get("", "position")?),
+        None => Ok(0),
+    }
+}
+
 /// The same `Idempotency-Key` may have been answered since it was looked for: by
 /// another node, or by a batch that was still being committed and whose caller
 /// hung up.
@@ -157,12 +214,14 @@ async fn answered_meanwhile(tx: &Tx, job: &Job) -> Result<Option<Error>> {
     ))
 }
 
-/// Locks the position and learns what other nodes appended.
+/// Locks the position and learns what other nodes appended, or what a batch that
+/// seemed to have failed did.
 async fn catch_up(tx: &Tx, state: &mut State) -> Result<()> {
-    if tx.get_database_backend() != DbBackend::Postgres {
-        return Ok(());
-    }
-    let sql = "SELECT value FROM event_log WHERE name = 'position' FOR UPDATE";
+    let sql = match tx.get_database_backend() {
+        DbBackend::Postgres => "SELECT value FROM event_log WHERE name = 'position' FOR UPDATE",
+        _ if !state.in_doubt => return Ok(()),
+        _ => "SELECT value FROM event_log WHERE name = 'position'",
+    };
     let row = rows(tx, sql, []).await?;
     let position: i64 = match row.first() {
         Some(row) => row.try_get("", "value")?,
@@ -174,5 +233,6 @@ async fn catch_up(tx: &Tx, state: &mut State) -> Result<()> {
         state.position = position;
         state.pending = position;
     }
+    state.in_doubt = false;
     Ok(())
 }

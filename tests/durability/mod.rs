@@ -8,6 +8,8 @@ mod files;
 mod full_disk;
 mod idempotency;
 mod migrations;
+mod nodes;
 mod oracle;
+mod shared_streams;
 mod stored;
 mod traced;

@@ -8,7 +8,7 @@ use super::Metrics;
 use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectId;
 use crate::error::{Error, Result};
-use crate::events::{Appended, NewEvent, StreamPosition};
+use crate::events::{Appended, NewEvent, STREAM_MOVED, StreamPosition};
 use crate::server::{Call, Requests};
 
 /// The id callers see.
@@ -110,46 +110,79 @@ impl Metrics {
         Ok((events, results))
     }
 
+    /// Stores a message of a named stream, unless it is stored already. `after` is
+    /// the position it follows.
+    async fn named_step(
+        &self,
+        call: &Call,
+        project: ProjectId,
+        (name, after, durable): (&str, i64, i64),
+        request: pb::IngestEventsRequest,
+    ) -> Result<pb::IngestEventsResponse> {
+        let position = request.position;
+        let stored_already = |durable| pb::IngestEventsResponse {
+            position: durable,
+            ..Default::default()
+        };
+        if position == 0 && !request.events.is_empty() {
+            return Err(Error::invalid_field(
+                "position",
+                "position of events in a named stream must be at least 1",
+            ));
+        }
+        if position <= durable {
+            // Sent before the last acknowledgement was seen: it is there already.
+            return Ok(stored_already(durable));
+        }
+        let (events, results) = self.items(call, project, request.events).await?;
+        let stream = StreamPosition {
+            project,
+            name: name.to_owned(),
+            after,
+            position,
+        };
+        match self.events.append_stream(events, stream).await {
+            Ok(appended) => Ok(acknowledged(position, results, &appended)),
+            Err(error) if error.specific_reason() == Some(STREAM_MOVED) => {
+                let durable = self.events.stream_position(project, name).await?;
+                match position <= durable {
+                    true => Ok(stored_already(durable)),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn step(
         &self,
         call: &Call,
         project: ProjectId,
-        stream: Option<&str>,
-        durable: i64,
         request: pb::IngestEventsRequest,
     ) -> Result<pb::IngestEventsResponse> {
-        let named = stream.is_some();
-        if named && request.position <= durable && request.position > 0 {
-            // Sent before the last acknowledgement was seen: it is there already.
-            return Ok(pb::IngestEventsResponse {
-                position: durable,
-                ..Default::default()
-            });
-        }
         let (events, results) = self.items(call, project, request.events).await?;
-        let appended = match stream {
-            Some(name) => {
-                let position = StreamPosition {
-                    project,
-                    name: name.to_owned(),
-                    position: request.position,
-                };
-                self.events.append_stream(events, position).await?
-            }
-            None => self.events.append(events).await?,
-        };
-        let summary = summary(results, &appended);
-        let invalid = i32::from(pb::Outcome::Invalid);
-        Ok(pb::IngestEventsResponse {
-            position: request.position,
-            received: summary.received,
-            duplicates: summary.duplicates,
-            errors: summary
-                .results
-                .into_iter()
-                .filter(|r| r.outcome == invalid)
-                .collect(),
-        })
+        let appended = self.events.append(events).await?;
+        Ok(acknowledged(request.position, results, &appended))
+    }
+}
+
+/// The answer to a message of a stream that was stored.
+fn acknowledged(
+    position: i64,
+    results: Vec<pb::EventResult>,
+    appended: &[Appended],
+) -> pb::IngestEventsResponse {
+    let summary = summary(results, appended);
+    let invalid = i32::from(pb::Outcome::Invalid);
+    pb::IngestEventsResponse {
+        position,
+        received: summary.received,
+        duplicates: summary.duplicates,
+        errors: summary
+            .results
+            .into_iter()
+            .filter(|r| r.outcome == invalid)
+            .collect(),
     }
 }
 
@@ -191,6 +224,8 @@ struct State {
     /// Name of the stream, once the first message has come.
     stream: Option<Option<String>>,
     durable: i64,
+    /// The position of the last message with events.
+    sent: i64,
     over: bool,
 }
 
@@ -208,6 +243,7 @@ pub(super) fn stream(
         requests,
         stream: None,
         durable: 0,
+        sent: 0,
         over: false,
     };
     streams::unfold(state, |mut state| async move {
@@ -242,6 +278,7 @@ impl State {
                         .events
                         .stream_position(self.project, name)
                         .await?;
+                    self.sent = self.durable;
                 }
                 self.stream = Some(name.clone());
                 if request.events.is_empty() {
@@ -254,12 +291,19 @@ impl State {
                 name
             }
         };
-        let (call, project, durable) = (self.call.clone(), self.project, self.durable);
-        let step = self
-            .metrics
-            .step(&call, project, stream.as_deref(), durable, request);
-        let answer = step.await?;
+        let (call, project) = (self.call.clone(), self.project);
+        let reached = (!request.events.is_empty()).then_some(request.position);
+        let answer = match stream.as_deref() {
+            Some(name) => {
+                let place = (name, self.sent, self.durable);
+                self.metrics
+                    .named_step(&call, project, place, request)
+                    .await?
+            }
+            None => self.metrics.step(&call, project, request).await?,
+        };
         self.durable = answer.position;
+        self.sent = reached.unwrap_or(self.sent);
         Ok(Some(answer))
     }
 }
