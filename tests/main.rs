@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod account;
+mod attack;
 mod clients;
 mod conformance;
 mod contract;

@@ -1,8 +1,10 @@
 //! What tests need: a server of their own, an organization in it, and clients
 //! that speak plain HTTP and gRPC.
 
+pub mod attacker;
 pub mod database;
 pub mod grpc;
+pub mod h2;
 pub mod history;
 pub mod http;
 pub mod redis;

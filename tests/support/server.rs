@@ -164,8 +164,19 @@ impl Server {
 
     /// Asks it to end and waits; answers its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        let done = Command::new("kill").arg(self.pid().to_string()).status();
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let done = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(done.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended; answers its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(40);
         while Instant::now() < deadline {
             let child = self.child.as_mut().expect("it runs");
