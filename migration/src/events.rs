@@ -5,14 +5,17 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "events",
-    steps: &[Step {
-        name: "m0001_events",
-        // `event_log` holds single values: the last position appended, folded
-        // into rollups, and sealed into fingerprints. Rollup rows are keyed by
-        // how they are asked for: dimension 0 is no breakdown, name '' is every
-        // name. Their large columns come last, so that a scan of counts does not
-        // read bitmaps.
-        up: "
+    steps: &[FIRST, CLIENT_IDS],
+};
+
+const FIRST: Step = Step {
+    name: "m0001_events",
+    // `event_log` holds single values: the last position appended, folded
+    // into rollups, and sealed into fingerprints. Rollup rows are keyed by
+    // how they are asked for: dimension 0 is no breakdown, name '' is every
+    // name. Their large columns come last, so that a scan of counts does not
+    // read bitmaps.
+    up: "
 CREATE TABLE event_log (
     name TEXT NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL
@@ -87,7 +90,7 @@ CREATE TABLE event_rollup (
     PRIMARY KEY (project, level, dimension, name, bucket, value, audience)
 ) {clustered};
 ",
-        down: "
+    down: "
 DROP TABLE event_rollup;
 DROP TABLE event_segment_page;
 DROP TABLE event_segment;
@@ -97,5 +100,16 @@ DROP TABLE event_visitor;
 DROP TABLE event;
 DROP TABLE event_log;
 ",
-    }],
+};
+
+/// Ids of clients that are not sealed yet are read by position when the log is
+/// opened, not found among all events.
+const CLIENT_IDS: Step = Step {
+    name: "m0002_client_ids",
+    up: "
+CREATE INDEX event_client ON event (seq) WHERE client_id IS NOT NULL;
+",
+    down: "
+DROP INDEX event_client;
+",
 };

@@ -9,11 +9,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::model::NewEvent;
-use super::segment::{self, Segment};
+use super::segment::{self, Sealed, Segment};
 use super::sql::{ladder, placeholders, rows};
 use crate::auth::ProjectId;
 use crate::db::Tx;
@@ -153,11 +153,11 @@ impl Dedupe {
     }
 
     /// Reads the segments and what is not sealed yet.
-    async fn load(&mut self, tx: &Tx) -> Result<()> {
+    pub(super) async fn load(&mut self, tx: &impl ConnectionTrait) -> Result<()> {
         if self.loaded {
             return Ok(());
         }
-        self.segments = Segment::load_all(tx).await?;
+        self.segments = Segment::load_after(tx, 0).await?;
         let sealed = segment::sealed(tx).await?;
         self.learn(tx, sealed).await?;
         self.loaded = true;
@@ -174,10 +174,17 @@ impl Dedupe {
     }
 
     /// Reads the ids of events after a position.
-    async fn learn(&mut self, tx: &Tx, after: i64) -> Result<()> {
-        let sql = "SELECT seq, project, client_id FROM event \
-                   WHERE seq > $1 AND client_id IS NOT NULL";
-        for row in rows(tx, sql, [after.into()]).await? {
+    async fn learn(&mut self, tx: &impl ConnectionTrait, after: i64) -> Result<()> {
+        // Left to itself, SQLite reads every event after the position.
+        let index = match tx.get_database_backend() {
+            DbBackend::Sqlite => "INDEXED BY event_client",
+            _ => "",
+        };
+        let sql = format!(
+            "SELECT seq, project, client_id FROM event {index} \
+             WHERE seq > $1 AND client_id IS NOT NULL ORDER BY seq"
+        );
+        for row in rows(tx, &sql, [after.into()]).await? {
             let id: String = row.try_get("", "client_id")?;
             let project = ProjectId(row.try_get("", "project")?);
             self.recent.insert(Entry {
@@ -200,12 +207,18 @@ impl Dedupe {
         Some(first.chain(self.recent.more.iter().copied()).collect())
     }
 
-    /// Replaces entries by the segment they were sealed into.
-    pub(super) fn sealed(&mut self, segment: Segment) {
-        let last = segment.last_seq;
+    /// The last segment that is known here.
+    pub(super) fn last_segment(&self) -> i64 {
+        let ids = self.segments.iter().map(|segment| segment.id);
+        ids.max().unwrap_or(0)
+    }
+
+    /// Replaces entries by the segments they were sealed into.
+    pub(super) fn sealed(&mut self, sealed: Sealed) {
+        let last = sealed.last_seq;
         self.recent.first.retain(|_, seq| *seq > last);
         self.recent.more.retain(|entry| entry.seq > last);
-        self.segments.push(segment);
+        self.segments.extend(sealed.segments);
     }
 
     /// How many recent entries make a segment.

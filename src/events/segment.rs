@@ -1,6 +1,6 @@
 //! A sealed part of the fingerprints: sorted entries in pages, behind a filter.
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 use xorf::{BinaryFuse16, Descriptor, Filter as _};
 
 use super::dedupe::Entry;
@@ -16,10 +16,18 @@ const ENTRY: usize = 16;
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) id: i64,
-    pub(super) last_seq: i64,
     /// When its newest event was received.
     pub(super) newest: i64,
     filter: BinaryFuse16,
+}
+
+/// What was sealed.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    /// The segments that are new.
+    pub(super) segments: Vec<Segment>,
+    /// The last position in any segment.
+    pub(super) last_seq: i64,
 }
 
 /// A segment that is not in the database yet.
@@ -38,10 +46,18 @@ impl Draft {
         Some(Self { entries, filter })
     }
 
-    /// Writes the segment.
-    pub(super) async fn seal(self, tx: &Tx, newest: i64) -> Result<Segment> {
+    /// Writes the segment, unless another node sealed the same meanwhile: then its
+    /// segments are read, those after the last `known` one.
+    pub(super) async fn seal(self, tx: &Tx, newest: i64, known: i64) -> Result<Sealed> {
         let seqs = || self.entries.iter().map(|entry| entry.seq);
         let (first_seq, last_seq) = (seqs().min().unwrap_or(0), seqs().max().unwrap_or(0));
+        let before = lock(tx).await?;
+        if first_seq <= before {
+            return Ok(Sealed {
+                segments: Segment::load_after(tx, known).await?,
+                last_seq: before,
+            });
+        }
         let sql = "INSERT INTO event_segment (first_seq, last_seq, newest, entries, filter) \
                    VALUES ($1, $2, $3, $4, $5) RETURNING id";
         let values: [Value; 5] = [
@@ -65,18 +81,34 @@ impl Draft {
         }
         let sql = "UPDATE event_log SET value = $1 WHERE name = 'sealed' AND value < $1";
         execute(tx, sql, [last_seq.into()]).await?;
-        Ok(Segment {
+        let segment = Segment {
             id,
-            last_seq,
             newest,
             filter: self.filter,
+        };
+        Ok(Sealed {
+            segments: vec![segment],
+            last_seq,
         })
     }
 }
 
+/// The last position that is sealed. Until the transaction ends, no other node
+/// seals anything.
+async fn lock(tx: &Tx) -> Result<i64> {
+    let lock = match tx.get_database_backend() {
+        DbBackend::Postgres => "FOR UPDATE",
+        _ => "",
+    };
+    let sql = format!("SELECT value FROM event_log WHERE name = 'sealed' {lock}");
+    let row = rows(tx, &sql, []).await?;
+    let sealed = row.first().map(|row| row.try_get("", "value"));
+    Ok(sealed.transpose()?.unwrap_or(0))
+}
+
 /// The last position that is sealed, also when its segment is forgotten since:
 /// what is older than the window is not to be read again.
-pub(super) async fn sealed(tx: &Tx) -> Result<i64> {
+pub(super) async fn sealed(tx: &impl ConnectionTrait) -> Result<i64> {
     let sql = "SELECT MAX(value) AS sealed FROM \
                (SELECT value FROM event_log WHERE name = 'sealed' \
                UNION ALL SELECT last_seq FROM event_segment) AS positions";
@@ -88,17 +120,16 @@ pub(super) async fn sealed(tx: &Tx) -> Result<i64> {
 }
 
 impl Segment {
-    /// Reads all segments, without their pages.
-    pub(super) async fn load_all(tx: &Tx) -> Result<Vec<Self>> {
-        let sql = "SELECT id, last_seq, newest, filter FROM event_segment ORDER BY id";
-        let found = rows(tx, sql, []).await?;
+    /// Reads the segments after one, without their pages.
+    pub(super) async fn load_after(tx: &impl ConnectionTrait, id: i64) -> Result<Vec<Self>> {
+        let sql = "SELECT id, newest, filter FROM event_segment WHERE id > $1 ORDER BY id";
+        let found = rows(tx, sql, [id.into()]).await?;
         found
             .into_iter()
             .map(|row| {
                 let filter: Vec<u8> = row.try_get("", "filter")?;
                 Ok(Self {
                     id: row.try_get("", "id")?,
-                    last_seq: row.try_get("", "last_seq")?,
                     newest: row.try_get("", "newest")?,
                     filter: decode_filter(&filter)
                         .ok_or_else(|| Error::internal("a filter cannot be read"))?,

@@ -105,9 +105,11 @@ async fn seal_on(log: Weak<Inner>, state: Arc<Mutex<State>>) {
 pub(super) async fn seal(log: &Inner, state: &Arc<Mutex<State>>, all: bool) -> Result<()> {
     let now = log.clock.micros();
     let at_least = if all { 1 } else { Dedupe::seal_at() };
-    let (ripe, expired) = {
+    let (ripe, expired, known) = {
         let mut state = state.lock().await;
-        (state.dedupe.ripe(at_least), state.dedupe.expire(now))
+        let dedupe = &mut state.dedupe;
+        let expired = dedupe.expire(now);
+        (dedupe.ripe(at_least), expired, dedupe.last_segment())
     };
     if !expired.is_empty() {
         log.db
@@ -120,10 +122,10 @@ pub(super) async fn seal(log: &Inner, state: &Arc<Mutex<State>>, all: bool) -> R
     let draft = tokio::task::spawn_blocking(move || Draft::new(entries)).await;
     let draft = draft.map_err(Error::internal)?;
     let draft = draft.ok_or_else(|| Error::internal("a filter could not be built"))?;
-    let segment = log
+    let sealed = log
         .db
-        .write(move |tx| Box::pin(async move { draft.seal(tx, now).await }))
+        .write(move |tx| Box::pin(async move { draft.seal(tx, now, known).await }))
         .await?;
-    state.lock().await.dedupe.sealed(segment);
+    state.lock().await.dedupe.sealed(sealed);
     Ok(())
 }

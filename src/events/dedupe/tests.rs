@@ -1,9 +1,9 @@
 use super::super::model::{Page, Visitor};
 use super::super::segment::Draft;
 use super::super::sql::execute;
+use super::super::tests::{Watched, database, done, fill};
 use super::*;
-use crate::config::Layers;
-use crate::db::{Db, migrate};
+use crate::db::Db;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -43,11 +43,7 @@ async fn take(db: &Db, mut dedupe: Dedupe, position: i64, id: &str) -> (Dedupe, 
 
 #[tokio::test]
 async fn what_is_forgotten_is_not_learned_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_str();
-    let layers = Layers::new().unwrap().flag("data_dir", path).unwrap();
-    let db = Db::open(&layers.build().unwrap()).await.unwrap();
-    migrate::up(&db).await.unwrap();
+    let (_folder, db) = database().await;
 
     let mut dedupe = Dedupe::new(HOUR);
     for (position, id) in ["a", "b", "c"].into_iter().enumerate() {
@@ -56,7 +52,7 @@ async fn what_is_forgotten_is_not_learned_again() {
         dedupe = own;
     }
     let draft = Draft::new(dedupe.ripe(1).unwrap()).unwrap();
-    let sealing = db.write(move |tx| Box::pin(async move { draft.seal(tx, 1).await }));
+    let sealing = db.write(move |tx| Box::pin(async move { draft.seal(tx, 1, 0).await }));
     dedupe.sealed(sealing.await.unwrap());
     let (dedupe, verdict) = take(&db, dedupe, 3, "b").await;
     assert_eq!(verdict, Verdict::Duplicate, "sealed");
@@ -97,4 +93,58 @@ async fn what_is_forgotten_is_not_learned_again() {
         2,
         "{known:?}: only what was not sealed, and the new one"
     );
+    done(db).await;
+}
+
+#[tokio::test]
+async fn only_ids_after_the_last_sealed_one_are_read() {
+    let (_folder, db) = database().await;
+    fill(&db).await;
+    let sql = "UPDATE event SET client_id = 'c' || CAST(seq AS TEXT) WHERE seq > 19990";
+    execute(db.admin(), sql, []).await.unwrap();
+    let watched = Watched::new(db.snapshot(None).await.unwrap());
+    let mut dedupe = Dedupe::new(HOUR);
+    dedupe.load(&watched).await.unwrap();
+    assert_eq!(dedupe.recent.len(), 10);
+    let plans = watched.plans().await;
+    let learned = plans.last().unwrap();
+    assert!(learned.contains("event_client"), "{learned}");
+    drop(watched);
+    done(db).await;
+}
+
+#[tokio::test]
+async fn nodes_seal_the_same_ids_once() {
+    let (_folder, db) = database().await;
+    let mut first = Dedupe::new(HOUR);
+    for (position, id) in ["a", "b"].into_iter().enumerate() {
+        (first, _) = take(&db, first, position as i64, id).await;
+    }
+    // Another node learns them, and one more comes to it.
+    let (mut second, verdict) = take(&db, Dedupe::new(HOUR), 2, "a").await;
+    assert_eq!(verdict, Verdict::Duplicate);
+    (second, _) = take(&db, second, 2, "c").await;
+    for dedupe in [&mut first, &mut second] {
+        let (draft, known) = (
+            Draft::new(dedupe.ripe(1).unwrap()).unwrap(),
+            dedupe.last_segment(),
+        );
+        let sealing = db.write(move |tx| Box::pin(async move { draft.seal(tx, 1, known).await }));
+        dedupe.sealed(sealing.await.unwrap());
+    }
+    let read = db.snapshot(None).await.unwrap();
+    let sql = "SELECT CAST(SUM(entries) AS BIGINT) AS n FROM event_segment";
+    let sealed: i64 = rows(&read, sql, []).await.unwrap()[0]
+        .try_get("", "n")
+        .unwrap();
+    assert_eq!(sealed, 2);
+    drop(read);
+    assert!(first.ripe(1).is_none());
+    assert_eq!(second.ripe(1).unwrap().len(), 1, "what nobody sealed");
+    for id in ["a", "b", "c"] {
+        let verdict;
+        (second, verdict) = take(&db, second, 3, id).await;
+        assert_eq!(verdict, Verdict::Duplicate, "{id}");
+    }
+    done(db).await;
 }
