@@ -96,6 +96,8 @@ pub struct KeyRecord {
     expires_at: Option<i64>,
     /// When it was last used; flushed to the database once a minute.
     pub last_used_at: AtomicI64,
+    /// What of that the database has.
+    pub flushed_at: AtomicI64,
 }
 
 impl Directory {
@@ -154,6 +156,8 @@ impl Directory {
             if let Some(known) = old.keys.get(hash) {
                 let used = known.last_used_at.load(Ordering::Relaxed);
                 key.last_used_at.fetch_max(used, Ordering::Relaxed);
+                let flushed = known.flushed_at.load(Ordering::Relaxed);
+                key.flushed_at.fetch_max(flushed, Ordering::Relaxed);
             }
         }
         self.current.store(Arc::new(fresh));
@@ -417,6 +421,7 @@ impl Snapshot {
                 scopes: Scopes::from_stored(&scopes),
                 expires_at: row.try_get("", "expires_at")?,
                 last_used_at: AtomicI64::new(used.unwrap_or(0)),
+                flushed_at: AtomicI64::new(used.unwrap_or(0)),
             };
             self.keys.insert(hash, Arc::new(key));
         }

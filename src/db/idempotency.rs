@@ -102,12 +102,15 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Forgets answers whose window has passed. Runs now and then.
-    pub async fn forget_expired(&self, tx: &Tx) -> Result<()> {
-        let sql = "DELETE FROM idempotency WHERE expires_at <= $1";
-        let now = self.clock.micros();
-        tx.execute_raw(statement(tx, sql, [now.into()])).await?;
-        Ok(())
+    /// Forgets some answers whose window has passed; answers how many. Runs now and
+    /// then, until there are no more.
+    pub async fn forget_expired(&self, tx: &Tx, most: usize) -> Result<u64> {
+        let sql = "DELETE FROM idempotency WHERE (tenant, method, key) IN \
+                   (SELECT tenant, method, key FROM idempotency WHERE expires_at <= $1 \
+                   ORDER BY expires_at LIMIT $2)";
+        let values = [self.clock.micros().into(), (most as i64).into()];
+        let forgotten = tx.execute_raw(statement(tx, sql, values)).await?;
+        Ok(forgotten.rows_affected())
     }
 }
 

@@ -7,6 +7,7 @@ mod commands;
 mod cookies;
 mod documented;
 mod flood;
+mod flushes;
 mod granting;
 mod guessing;
 mod joining;

@@ -1,12 +1,14 @@
 //! What accounts do by themselves: look for changes other nodes made, write down
 //! when keys were used and how many requests there were, and forget what is over.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use super::Account;
+use crate::auth::KeyRecord;
 use crate::clock::DAY;
 use crate::db::Tx;
 use crate::error::Result;
@@ -16,6 +18,8 @@ use crate::error::Result;
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// Refreshes between two flushes.
 const FLUSH_AFTER: u32 = 30;
+/// Rows written at once: other writes come in between.
+const AT_ONCE: usize = 500;
 
 impl Account {
     /// Starts the upkeep. It runs as long as the process.
@@ -48,28 +52,60 @@ impl Account {
     /// Writes down what is kept in memory meanwhile.
     pub async fn flush(&self) -> Result<()> {
         self.flush_counts().await?;
+        self.flush_used().await?;
+        self.forget_sessions().await?;
+        self.forget_answers().await
+    }
+
+    /// Writes down when keys were used that were since the last time.
+    async fn flush_used(&self) -> Result<()> {
         let snapshot = self.0.shared.directory.snapshot();
-        let mut used: Vec<(i64, i64)> = snapshot
-            .keys()
-            .map(|key| (key.number, key.last_used_at.load(Ordering::Relaxed)))
-            .filter(|(_, at)| *at > 0)
-            .collect();
+        let used = |key: &Arc<KeyRecord>| {
+            let at = key.last_used_at.load(Ordering::Relaxed);
+            (at > key.flushed_at.load(Ordering::Relaxed)).then(|| (key.clone(), at))
+        };
+        let mut used: Vec<_> = snapshot.keys().filter_map(used).collect();
         drop(snapshot);
-        // In the order every node writes them, so that no two wait for each other.
-        used.sort_unstable();
-        let (now, ledger) = (self.now(), self.0.shared.ledger.clone());
-        let written = self.db().write(move |tx| {
-            Box::pin(async move {
-                for (number, at) in used {
-                    let sql = "UPDATE api_key SET last_used_at = $1 \
-                               WHERE number = $2 AND COALESCE(last_used_at, 0) < $1";
-                    run(tx, sql, [at, number]).await?;
-                }
-                run(tx, "DELETE FROM session WHERE expires_at < $1", [now - DAY]).await?;
-                ledger.forget_expired(tx).await
-            })
-        });
-        written.await
+        used.sort_unstable_by_key(|(key, _)| key.number);
+        for some in used.chunks(AT_ONCE) {
+            let pairs = some.iter().map(|(key, at)| (key.number, *at)).collect();
+            let written = self
+                .db()
+                .write(move |tx| Box::pin(async move { write_used(tx, pairs).await }));
+            written.await?;
+            for (key, at) in some {
+                key.flushed_at.fetch_max(*at, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets sessions that ended a day ago.
+    async fn forget_sessions(&self) -> Result<()> {
+        let over = self.now() - DAY;
+        let sql = "DELETE FROM session WHERE id IN \
+                   (SELECT id FROM session WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+        let mut full = true;
+        while full {
+            let forgotten = self.db().write(move |tx| {
+                Box::pin(async move { run(tx, sql, [over, AT_ONCE as i64]).await })
+            });
+            full = is_full(forgotten.await?);
+        }
+        Ok(())
+    }
+
+    /// Forgets answers that are not replayed any more.
+    async fn forget_answers(&self) -> Result<()> {
+        let mut full = true;
+        while full {
+            let ledger = self.0.shared.ledger.clone();
+            let forgotten = self
+                .db()
+                .write(move |tx| Box::pin(async move { ledger.forget_expired(tx, AT_ONCE).await }));
+            full = is_full(forgotten.await?);
+        }
+        Ok(())
     }
 
     /// Writes down how many requests there were since the last time.
@@ -96,10 +132,40 @@ impl Account {
     }
 }
 
-async fn run<const N: usize>(tx: &Tx, sql: &str, values: [i64; N]) -> Result<()> {
+/// More than one write takes.
+fn is_full(rows: u64) -> bool {
+    rows >= AT_ONCE as u64
+}
+
+async fn write_used(tx: &Tx, used: Vec<(i64, i64)>) -> Result<()> {
+    let numbers: Vec<_> = used.iter().map(|(number, _)| number.to_string()).collect();
+    let pairs: Vec<_> = used
+        .iter()
+        .map(|(number, at)| format!("({number}, {at})"))
+        .collect();
+    if tx.get_database_backend() == DbBackend::Postgres {
+        // In one order on every node, so that no two wait for each other.
+        let numbers = numbers.join(", ");
+        tx.execute_unprepared(&format!(
+            "SELECT 1 FROM api_key WHERE number IN ({numbers}) ORDER BY number FOR UPDATE"
+        ))
+        .await?;
+    }
+    let pairs = pairs.join(", ");
+    tx.execute_unprepared(&format!(
+        "WITH used (key_number, used_at) AS (VALUES {pairs}) \
+         UPDATE api_key SET last_used_at = used.used_at FROM used \
+         WHERE api_key.number = used.key_number AND COALESCE(api_key.last_used_at, 0) < used.used_at"
+    ))
+    .await?;
+    Ok(())
+}
+
+async fn run<const N: usize>(tx: &Tx, sql: &str, values: [i64; N]) -> Result<u64> {
     let backend = tx.get_database_backend();
     let values = values.map(Into::into);
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+    let done = tx
+        .execute_raw(Statement::from_sql_and_values(backend, sql, values))
         .await?;
-    Ok(())
+    Ok(done.rows_affected())
 }
