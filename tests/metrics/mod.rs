@@ -2,3 +2,5 @@
 
 mod documented;
 mod groups;
+mod moved;
+mod purchases;

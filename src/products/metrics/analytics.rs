@@ -53,6 +53,19 @@ impl Asked {
         Ok(asked)
     }
 
+    /// The names, in the order they are shown.
+    fn names(self) -> Vec<String> {
+        let all = [
+            ("page_views", self.page_views),
+            ("unique_visitors", self.unique_visitors),
+            ("events", self.events),
+            ("revenue", self.revenue),
+            ("cookieless_visitors", self.cookieless_visitors),
+        ];
+        let asked = all.into_iter().filter(|(_, asked)| *asked);
+        asked.map(|(name, _)| name.to_owned()).collect()
+    }
+
     fn wants(self) -> Wants {
         Wants {
             visitors: self.unique_visitors || self.cookieless_visitors,
@@ -80,6 +93,11 @@ impl Both {
                 false => Vec::new(),
             },
             cookieless_visitors: asked.cookieless_visitors.then_some(all.cookieless() as i64),
+            // An empty list that was asked for is shown.
+            shown: match asked.revenue && all.revenue.is_empty() {
+                true => asked.names(),
+                false => Vec::new(),
+            },
         }
     }
 }

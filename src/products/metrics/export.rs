@@ -7,7 +7,7 @@ use super::ingest::event_id;
 use super::money;
 use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectRef;
-use crate::events::{EventLog, Stored};
+use crate::events::{EventLog, Stored, Visitor};
 use crate::products::{micros, timestamp};
 use crate::server::Call;
 
@@ -42,6 +42,7 @@ pub(super) fn stream(
 
 fn message(stored: Stored) -> pb::StoredEvent {
     let event = stored.event;
+    let cookieless = matches!(event.visitor, Visitor::Cookieless(_));
     pb::StoredEvent {
         event_id: event_id(&stored.id),
         event_name: event.name,
@@ -53,5 +54,6 @@ fn message(stored: Stored) -> pb::StoredEvent {
         currency: event.money.as_ref().map(|money| money.currency.clone()),
         quantity: event.money.as_ref().map(|money| money.units),
         product_name: event.product,
+        cookieless: cookieless.then_some(true),
     }
 }

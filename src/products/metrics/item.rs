@@ -4,7 +4,7 @@ use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectId;
 use crate::clock::DAY;
 use crate::error::{Error, Result};
-use crate::events::{NewEvent, Page, Visitor};
+use crate::events::{Money, NewEvent, Page, Visitor};
 use crate::products::micros;
 use crate::server::Call;
 use crate::server::check::check;
@@ -29,6 +29,13 @@ struct Known {
     user_agent: Option<String>,
 }
 
+/// What was paid, told by the metadata of an event that is named like a purchase.
+#[derive(Debug)]
+struct Paid {
+    money: Money,
+    product: Option<String>,
+}
+
 /// What events and purchases have in common.
 struct Common<'a> {
     metadata: String,
@@ -51,7 +58,17 @@ impl Metrics {
             timestamp: request.timestamp.as_ref(),
             event_id: &request.event_id,
         };
-        self.common(call, project, request.event_name, common).await
+        let mut event = self
+            .common(call, project, request.event_name, common)
+            .await?;
+        if event.name == PURCHASE
+            && let Some(metadata) = &event.properties
+            && let Some(paid) = Paid::read(metadata)?
+        {
+            event.money = Some(paid.money);
+            event.product = paid.product;
+        }
+        Ok(event)
     }
 
     /// A purchase as it is stored.
@@ -77,9 +94,25 @@ impl Metrics {
         Ok(event)
     }
 
-    /// An item of a batch: a purchase if it has a price, else an event. It is
-    /// checked as the request of its own method would be.
+    /// An item of a batch or a stream. Only the operator, who imports what was
+    /// exported, says of a visitor with an id that it had none of its own.
     pub(super) async fn new_item(
+        &self,
+        call: &Call,
+        project: ProjectId,
+        item: pb::EventItem,
+    ) -> Result<NewEvent> {
+        let cookieless = item.cookieless() && call.principal().is_operator();
+        let mut event = self.checked_item(call, project, item).await?;
+        if cookieless && let Visitor::Known(id) = event.visitor {
+            event.visitor = Visitor::Cookieless(id);
+        }
+        Ok(event)
+    }
+
+    /// An item: a purchase if it has a price, else an event. It is checked as the
+    /// request of its own method would be.
+    async fn checked_item(
         &self,
         call: &Call,
         project: ProjectId,
@@ -203,4 +236,43 @@ impl Known {
         }
         Ok(known)
     }
+}
+
+impl Paid {
+    /// Reads `price`, `currency` (USD unless told), `quantity` (1 unless told) and
+    /// `product_name` or `product`. Without a price nothing was paid.
+    fn read(metadata: &str) -> Result<Option<Self>> {
+        let members = raw::members(metadata, DEPTH).unwrap_or_default();
+        let find = |name: &str| {
+            // Of members with one name the last counts.
+            let own = members.iter().rev().find(|(own, _)| own == name)?;
+            Some(own.1.trim()).filter(|value| *value != "null")
+        };
+        let Some(price) = find("price") else {
+            return Ok(None);
+        };
+        let quantity = find("quantity").map_or(Ok(1), |value| positive("quantity", value))?;
+        let currency = match find("currency") {
+            None => Some("USD".to_owned()),
+            Some(value) => raw::text(value),
+        };
+        let price = positive("price", price)?;
+        let money = money::money(price, &currency.unwrap_or_default(), quantity)?;
+        let product = find("product_name").or_else(|| find("product"));
+        let product = product.and_then(raw::text);
+        let product = product.filter(|name| !name.is_empty() && name.len() <= MAX_ID);
+        Ok(Some(Self { money, product }))
+    }
+}
+
+/// An integer above zero; also one that a page's attribute gave as text.
+fn positive(name: &str, value: &str) -> Result<i64> {
+    let text = raw::text(value);
+    let number = text.as_deref().unwrap_or(value).parse::<i64>();
+    number.ok().filter(|number| *number > 0).ok_or_else(|| {
+        Error::invalid_field(
+            format!("metadata.{name}"),
+            format!("metadata.{name} must be a positive integer"),
+        )
+    })
 }

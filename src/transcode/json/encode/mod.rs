@@ -148,7 +148,9 @@ impl<'a> Encoder<'a> {
             if field.hidden || !selected(field) {
                 continue;
             }
-            let null = own.is_empty() && self.is_absent(field);
+            // An empty list that is named by a selection is shown.
+            let named = selects && field.omit_empty;
+            let null = own.is_empty() && self.is_absent(field) && !named;
             if null && !field.nullable {
                 continue;
             }
