@@ -183,7 +183,7 @@ async fn over_grpc() {
     let text = |key: &Value, name: &str| key[name].as_str().unwrap().to_owned();
     let calls = grpc::with_key(&scene.server.url, &text(mine, "key")).await;
     let mut client = ApiKeyServiceClient::new(calls);
-    let request = pb::ListApiKeysRequest {};
+    let request = pb::ListApiKeysRequest::default();
     let listed = client.list_api_keys(request).await.unwrap().into_inner();
     assert_eq!(listed.api_keys.len(), 1);
     assert_eq!(listed.api_keys[0].id, text(mine, "id"));

@@ -255,7 +255,7 @@ async fn a_key_that_reads() {
     let token = made["key"].as_str().unwrap();
     let mut client = ApiKeyServiceClient::new(grpc::with_key(&server.url, token).await);
     client
-        .list_api_keys(pb::ListApiKeysRequest {})
+        .list_api_keys(pb::ListApiKeysRequest::default())
         .await
         .unwrap();
     let request = pb::CreateApiKeyRequest {

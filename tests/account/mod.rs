@@ -13,6 +13,7 @@ mod guessing;
 mod joining;
 mod key_secrecy;
 mod keys;
+mod many;
 mod members;
 mod nodes;
 mod organizations;

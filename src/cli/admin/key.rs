@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::Of;
+use super::{Of, PAGE};
 use crate::api::apex::account::v1 as pb;
 use crate::cli::client::{Client, Target};
 use crate::cli::output::table;
@@ -79,12 +79,19 @@ impl Key {
                 });
             }
             Self::List { of } => {
-                let request = pb::ListApiKeysRequest {};
-                let all = service(of.choose(&client).await?)
-                    .list_api_keys(request)
-                    .await?
-                    .into_inner();
-                let json: Value = all.api_keys.iter().map(key_json).collect();
+                let mut service = service(of.choose(&client).await?);
+                let mut all: Vec<pb::ApiKey> = Vec::new();
+                let mut full = true;
+                while full {
+                    let request = pb::ListApiKeysRequest {
+                        after: all.last().map(|key| key.id.clone()).unwrap_or_default(),
+                        limit: Some(PAGE),
+                    };
+                    let some = service.list_api_keys(request).await?.into_inner().api_keys;
+                    full = some.len() == PAGE as usize;
+                    all.extend(some);
+                }
+                let json: Value = all.iter().map(key_json).collect();
                 let row = |key: &pb::ApiKey| {
                     vec![
                         key.id.clone(),
@@ -94,7 +101,7 @@ impl Key {
                         time(key.last_used_at.as_ref()).unwrap_or_else(|| "never".to_owned()),
                     ]
                 };
-                let rows: Vec<_> = all.api_keys.iter().map(row).collect();
+                let rows: Vec<_> = all.iter().map(row).collect();
                 let headings = ["ID", "PREFIX", "NAME", "SCOPES", "LAST USED"];
                 context.output.result(&json, || table(&headings, &rows));
             }

@@ -19,6 +19,9 @@ pub(super) use organization::Organization;
 pub(super) use project::Project;
 pub(super) use user::User;
 
+/// Rows asked for at once: no answer grows with what there is.
+const PAGE: i32 = 1000;
+
 /// The organization a command is for.
 #[derive(Debug, Args)]
 pub(super) struct Of {

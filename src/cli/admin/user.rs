@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Of, password};
+use super::{Of, PAGE, password};
 use crate::api::apex::account::v1 as pb;
 use crate::cli::client::Client;
 use crate::cli::output::table;
@@ -108,11 +108,17 @@ impl User {
                 });
             }
             Self::List => {
-                let all = operator
-                    .list_users(pb::ListUsersRequest {})
-                    .await?
-                    .into_inner()
-                    .users;
+                let mut all: Vec<pb::User> = Vec::new();
+                let mut full = true;
+                while full {
+                    let request = pb::ListUsersRequest {
+                        after: all.last().map_or(0, |user| user.id),
+                        limit: Some(PAGE),
+                    };
+                    let some = operator.list_users(request).await?.into_inner().users;
+                    full = some.len() == PAGE as usize;
+                    all.extend(some);
+                }
                 let json: Value = all.iter().map(user_json).collect();
                 let row = |user: &pb::User| {
                     let state = if user.disabled { "disabled" } else { "" };

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    Select, Set,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Select, Set,
 };
 use uuid::Uuid;
 
@@ -25,14 +25,18 @@ impl ApiKeyService for Account {
     async fn list_api_keys(
         &self,
         call: Call,
-        _request: pb::ListApiKeysRequest,
+        request: pb::ListApiKeysRequest,
     ) -> Result<Reply<pb::ListApiKeysResponse>> {
         let organization = call.organization()?;
         let read = self.db().read(call.deadline()).await?;
-        let rows = visible(organization, call.principal().project)
+        let mut rows = visible(organization, call.principal().project)
             .order_by_asc(api_key::Column::Number)
-            .all(&read)
-            .await?;
+            .limit(request.limit.map(|most| most.unsigned_abs().into()));
+        if !request.after.is_empty() {
+            let last = number_of(&read, organization, &request.after).await?;
+            rows = rows.filter(api_key::Column::Number.gt(last));
+        }
+        let rows = rows.all(&read).await?;
         let used = self.last_used();
         let api_keys = rows
             .iter()
@@ -288,6 +292,22 @@ fn visible(organization: OrganizationId, bound: Option<ProjectId>) -> Select<api
         Some(project) => own.filter(api_key::Column::Project.eq(project.0)),
         None => own,
     }
+}
+
+/// Where a key stands among those of its organization, be it revoked meanwhile.
+#[allow(clippy::disallowed_methods)] // revoked ones too
+async fn number_of(
+    connection: &impl ConnectionTrait,
+    organization: OrganizationId,
+    id: &str,
+) -> Result<i64> {
+    let row = api_key::Entity::find()
+        .filter(api_key::Column::OrganizationId.eq(organization.0))
+        .filter(api_key::Column::Id.eq(id))
+        .one(connection)
+        .await?;
+    row.map(|row| row.number)
+        .ok_or_else(|| Error::invalid_field("after", "after is no key's id"))
 }
 
 async fn find(

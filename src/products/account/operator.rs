@@ -1,6 +1,9 @@
 //! What only the operator may do.
 
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, QueryOrder as _, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Set,
+};
 
 use super::entity::user;
 use super::keys::{self, NewKey};
@@ -25,10 +28,12 @@ impl OperatorService for Account {
     async fn list_users(
         &self,
         call: Call,
-        _request: pb::ListUsersRequest,
+        request: pb::ListUsersRequest,
     ) -> Result<Reply<pb::ListUsersResponse>> {
         let read = self.db().read(call.deadline()).await?;
         let rows = user::Entity::find()
+            .filter(user::Column::Id.gt(request.after))
+            .limit(request.limit.map(|most| most.unsigned_abs().into()))
             .order_by_asc(user::Column::Id)
             .all(&read)
             .await?;

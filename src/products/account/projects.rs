@@ -26,6 +26,8 @@ impl ProjectService for Account {
         let read = self.db().read(call.deadline()).await?;
         let rows = tenancy::of::<project::Entity>(organization)
             .find_with_related(project_key::Entity)
+            // Every project has one that is current; those before it may be many.
+            .filter(project_key::Column::RevokedAt.is_null())
             .order_by_asc(project::Column::Number)
             .all(&read)
             .await?;
@@ -179,6 +181,7 @@ async fn find(
 async fn key_of(connection: &impl ConnectionTrait, project: i64) -> Result<String> {
     let rows = project_key::Entity::find()
         .filter(project_key::Column::Project.eq(project))
+        .filter(project_key::Column::RevokedAt.is_null())
         .all(connection)
         .await?;
     Ok(current_key(&rows))
