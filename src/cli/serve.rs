@@ -54,10 +54,15 @@ pub(super) async fn run(context: &Context) -> Outcome {
     let tls = app::tls(config)?;
     let app = open(config).await?;
     let server = Server::bind(config, tls).await?;
-    if let Some(token) = app.account.setup_token().await? {
+    if let Some((token, before)) = app.account.setup_token().await? {
+        // On PostgreSQL another node may have printed one a moment ago.
+        let before = match before {
+            true => "; it replaces the one printed before, here or by another node",
+            false => "",
+        };
         context.output.note(&format!(
             "first run: create the first organization with the one-time token {} \
-             (POST {}/api/setup, or `apex organization create`)",
+             (POST {}/api/setup, or `apex organization create`){before}",
             token.reveal(),
             server.url
         ));

@@ -75,3 +75,17 @@ async fn what_one_is_told_holds_on_the_other() {
     over(&owner_there).await;
     over(&key_there).await;
 }
+
+#[tokio::test]
+async fn one_node_is_set_up_at_a_time() {
+    const REPLACES: &str = "it replaces the one printed before";
+    if !is_postgres() {
+        return;
+    }
+    let here = Server::start();
+    let there = here.beside();
+    // Whoever reads the second line knows that the first token is over.
+    assert!(here.log().contains("one-time token "), "{}", here.log());
+    assert!(!here.log().contains(REPLACES), "{}", here.log());
+    assert!(there.log().contains(REPLACES), "{}", there.log());
+}

@@ -13,24 +13,29 @@ use crate::error::{Error, Result};
 use crate::server::Reply;
 
 impl Account {
-    /// A one-time token for the first set-up; `None` once there are users.
-    pub async fn setup_token(&self) -> Result<Option<Secret>> {
+    /// A one-time token for the first set-up, and whether one that was made before,
+    /// by another node perhaps, is over with it; `None` once there are users.
+    pub async fn setup_token(&self) -> Result<Option<(Secret, bool)>> {
         let token = auth::setup_token();
         let hash = auth::hash(token.reveal()).to_vec();
         let written = self.db().write(move |tx| {
             Box::pin(async move {
                 if has_users(tx).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
+                let backend = tx.get_database_backend();
+                let sql = "SELECT 1 AS one FROM setup WHERE id = 1";
+                let before = Statement::from_string(backend, sql);
+                let before = tx.query_one_raw(before).await?.is_some();
                 let sql = "INSERT INTO setup (id, token_hash) VALUES (1, $1) \
                            ON CONFLICT (id) DO UPDATE SET token_hash = excluded.token_hash \
                            WHERE setup.used_at IS NULL";
-                let backend = tx.get_database_backend();
                 let statement = Statement::from_sql_and_values(backend, sql, [hash.into()]);
-                Ok(tx.execute_raw(statement).await?.rows_affected() == 1)
+                let made = tx.execute_raw(statement).await?.rows_affected() == 1;
+                Ok(made.then_some(before))
             })
         });
-        Ok(written.await?.then_some(token))
+        Ok(written.await?.map(|before| (token, before)))
     }
 
     pub(super) async fn complete_setup(
