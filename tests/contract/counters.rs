@@ -53,7 +53,10 @@ async fn redis() {
 #[tokio::test]
 async fn redis_away() {
     let Some(mut server) = Redis::start() else {
-        return skip::skip("contract::counters::redis_away", "redis-server is not installed");
+        return skip::skip(
+            "contract::counters::redis_away",
+            "redis-server is not installed",
+        );
     };
     let up = Gauge::default();
     let store = server.store_with(up.clone());
