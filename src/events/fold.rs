@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use super::figures::Figures;
 use super::insert::tuples;
@@ -16,28 +16,46 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 
 /// Events of one fold at the most.
-const BATCH: i64 = 20_000;
+pub(super) const BATCH: i64 = 20_000;
 
-/// Folds one batch. Answers how many events it took.
+/// Rows one fold writes, about, while nothing else is written. Events with values
+/// of their own, such as addresses with an id in them, have many rows each.
+const ROWS: usize = 8_000;
+
+/// Events of one fold at the least.
+const LEAST: i64 = 200;
+
+/// What a fold did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Folded {
+    /// How many events it took.
+    pub(super) events: usize,
+    /// How many the next one should take.
+    pub(super) next: i64,
+}
+
+/// Folds one batch of up to so many events.
 ///
 /// Everything is read and added up before the transaction, which then only
 /// writes: events are appended meanwhile. Only folds write rollups, and the folded
 /// position tells whether another node's came between.
-pub(super) async fn fold(db: &Db) -> Result<u64> {
+pub(super) async fn fold(db: &Db, batch: i64) -> Result<Folded> {
     let read = db.fold_view().await?;
     let folded = folded(&read).await?;
     let sql = "SELECT seq, project, time, name, audience, visitor, origin, path, referrer, \
                utm_source, utm_medium, utm_campaign, currency, amount, units \
                FROM event WHERE seq > $1 ORDER BY seq LIMIT $2";
-    let events = rows(&read, sql, [folded.into(), BATCH.into()]).await?;
-    let Some(last) = events.last() else {
-        return Ok(0);
-    };
-    let last: i64 = last.try_get("", "seq")?;
-    let count = events.len() as u64;
+    let events = rows(&read, sql, [folded.into(), batch.into()]).await?;
+    if events.is_empty() {
+        return Ok(Folded {
+            events: 0,
+            next: BATCH,
+        });
+    }
     // Adding up tens of thousands of events is no work for an async thread.
-    let added = tokio::task::spawn_blocking(move || tally(&events)).await;
-    let mut added = added.map_err(Error::internal)??;
+    let added = tokio::task::spawn_blocking(move || bounded(&events)).await;
+    let (mut added, events, last) = added.map_err(Error::internal)??;
+    let next = fitting(events, added.len()).clamp(LEAST, BATCH);
     let keys: Vec<Key> = added.keys().cloned().collect();
     for chunk in ladder(&keys) {
         merge(&read, chunk, &mut added).await?;
@@ -45,7 +63,27 @@ pub(super) async fn fold(db: &Db) -> Result<u64> {
     drop(read);
     db.write(move |tx| Box::pin(store(tx, added, folded, last)))
         .await?;
-    Ok(count)
+    Ok(Folded { events, next })
+}
+
+/// How many events have as many rows as a fold should write.
+fn fitting(events: usize, rows: usize) -> i64 {
+    (events * ROWS / rows.max(1)) as i64
+}
+
+/// Adds up events, as many of the first ones as have not too many rows. Answers
+/// how many those are, and the position of the last.
+fn bounded(events: &[QueryResult]) -> Result<(BTreeMap<Key, Figures>, usize, i64)> {
+    let mut count = events.len();
+    loop {
+        let added = tally(&events[..count])?;
+        // A few more than wanted are not worth adding up again.
+        if added.len() <= 2 * ROWS || count as i64 <= LEAST {
+            let last = events[count - 1].try_get("", "seq")?;
+            return Ok((added, count, last));
+        }
+        count = count.min(fitting(count, added.len()).max(LEAST) as usize);
+    }
 }
 
 /// The last position that is folded.

@@ -200,7 +200,7 @@ impl EventLog {
 
     /// Folds everything that is not folded yet; for tests and tools.
     pub async fn fold_all(&self) -> Result<()> {
-        while fold::fold(&self.0.db).await? > 0 {}
+        while fold::fold(&self.0.db, fold::BATCH).await?.events > 0 {}
         Ok(())
     }
 }

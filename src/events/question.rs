@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 
 use super::bucket::{Level, Piece, cover, joined};
 use super::figures::Figures;
@@ -32,6 +32,8 @@ pub struct Question {
     pub group: Group,
     /// Only these groups; all when `None`.
     pub only: Option<HashSet<String>>,
+    /// So many of the largest groups, and maybe others; all when `None`.
+    pub top: Option<usize>,
     /// Which figures are wanted.
     pub wants: Wants,
 }
@@ -55,6 +57,9 @@ pub struct Wants {
     /// What was paid.
     pub revenue: bool,
 }
+
+/// Groups met among events above which all groups are read.
+const MOST_MET: usize = 1_000;
 
 /// Figures per interval and group.
 pub type Answer = BTreeMap<(usize, String), Figures>;
@@ -80,6 +85,14 @@ impl Question {
 
     pub(super) fn admits(&self, group: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(group))
+    }
+
+    /// How many of the largest groups the database may choose, when so many were met
+    /// among events.
+    fn top_of(&self, met: usize) -> Option<usize> {
+        let single = self.boundaries.len() == 2 && self.wants == Wants::default();
+        let free = self.only.is_none() && self.group != Group::None;
+        self.top.filter(|_| single && free && met <= MOST_MET)
     }
 
     /// The one dimension whose rollups answer the question; `Err` if it takes
@@ -125,25 +138,84 @@ pub async fn answer(connection: &impl ConnectionTrait, question: &Question) -> R
         .flat_map(|pair| cover(pair[0], pair[1], finest))
         .collect();
     let names = Names::of(question);
+    let (mut rollups, mut edges) = (Vec::new(), Vec::new());
     for piece in joined(pieces) {
         match piece.level {
-            Some(level) => {
-                let rollup = Rollup {
-                    level,
-                    dimension,
-                    piece,
-                    names: &names,
-                };
-                rollup.read(connection, question, &mut answer).await?;
-            }
-            None => {
-                let edge = Edge::folded(piece.from, piece.to, folded);
-                scan::period(connection, question, edge, &mut answer).await?;
-            }
+            Some(level) => rollups.push(Rollup {
+                level,
+                dimension,
+                piece,
+                names: &names,
+            }),
+            None => edges.push(Edge::folded(piece.from, piece.to, folded)),
         }
     }
+    for edge in edges {
+        scan::period(connection, question, edge, &mut answer).await?;
+    }
     scan::tail(connection, question, folded, &mut answer).await?;
+    if let Some(top) = question.top_of(answer.len()) {
+        // What events told is complete with the rest of the same groups. Any other
+        // group has nothing but rollups, and of those the database knows the
+        // largest: as many as wanted, and as may be among the groups read already.
+        let met: HashSet<String> = answer.keys().map(|(_, key)| key.clone()).collect();
+        let others = top_of(connection, question, &rollups, top + met.len()).await?;
+        if !met.is_empty() {
+            let rest = Question {
+                only: Some(met.clone()),
+                ..question.clone()
+            };
+            let names = Names::of(&rest);
+            for rollup in &rollups {
+                let rollup = Rollup {
+                    names: &names,
+                    ..*rollup
+                };
+                rollup.read(connection, &rest, &mut answer).await?;
+            }
+        }
+        for (key, events) in others.into_iter().filter(|(key, _)| !met.contains(key)) {
+            answer.entry((0, key)).or_default().events = events;
+        }
+        return Ok(answer);
+    }
+    for rollup in &rollups {
+        rollup.read(connection, question, &mut answer).await?;
+    }
     Ok(answer)
+}
+
+/// The largest groups of rollups, and how many events they have.
+async fn top_of(
+    connection: &impl ConnectionTrait,
+    question: &Question,
+    rollups: &[Rollup<'_>],
+    limit: usize,
+) -> Result<Vec<(String, i64)>> {
+    let mut values = Vec::new();
+    let parts = rollups.iter();
+    let parts: Vec<String> = parts
+        .filter_map(|rollup| rollup.select(question, &mut values))
+        .collect();
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let named = rollups.first().map_or("", |rollup| rollup.names.with());
+    // Byte by byte, as the list is sorted that is shown.
+    let order = match connection.get_database_backend() {
+        DbBackend::Postgres => "grouped COLLATE \"C\"",
+        _ => "grouped",
+    };
+    let sql = format!(
+        "{named}SELECT grouped, CAST(SUM(events) AS BIGINT) AS total FROM ({}) AS parts \
+         GROUP BY grouped ORDER BY total DESC, {order} LIMIT {limit}",
+        parts.join(" UNION ALL ")
+    );
+    let found = rows(connection, &sql, values).await?;
+    let found = found.iter();
+    found
+        .map(|row| Ok((row.try_get("", "grouped")?, row.try_get("", "total")?)))
+        .collect()
 }
 
 /// The names whose rows are read.
@@ -173,6 +245,16 @@ impl Names {
     }
 }
 
+impl Names {
+    /// What a statement that reads them begins with.
+    fn with(&self) -> &'static str {
+        match self {
+            Self::These(_) => "",
+            Self::Every => NAMED,
+        }
+    }
+}
+
 /// Every name there is, each found from the one before: the rows between two names
 /// are not read.
 const NAMED: &str = "WITH RECURSIVE named (name) AS (\
@@ -192,24 +274,22 @@ struct Rollup<'a> {
 }
 
 impl Rollup<'_> {
-    async fn read(
-        &self,
-        connection: &impl ConnectionTrait,
-        question: &Question,
-        answer: &mut Answer,
-    ) -> Result<()> {
+    /// The statement that reads them, without what names begin with. Its values
+    /// follow those that are there.
+    fn select(&self, question: &Question, values: &mut Vec<Value>) -> Option<String> {
         let group = match question.group {
             Group::None => "''",
             Group::Name => "kept.name",
             Group::By(_) => "kept.value",
         };
-        let mut values: Vec<Value> = vec![
+        let first = values.len() + 1;
+        values.extend::<[Value; 5]>([
             question.project.into(),
             (self.level as i16).into(),
             self.dimension.map_or(0, |own| own as i16).into(),
             self.piece.from.into(),
             self.piece.to.into(),
-        ];
+        ]);
         let mut conditions = String::new();
         let mut within = |column: &str, texts: &mut dyn Iterator<Item = &String>| {
             let first = values.len() + 1;
@@ -217,13 +297,13 @@ impl Rollup<'_> {
             let list = placeholders(first, values.len() + 1 - first);
             conditions.push_str(&format!(" AND kept.{column} IN ({list})"));
         };
-        let (named, from) = match self.names {
-            Names::These(names) if names.is_empty() => return Ok(()),
+        let (from, same) = match self.names {
+            Names::These(names) if names.is_empty() => return None,
             Names::These(names) => {
                 within("name", &mut names.iter());
                 ("", "")
             }
-            Names::Every => (NAMED, "named CROSS JOIN "),
+            Names::Every => ("named CROSS JOIN ", " AND kept.name = named.name"),
         };
         if let Some((_, value)) = question.filters.first() {
             within("value", &mut std::iter::once(value));
@@ -245,15 +325,29 @@ impl Rollup<'_> {
             (true, false) => ("bucket, events, NULL AS revenue, visitors", ""),
             (true, true) => ("bucket, events, revenue, visitors", ""),
         };
-        let same = match self.names {
-            Names::These(_) => "",
-            Names::Every => " AND kept.name = named.name",
+        Some(format!(
+            "SELECT {group} AS grouped, {columns} FROM {from}event_rollup AS kept \
+             WHERE kept.project = ${first} AND kept.level = ${} AND kept.dimension = ${}{same} \
+             AND kept.bucket >= ${} AND kept.bucket < ${}{conditions}{tail}",
+            first + 1,
+            first + 2,
+            first + 3,
+            first + 4,
+        ))
+    }
+
+    async fn read(
+        &self,
+        connection: &impl ConnectionTrait,
+        question: &Question,
+        answer: &mut Answer,
+    ) -> Result<()> {
+        let mut values = Vec::new();
+        let Some(select) = self.select(question, &mut values) else {
+            return Ok(());
         };
-        let sql = format!(
-            "{named}SELECT {group} AS grouped, {columns} FROM {from}event_rollup AS kept \
-             WHERE kept.project = $1 AND kept.level = $2 AND kept.dimension = $3{same} \
-             AND kept.bucket >= $4 AND kept.bucket < $5{conditions}{tail}"
-        );
+        let Wants { visitors, revenue } = question.wants;
+        let sql = format!("{}{select}", self.names.with());
         for row in rows(connection, &sql, values).await? {
             let key: String = row.try_get("", "grouped")?;
             if !question.admits(&key) {

@@ -32,6 +32,7 @@ pub(super) fn start(log: &EventLog, state: Arc<Mutex<State>>, tail: Gauge) {
 async fn fold_on(log: Weak<Inner>, tail: Gauge) {
     let mut ticks = tokio::time::interval(FOLD_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut batch = fold::BATCH;
     loop {
         ticks.tick().await;
         let Some(log) = log.upgrade() else {
@@ -42,9 +43,9 @@ async fn fold_on(log: Weak<Inner>, tail: Gauge) {
             if let Ok(waiting) = waiting(&log).await {
                 tail.set(waiting);
             }
-            match fold::fold(&log.db).await {
-                Ok(0) => break,
-                Ok(_) => {}
+            match fold::fold(&log.db, batch).await {
+                Ok(folded) if folded.events == 0 => break,
+                Ok(folded) => batch = folded.next,
                 Err(error) => {
                     tracing::warn!(
                         cause = error.log_cause(),

@@ -175,6 +175,7 @@ impl Metrics {
         let counted = Question {
             group,
             wants: Wants::default(),
+            top: Some(limit),
             ..whole
         };
         let answers = self
@@ -203,6 +204,7 @@ impl Metrics {
                     .map(|(key, _)| key.clone())
                     .collect::<HashSet<_>>(),
             ),
+            top: None,
             ..counted
         };
         let both = self.both(call, &shown).await?;
@@ -279,6 +281,7 @@ fn question(
             .collect(),
         group: Group::None,
         only: None,
+        top: None,
         wants,
     }
 }
