@@ -1,3 +1,5 @@
+//! Which ids a node knows after a restart, once segments have gone.
+
 use super::super::model::{Page, Visitor};
 use super::super::segment::Draft;
 use super::super::sql::execute;
