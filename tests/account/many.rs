@@ -9,7 +9,7 @@ use crate::support::Server;
 use crate::support::database::is_postgres;
 
 /// So many rows with long names are more than 4 MiB.
-const MANY: usize = 16_000;
+const MANY: usize = 25_000;
 
 #[tokio::test]
 async fn commands_list_more_than_a_message_holds() {
