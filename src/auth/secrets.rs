@@ -79,25 +79,42 @@ impl SecretKey {
     }
 }
 
-/// Reads the key file, or makes it, readable by its owner alone.
+/// Bytes of a key at the least, as of one in the configuration.
+const SHORTEST: usize = 32;
+
+/// Reads the key file, or makes it, readable by its owner alone. It has its name
+/// only once it is whole.
 fn file(path: &Path) -> Result<String, ConfigError> {
     let fail = |what: &str, error: std::io::Error| {
         ConfigError(format!("cannot {what} {}: {error}", path.display()))
     };
     match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().len() < SHORTEST => {
+            return Err(ConfigError(format!(
+                "{} holds no whole key: put the one from a backup there; without it, what \
+                 is sealed with it is lost, and a new one is made when the file is removed",
+                path.display()
+            )));
+        }
         Ok(text) => return Ok(text.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(fail("read", error)),
     }
     let text = super::tokens::random_hex();
+    // The data directory has one owner, so nobody else makes one meanwhile.
+    let fresh = path.with_extension("key.new");
+    let _ = std::fs::remove_file(&fresh);
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
+        .open(&fresh)
         .map_err(|error| fail("make", error))?;
-    let written = writeln!(file, "{text}").and_then(|()| file.sync_all());
-    written.map_err(|error| fail("write", error))?;
+    let named = writeln!(file, "{text}")
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&fresh, path))
+        .and_then(|()| std::fs::File::open(path.parent().unwrap_or(path))?.sync_all());
+    named.map_err(|error| fail("write", error))?;
     Ok(text)
 }
 
