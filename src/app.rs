@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
 use secrecy::ExposeSecret as _;
@@ -111,8 +112,23 @@ impl App {
         if let Err(error) = self.account.flush().await {
             tracing::warn!(cause = error.log_cause(), "cannot write what was counted");
         }
+        self.close().await;
     }
 }
+
+impl App {
+    /// Closes the database, so that the embedded one is all in its file.
+    pub async fn close(&self) {
+        // Background work may hold a connection for a while; nothing is lost by it.
+        let closed = tokio::time::timeout(CLOSING, self.shared.db.close()).await;
+        if !matches!(closed, Ok(Ok(()))) {
+            tracing::warn!("cannot close the database in time");
+        }
+    }
+}
+
+/// How long closing the database may take.
+const CLOSING: Duration = Duration::from_secs(8);
 
 /// Opens the database and what all requests share.
 pub(crate) async fn shared(

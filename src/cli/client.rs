@@ -121,6 +121,7 @@ impl Client {
     pub(super) async fn finish(self) -> Outcome {
         if let Some(app) = self.app {
             app.account.flush().await?;
+            app.close().await;
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! Consistent copies of the embedded database while it is in use.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
 
 use crate::error::{Error, Kind, Result};
@@ -16,15 +19,49 @@ pub(super) async fn copy(source: &Path, target: &Path) -> Result<u64> {
             target.display()
         )));
     }
-    let partial = with_suffix(target, ".partial");
-    let written = write(source, &partial, target).await;
-    if written.is_err() {
-        remove(&partial)?;
-    }
-    written
+    let partial = Partial::new(with_suffix(target, ".partial"))?;
+    write(source, &partial, target).await
 }
 
-async fn write(source: &Path, partial: &Path, target: &Path) -> Result<u64> {
+/// A copy that is being written. It is gone with whoever waited for it.
+struct Partial {
+    path: PathBuf,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Partial {
+    /// An empty file, readable by its owner alone.
+    fn new(path: PathBuf) -> Result<Self> {
+        // What a copy that was interrupted left behind.
+        remove(&path)?;
+        let made = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        made.map_err(|error| {
+            Error::new(
+                Kind::FailedPrecondition,
+                format!("cannot write {}", path.display()),
+            )
+            .caused_by(error)
+        })?;
+        let abandoned = Arc::default();
+        Ok(Self { path, abandoned })
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        // One that is whole has another name by now.
+        if let Err(error) = remove(&self.path) {
+            tracing::warn!(cause = error.log_cause(), "cannot remove a partial copy");
+        }
+    }
+}
+
+async fn write(source: &Path, partial: &Partial, target: &Path) -> Result<u64> {
     let cannot = |error: sqlx::Error| {
         Error::new(
             Kind::FailedPrecondition,
@@ -32,25 +69,47 @@ async fn write(source: &Path, partial: &Path, target: &Path) -> Result<u64> {
         )
         .caused_by(error)
     };
-    // What a copy that was interrupted left behind.
-    remove(partial)?;
+    let Partial { path, abandoned } = partial;
     let options = SqliteConnectOptions::new().filename(source).read_only(true);
     let mut connection = options
         .disable_statement_logging()
         .connect()
         .await
         .map_err(cannot)?;
+    let abandoned = abandoned.clone();
+    let mut handle = connection.lock_handle().await.map_err(cannot)?;
+    // Dropping the future would not stop SQLite.
+    handle.set_progress_handler(1000, move || !abandoned.load(Ordering::Relaxed));
+    drop(handle);
     sqlx::query("VACUUM INTO ?")
-        .bind(partial.to_string_lossy().into_owned())
+        .bind(path.to_string_lossy().into_owned())
         .execute(&mut connection)
         .await
         .map_err(cannot)?;
     connection.close().await.map_err(cannot)?;
-    check(partial).await?;
-    let (partial, target) = (partial.to_owned(), target.to_owned());
+    forget_salts(path).await.map_err(cannot)?;
+    check(path).await?;
+    let (partial, target) = (path.clone(), target.to_owned());
     // Syncing a large file takes a while.
     let named = tokio::task::spawn_blocking(move || name(&partial, &target));
     named.await.map_err(Error::internal)?
+}
+
+/// The salts of visitors without an id are destroyed after their day; a copy lives
+/// longer.
+async fn forget_salts(copy: &Path) -> Result<(), sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(copy)
+        .journal_mode(SqliteJournalMode::Memory)
+        .pragma("secure_delete", "on");
+    let mut connection = options.disable_statement_logging().connect().await?;
+    let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'event_salt'";
+    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+    if tables > 0 {
+        let sql = "DELETE FROM event_salt";
+        sqlx::query(sql).execute(&mut connection).await?;
+    }
+    connection.close().await
 }
 
 /// Gives a file that is whole its name, durably. Answers its size.
@@ -115,3 +174,6 @@ pub(super) async fn check(path: &Path) -> Result<()> {
         _ => Err(broken().caused_by(verdict)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,10 +111,20 @@ impl Db {
         self.0.readers.pool()
     }
 
-    /// Closes the connections that write, once what they do is done.
+    /// Closes the connections that write, once what they do is done. The embedded
+    /// database is all in its file then.
     pub async fn close(&self) -> Result<()> {
         self.0.writer.close().await;
         Ok(self.0.admin.close_by_ref().await?)
+    }
+
+    /// Empties the log of the embedded database into its file, so that what was
+    /// deleted is in neither. Says whether it could: readers may be in the way.
+    pub async fn write_back(&self) -> Result<bool> {
+        match self.0.file {
+            Some(_) => sqlite::write_back(&self.0.admin).await,
+            None => Ok(true),
+        }
     }
 
     /// Copies the embedded database to a new file; answers its size in bytes.

@@ -1,6 +1,8 @@
 //! The embedded database: one file in WAL mode, made durable by
 //! `synchronous=FULL`, with one writer and a few readers.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +11,11 @@ use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, sqlx,
+};
 
+use super::backup::with_suffix;
 use super::read::{Alarm, Readers};
 use super::witness::{Witness, Witnessed};
 use super::writer::Writer;
@@ -54,11 +59,37 @@ fn one() -> SqlitePoolOptions {
 
 /// Makes the file, if there is none, and a connection to migrate it with.
 pub(super) async fn admin(path: &Path, config: &Config) -> Result<DatabaseConnection> {
-    let options = options(path, config).create_if_missing(true);
+    keep_private(path).map_err(|error| cannot_open(path, error))?;
+    let options = options(path, config);
     let options = sqlx::ConnectOptions::disable_statement_logging(options);
     // It is not needed for long.
     let pool = one().idle_timeout(ADMIN_IDLE).connect_with(options).await;
     Ok(pool.map_err(|error| cannot_open(path, error))?.into())
+}
+
+/// Makes the file, if there is none, and has nobody but its owner read it. SQLite
+/// gives what it keeps beside the file the same permissions.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let own = with_suffix(path, suffix);
+        let Ok(found) = std::fs::metadata(&own) else {
+            continue;
+        };
+        // Somebody else's file, which this process may use, stays as it is.
+        if found.permissions().mode() & 0o077 != 0
+            && let Err(error) = std::fs::set_permissions(&own, Permissions::from_mode(0o600))
+        {
+            let path = own.display().to_string();
+            tracing::warn!(path, cause = %error, "cannot make the file private");
+        }
+    }
+    Ok(())
 }
 
 fn cannot_open(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -71,7 +102,10 @@ pub(super) struct Opener(SqliteConnectOptions);
 
 impl Opener {
     pub(super) fn new(path: &Path, config: &Config) -> Self {
-        let options = options(path, config).pragma("cache_size", "-16384");
+        // What is deleted is overwritten, as long as this costs no page more.
+        let options = options(path, config)
+            .pragma("cache_size", "-16384")
+            .pragma("secure_delete", "fast");
         Self(sqlx::ConnectOptions::disable_statement_logging(options))
     }
 
@@ -109,6 +143,19 @@ pub(super) async fn writer(path: &Path, config: &Config) -> Result<Writer> {
     let open = opener.open().await;
     let open = open.map_err(|error| cannot_open(path, error))?;
     Ok(Writer::grouped(opener, open))
+}
+
+/// Writes the log back into the file and empties it. Says whether it could. Writers
+/// wait meanwhile, so it does not wait for readers.
+pub(super) async fn write_back(admin: &DatabaseConnection) -> Result<bool> {
+    let run = |sql| admin.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql));
+    run("PRAGMA busy_timeout = 100").await?;
+    let row = run("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+    let busy: i64 = match row {
+        Some(row) => row.try_get_by_index(0)?,
+        None => 0,
+    };
+    Ok(busy == 0)
 }
 
 /// The connections that read. Each has an alarm that ends its statement when the

@@ -2,6 +2,7 @@
 //! user agent with a random salt. The salt lives for one UTC day and is then
 //! destroyed, so that no id can be made again or traced back afterwards.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -21,6 +22,9 @@ pub(super) struct Salts {
     today: Arc<Mutex<Option<Salt>>>,
     /// The day's salt is fetched once, however many ask for it.
     fetching: Arc<tokio::sync::Mutex<()>>,
+    /// A destroyed salt may still be in the database's log, at the start one that
+    /// was destroyed before.
+    lingering: AtomicBool,
 }
 
 /// A day and its salt.
@@ -33,6 +37,7 @@ impl Salts {
             clock,
             today: Arc::default(),
             fetching: Arc::default(),
+            lingering: AtomicBool::new(true),
         }
     }
 
@@ -93,9 +98,16 @@ impl Salts {
             }
         }
         let sql = "DELETE FROM event_salt WHERE day < $1";
-        self.db
+        let destroyed = self
+            .db
             .write(move |tx| Box::pin(async move { execute(tx, sql, [day.into()]).await }))
             .await?;
+        if destroyed > 0 {
+            self.lingering.store(true, Ordering::Relaxed);
+        }
+        if self.lingering.load(Ordering::Relaxed) && self.db.write_back().await? {
+            self.lingering.store(false, Ordering::Relaxed);
+        }
         Ok(())
     }
 }

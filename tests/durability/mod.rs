@@ -10,6 +10,8 @@ mod idempotency;
 mod migrations;
 mod nodes;
 mod oracle;
+mod private;
 mod shared_streams;
+mod stopped;
 mod stored;
 mod traced;
