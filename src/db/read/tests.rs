@@ -1,3 +1,5 @@
+//! Which readers wait for which: short reads never queue behind long ones.
+
 use super::*;
 use crate::config::Layers;
 use crate::db::migrate;
