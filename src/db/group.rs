@@ -184,7 +184,7 @@ async fn turn(
             }
             Err(error) => {
                 faulty.store(true, Ordering::Relaxed);
-                return refuse(group, error.into());
+                return refuse(group, &error.into());
             }
         },
     };
@@ -208,7 +208,7 @@ async fn turn(
     }
 }
 
-fn refuse(group: impl IntoIterator<Item = Box<dyn Job>>, fault: Fault) {
+fn refuse(group: impl IntoIterator<Item = Box<dyn Job>>, fault: &Fault) {
     for piece in group {
         piece.refuse(fault.clone());
     }
@@ -236,7 +236,7 @@ async fn commit(
         Err(error) => {
             let fault = Fault::from(error);
             faulty.store(true, Ordering::Relaxed);
-            refuse(group, fault.clone());
+            refuse(group, &fault);
             return Err(fault);
         }
     };
@@ -256,7 +256,7 @@ async fn commit(
         finish(ended.clone());
     }
     if let Err(fault) = &ended {
-        refuse(group, fault.clone());
+        refuse(group, &fault);
     }
     ended
 }
