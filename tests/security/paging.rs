@@ -27,12 +27,33 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Fields that must lie within documented bounds: method, field, least, most.
-const BOUNDED: [(&str, &str, i64, i64); 1] = [(
-    "apex.metrics.v1.MetricsService/GetAnalytics",
-    "limit",
-    1,
-    1000,
-)];
+const BOUNDED: [(&str, &str, i64, i64); 3] = [
+    (
+        "apex.account.v1.ApiKeyService/ListApiKeys",
+        "limit",
+        1,
+        1000,
+    ),
+    (
+        "apex.account.v1.OperatorService/ListUsers",
+        "limit",
+        1,
+        1000,
+    ),
+    (
+        "apex.metrics.v1.MetricsService/GetAnalytics",
+        "limit",
+        1,
+        1000,
+    ),
+];
+
+/// Fields that name the last record of the page before. `account::many` shows that
+/// another tenant's record, or none at all, is refused there.
+const CONTINUED: [(&str, &str); 2] = [
+    ("apex.account.v1.ApiKeyService/ListApiKeys", "after"),
+    ("apex.account.v1.OperatorService/ListUsers", "after"),
+];
 
 /// A page size of a method with pages is clamped rather than refused (0: the
 /// default; negative: INVALID_ARGUMENT), and its token is good for one caller and
@@ -45,10 +66,12 @@ fn every_field_that_pages_is_in_a_table() {
         let paging = fields.filter(|(_, field)| NAMES.contains(&field.name()));
         found.extend(paging.map(|(path, _)| (&spec.path[1..], path)));
     }
-    let known = BOUNDED
-        .iter()
-        .map(|(method, field, ..)| (*method, (*field).to_owned()));
-    assert_eq!(found, known.collect::<Vec<_>>());
+    let bounded = BOUNDED.iter().map(|(method, field, ..)| (*method, *field));
+    let known = bounded.chain(CONTINUED);
+    let mut known: Vec<_> = known.map(|(m, field)| (m, field.to_owned())).collect();
+    known.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, known);
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ test("the documented examples", async () => {
   });
   assert.deepEqual(
     { ...answer.data },
-    { page_views: 0, unique_visitors: 1, events: 2, revenue: [] },
+    { page_views: 0, unique_visitors: 1, events: 2, revenue: [], shown: [] },
   );
   assert.deepEqual({ ...answer.period }, { start: "2024-01-01", end: "2024-01-31" });
 });
