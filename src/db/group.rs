@@ -256,7 +256,7 @@ async fn commit(
         finish(ended.clone());
     }
     if let Err(fault) = &ended {
-        refuse(group, &fault);
+        refuse(group, fault);
     }
     ended
 }

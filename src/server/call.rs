@@ -16,7 +16,9 @@ use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
 use crate::db::Attempt;
 use crate::error::{Error, Result};
-use crate::policy::{Binding, MethodSpec};
+#[cfg(feature = "conformance")]
+use crate::policy::Binding;
+use crate::policy::MethodSpec;
 
 /// A call that was let in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -223,6 +225,7 @@ impl<T> Reply<T> {
 }
 
 /// The route a REST request took; rides in its extensions.
+#[cfg(feature = "conformance")]
 #[derive(Debug, Clone, Copy)]
 pub struct Matched(pub &'static Binding);
 

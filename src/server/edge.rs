@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -12,6 +12,8 @@ use futures_util::FutureExt as _;
 use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
@@ -21,6 +23,7 @@ use super::client::{Peer, client};
 use super::deadline;
 use super::dispatch::{Endpoint, GrpcService, MessageLimits};
 use super::gate::{self, Passage, Visitor};
+use super::note::Note;
 use super::pace;
 use super::places::{Crowded, Place, Places};
 use super::resolve::{self, Protocol};
@@ -42,6 +45,9 @@ pub struct Edge {
     endpoints: HashMap<&'static str, Arc<dyn Endpoint>>,
     pub(super) grpc: HashMap<&'static str, GrpcService>,
     places: Arc<Places>,
+    /// Streams have as many places of their own: those that stay open must not keep
+    /// out what is answered at once.
+    streams: Arc<Places>,
 }
 
 impl std::fmt::Debug for Edge {
@@ -54,15 +60,6 @@ impl std::fmt::Debug for Edge {
 
 /// An answer on its way.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
-
-/// What the log line of a request says; rides in the response's extensions.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) protocol: Protocol,
-    pub(super) spec: Option<&'static MethodSpec>,
-    pub(super) call: Option<Call>,
-    pub(super) client: Client,
-}
 
 impl Edge {
     /// Mounts endpoints. Schema and routes live as long as the process.
@@ -83,6 +80,7 @@ impl Edge {
         let endpoints = endpoints.into_iter().map(|e| (e.service(), e)).collect();
         Self {
             places: Arc::new(Places::new(&shared.transport)),
+            streams: Arc::new(Places::new(&shared.transport)),
             shared,
             schema,
             router: Box::leak(Box::new(Router::new(schema, methods))),
@@ -123,14 +121,20 @@ impl Edge {
         let client = client(peer, &parts, &self.shared.trusted_proxies);
         let protocol = Protocol::of(&parts.headers);
         let fits = protocol.check(&parts);
+        let note = parts.extensions.remove::<Arc<Note>>().unwrap_or_else(|| {
+            let (shared, id) = (self.shared.clone(), HeaderValue::from_static(""));
+            Arc::new(Note::new(shared, id, None, parts.method.clone()))
+        });
+        // What is no proper gRPC is answered as REST is.
+        let spoken = fits.as_ref().map_or(Protocol::Rest, |()| protocol);
+        note.entered(spoken, client.address);
         let place = self.places.enter(client.address);
         let request = Visit {
             edge: self,
             peer,
             client,
-            protocol,
-            started: Instant::now(),
             place,
+            note,
         };
         match (fits, protocol) {
             (Err(error), _) => {
@@ -148,11 +152,10 @@ pub(super) struct Visit {
     pub(super) edge: Arc<Edge>,
     pub(super) peer: Peer,
     pub(super) client: Client,
-    pub(super) protocol: Protocol,
-    /// When it began; its deadline counts from here.
-    pub(super) started: Instant,
     /// Its place among all requests, or why it has none.
     pub(super) place: Result<Place, Crowded>,
+    /// What the log will say of it. Its deadline counts from its beginning.
+    pub(super) note: Arc<Note>,
 }
 
 impl Visit {
@@ -186,19 +189,19 @@ impl Visit {
         }
         let (route, read) = rest::pick(&candidates, &parts, &mut body, known, limits).await;
         let (spec, manner) = (route.spec, Manner::of(route.spec));
+        self.note.found(spec);
+        self.note.took(route.binding.template);
         let mut passage = Passage::default();
         let is_unsafe = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let admitted = self.admit(spec, &parts, is_unsafe, &mut passage).await;
-        let (response, call) = match admitted {
-            Err(error) => (manner.rest(&manner.status(error)), None),
+        let response = match self.admit(spec, &parts, is_unsafe, &mut passage).await {
+            Err(error) => manner.rest(&manner.status(error)),
             Ok(call) => {
                 let work = self.call_rest(route, &call, &parts, read, body);
                 let answer = bounded(&call, work).await;
-                let response = answer.unwrap_or_else(|status| manner.rest(&status));
-                (response, Some(call))
+                answer.unwrap_or_else(|status| manner.rest(&status))
             }
         };
-        let mut response = self.finish(response, manner, &passage, spec, call);
+        let mut response = self.finish(response, manner, &passage, spec);
         // What the call says of the session stands: it begins one, or ends it.
         if !response.headers().contains_key(SET_COOKIE)
             && let Some(cookie) = self.renewed(&passage).await
@@ -239,7 +242,12 @@ impl Visit {
     }
 
     fn deadline(&self, spec: &MethodSpec, parts: &Parts) -> Result<Option<Instant>> {
-        deadline::deadline(&parts.headers, spec, &self.shared().transport, self.started)
+        deadline::deadline(
+            &parts.headers,
+            spec,
+            &self.shared().transport,
+            self.note.started,
+        )
     }
 
     fn body_limits(&self, spec: &MethodSpec) -> BodyLimits {
@@ -252,13 +260,42 @@ impl Visit {
         }
     }
 
-    /// Lets the request in, or says why not.
+    /// Lets the request in, or says why not, within its deadline. A panic here
+    /// answers like one of the call itself.
     pub(super) async fn admit(
         &mut self,
         spec: &'static MethodSpec,
         parts: &Parts,
         is_unsafe: bool,
         passage: &mut Passage,
+    ) -> Result<Call> {
+        let deadline = self.deadline(spec, parts);
+        let late = deadline.as_ref().ok().copied().flatten();
+        let note = self.note.clone();
+        // Pinned, for it is not moved into what watches over it.
+        let work = pin!(self.enter(spec, parts, is_unsafe, passage, deadline));
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let outcome = match late {
+            None => work.await,
+            Some(late) => tokio::time::timeout_at(late.into(), work)
+                .await
+                .unwrap_or_else(|_| Ok(Err(deadline::passed()))),
+        };
+        let admitted = outcome.unwrap_or_else(|panic| Err(pace::panicked(&*panic)));
+        match &admitted {
+            Ok(call) => note.admitted(call),
+            Err(error) => note.refused(error),
+        }
+        admitted
+    }
+
+    async fn enter(
+        &mut self,
+        spec: &'static MethodSpec,
+        parts: &Parts,
+        is_unsafe: bool,
+        passage: &mut Passage,
+        deadline: Result<Option<Instant>>,
     ) -> Result<Call> {
         let vital = self.peer.is_operator() || gate::is_vital(spec);
         if let Err(crowded) = self.place
@@ -275,6 +312,9 @@ impl Visit {
             is_unsafe,
         };
         let principal = visitor.admit(self.shared(), passage).await?;
+        if streams(spec) && !vital {
+            self.place = Ok(self.edge.streams.enter(self.client.address)?);
+        }
         if let Ok(place) = &mut self.place
             && !vital
         {
@@ -288,7 +328,7 @@ impl Visit {
             request_id: parts.headers.get(REQUEST_ID).cloned(),
             project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
             idempotency_key: resolve::idempotency_key(&parts.headers),
-            deadline: self.deadline(spec, parts)?,
+            deadline: deadline?,
             cause: OnceLock::new(),
             attempt: OnceLock::new(),
             page: OnceLock::new(),
@@ -296,40 +336,29 @@ impl Visit {
     }
 
     pub(super) fn finish(
-        &self,
+        &mut self,
         mut response: Response<Body>,
         manner: Manner,
         passage: &Passage,
         spec: &'static MethodSpec,
-        call: Option<Call>,
     ) -> Response<Body> {
-        let organization = call.as_ref().and_then(|call| call.principal().organization);
+        let organization = self.note.organization();
         if let Some(organization) = organization {
             self.shared().requests.add(organization);
         }
-        if let Some(standing) = passage.standing {
-            if !standing.allowed {
-                self.shared().metrics.refused(spec.rate_group);
-            }
-            if manner.rate_headers {
-                put_standing(response.headers_mut(), standing);
-            }
+        if spec.server_streaming && !response.body().is_end_stream() {
+            // A stream has its place until it ends.
+            let place = std::mem::replace(&mut self.place, Err(Crowded::All));
+            response = response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _held = &place;
+                    frame
+                }))
+            });
         }
-        self.seen(response, Some(spec), call)
-    }
-
-    pub(super) fn seen(
-        &self,
-        mut response: Response<Body>,
-        spec: Option<&'static MethodSpec>,
-        call: Option<Call>,
-    ) -> Response<Body> {
-        response.extensions_mut().insert(Seen {
-            protocol: self.protocol,
-            spec,
-            call,
-            client: self.client.clone(),
-        });
+        if let Some(standing) = passage.standing.filter(|_| manner.rate_headers) {
+            put_standing(response.headers_mut(), standing);
+        }
         response
     }
 
@@ -351,6 +380,11 @@ impl Visit {
             }
         }
     }
+}
+
+/// Whether a method's requests last as long as its clients like.
+fn streams(spec: &MethodSpec) -> bool {
+    spec.client_streaming || spec.server_streaming
 }
 
 /// The verb whose route is taken: a HEAD is a GET whose body nobody wants.

@@ -14,6 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::limit::{Standing, Subject};
 use crate::policy::{Auth, Dialect, MethodSpec};
 
+/// The rate group of callers who are not known, by address.
+const STRANGERS: &str = "address";
+
 /// What the gate found, whether or not it let the request pass.
 #[derive(Debug, Default)]
 pub(super) struct Passage {
@@ -58,18 +61,16 @@ impl Visitor<'_> {
         };
         passage.standing = shared.limits.take(group, caller).await;
         allowed?;
-        within(passage.standing, spec.dialect)?;
+        within(shared, group, passage.standing, spec.dialect)?;
         Ok(principal)
     }
 
     /// A stranger is counted by address, and refused as too many before as
     /// unknown. Callers with a valid credential are never held back by it.
     async fn count_stranger(self, shared: &Shared, passage: &mut Passage, error: Error) -> Error {
-        passage.standing = address_standing(shared, self.client).await;
-        match within(passage.standing, self.spec.dialect) {
-            Ok(()) => error,
-            Err(too_many) => too_many,
-        }
+        let (standing, error) = stray(shared, self.client, self.spec.dialect, error).await;
+        passage.standing = standing;
+        error
     }
 
     fn authenticate(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
@@ -183,17 +184,31 @@ pub(super) fn is_vital(spec: &MethodSpec) -> bool {
     spec.service.product == "operations" || spec.service.name == health::NAME
 }
 
-/// How the limit of strangers from an address stands, this request counted.
-pub(super) async fn address_standing(shared: &Shared, client: &Client) -> Option<Standing> {
+/// Counts a stranger by address: how that stands, and `error` unless there are too
+/// many of them.
+pub(super) async fn stray(
+    shared: &Shared,
+    client: &Client,
+    dialect: Dialect,
+    error: Error,
+) -> (Option<Standing>, Error) {
     let subject = Subject::Address(client.address);
-    shared.limits.take("address", subject).await
+    let standing = shared.limits.take(STRANGERS, subject).await;
+    let within = within(shared, STRANGERS, standing, dialect);
+    (standing, within.err().unwrap_or(error))
 }
 
-/// Refuses what is beyond the limit.
-pub(super) fn within(standing: Option<Standing>, dialect: Dialect) -> Result<()> {
+/// Refuses what is beyond the limit of a group, and counts the refusal.
+pub(super) fn within(
+    shared: &Shared,
+    group: &'static str,
+    standing: Option<Standing>,
+    dialect: Dialect,
+) -> Result<()> {
     let Some(standing) = standing.filter(|standing| !standing.allowed) else {
         return Ok(());
     };
+    shared.metrics.refused(group);
     let wait = standing.retry_after.as_secs();
     let message = match dialect {
         Dialect::Feathers => "Rate limit exceeded".to_owned(),

@@ -2,10 +2,12 @@
 //! of its service.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
@@ -14,34 +16,36 @@ use tower::{Layer as _, Service as _};
 use super::call::Call;
 use super::edge::{Visit, bounded};
 use super::gate::Passage;
+use super::note::Note;
 use super::pace;
 use super::places::Crowded;
-use super::resolve::{self, Protocol};
+use super::resolve;
 use super::respond::Manner;
-use crate::error::{Error, Kind};
 
 impl Visit {
     /// gRPC-Web is gRPC behind a translation of its frames.
     pub(super) async fn grpc_web(self, mut parts: Parts, body: Incoming) -> Response<Body> {
         let edge = self.edge.clone();
-        let (peer, client, started) = (self.peer, self.client, self.started);
+        let (peer, client, note) = (self.peer, self.client, self.note);
         // The translation calls what it wraps once.
         let mut place = Some(self.place);
         let inner = tower::service_fn(move |request: Request<Body>| {
             let (parts, body) = request.into_parts();
             let edge = edge.clone();
             let client = client.clone();
+            let note = note.clone();
             let place = place.take().unwrap_or(Err(Crowded::All));
             async move {
                 let visit = Visit {
                     edge,
                     peer,
                     client,
-                    protocol: Protocol::GrpcWeb,
                     place,
-                    started,
+                    note: note.clone(),
                 };
-                Ok::<_, Infallible>(visit.grpc(parts, body).await)
+                let response = visit.grpc(parts, body).await;
+                // Once they are translated, trailers look like any bytes.
+                Ok::<_, Infallible>(response.map(|body| trailed(body, note)))
             }
         });
         // The translation knows the bare type alone.
@@ -55,24 +59,20 @@ impl Visit {
     pub(super) async fn grpc(mut self, parts: Parts, body: Body) -> Response<Body> {
         let path = parts.uri.path();
         let Some(&spec) = self.edge.methods.get(path) else {
-            let manner = Manner::of_path(self.shared(), path, self.client.hostname());
-            let error = Error::new(Kind::Unimplemented, "There is no such method")
-                .reason("METHOD_NOT_FOUND");
-            return self.seen(manner.status(error).into_http(), None, None);
+            return self.no_method(path).await;
         };
+        self.note.found(spec);
         let manner = Manner::of(spec);
         let mut passage = Passage::default();
-        let admitted = self.admit(spec, &parts, true, &mut passage).await;
-        let (response, call) = match admitted {
-            Err(error) => (manner.status(error).into_http(), None),
+        let response = match self.admit(spec, &parts, true, &mut passage).await {
+            Err(error) => manner.status(error).into_http(),
             Ok(call) => {
                 let answer = self.call_grpc(&call, parts, body);
                 let answer = bounded(&call, async { Ok(answer.await) }).await;
-                let response = answer.unwrap_or_else(Status::into_http);
-                (manner.mend(response), Some(call))
+                manner.mend(answer.unwrap_or_else(Status::into_http))
             }
         };
-        self.finish(response, manner, &passage, spec, call)
+        self.finish(response, manner, &passage, spec)
     }
 
     async fn call_grpc(&self, call: &Call, parts: Parts, body: Body) -> Response<Body> {
@@ -90,4 +90,14 @@ impl Visit {
         let Ok(response) = server.call(request).await;
         response
     }
+}
+
+/// A body whose trailers are noted.
+fn trailed(body: Body, note: Arc<Note>) -> Body {
+    Body::new(body.map_frame(move |mut frame| {
+        if let Some(trailers) = frame.trailers_mut() {
+            note.trailed(trailers);
+        }
+        frame
+    }))
 }

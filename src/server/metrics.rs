@@ -128,20 +128,18 @@ impl Metrics {
         }
     }
 
-    /// Counts an answered request.
-    pub(super) fn answered(
-        &self,
-        method: &'static str,
-        protocol: &'static str,
-        code: Code,
-        took: Duration,
-    ) {
+    /// Counts a request, once it is known how it went.
+    pub(super) fn answered(&self, method: &'static str, protocol: &'static str, code: Code) {
         let labels = RequestLabels {
             method,
             protocol,
             code,
         };
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Notes how long the head of an answer took.
+    pub(super) fn headed(&self, method: &'static str, took: Duration) {
         let labels = MethodLabels { method };
         self.latency
             .get_or_create(&labels)

@@ -22,6 +22,7 @@ mod idempotency;
 pub mod listener;
 mod meter;
 pub mod metrics;
+mod note;
 pub(crate) mod pace;
 pub mod page;
 mod parts;

@@ -17,6 +17,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::call::{Call, Replies};
 use super::deadline;
+use super::rest::too_large;
 use crate::error::{Error, Kind, Result, reason};
 use crate::panics;
 
@@ -109,7 +110,7 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     Error::internal(format!("a handler panicked: {}", panics::words(panic)))
 }
 
-/// The request's own line was written with the head of its answer.
+/// Over REST the request's own line was written with the head of its answer.
 fn log(call: &Call, status: &Status) {
     if matches!(
         status.code(),
@@ -124,12 +125,17 @@ fn log(call: &Call, status: &Status) {
     }
 }
 
-/// The body of a request that is one message, as long as it comes in time.
+/// What stands before a message of gRPC, in bytes.
+const FRAME_HEAD: usize = 5;
+
+/// The body of a request that is one message, as long as it comes in time and is no
+/// larger than the method allows.
 pub(super) fn whole_in_time(call: &Call, body: Body) -> Body {
     Body::new(Timed {
         body,
         call: call.clone(),
         late: None,
+        taken: 0,
     })
 }
 
@@ -138,6 +144,23 @@ struct Timed {
     call: Call,
     /// Set once the body is waited for, which most never are.
     late: Option<Pin<Box<Sleep>>>,
+    /// Bytes that came.
+    taken: usize,
+}
+
+impl Timed {
+    /// Holds what came against the method's own limit.
+    fn within(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
+        let Some(limit) = self.call.spec().body_limit else {
+            return Ok(frame);
+        };
+        let limit = limit as usize;
+        self.taken += frame.data_ref().map_or(0, Bytes::len);
+        if self.taken <= limit + FRAME_HEAD {
+            return Ok(frame);
+        }
+        Err(self.call.status_of(too_large(limit)))
+    }
 }
 
 impl http_body::Body for Timed {
@@ -149,7 +172,7 @@ impl http_body::Body for Timed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame);
+            return Poll::Ready(frame.map(|frame| self.within(frame?)));
         }
         let longest = self.call.shared().transport.body_timeout.0;
         let late = self.late.get_or_insert_with(|| Box::pin(sleep(longest)));

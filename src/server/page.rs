@@ -36,9 +36,5 @@ pub async fn identify(call: &Call, field: &'static str, key: &str) -> Result<()>
     let spec = call.spec();
     let caller = Subject::Caller(call.principal(), call.client().address);
     let standing = shared.limits.take(spec.rate_group, caller).await;
-    let within = gate::within(standing, spec.dialect);
-    if within.is_err() {
-        shared.metrics.refused(spec.rate_group);
-    }
-    within
+    gate::within(shared, spec.rate_group, standing, spec.dialect)
 }

@@ -108,9 +108,7 @@ impl Manner {
     /// Gives a failure that tonic made itself the details every failure has.
     pub(super) fn mend(self, response: Response<Body>) -> Response<Body> {
         let headers = response.headers();
-        let bare = headers.get("grpc-status").is_some_and(|code| code != "0")
-            && !headers.contains_key("grpc-status-details-bin");
-        let Some(status) = bare.then(|| Status::from_header_map(headers)).flatten() else {
+        let Some(status) = bare(headers) else {
             return response;
         };
         let mut mended = self.status(Error::from_status(&status)).into_http();
@@ -123,6 +121,22 @@ impl Manner {
         }
         mended
     }
+
+    /// The same of a failure that was found after the head had gone.
+    pub(super) fn mend_trailers(self, trailers: &mut HeaderMap) {
+        if let Some(status) = bare(trailers) {
+            let mended = self.status(Error::from_status(&status));
+            // What cannot be written stays as it was.
+            let _ = mended.add_header(trailers);
+        }
+    }
+}
+
+/// A failure without the details every failure has.
+fn bare(headers: &HeaderMap) -> Option<Status> {
+    let failed = headers.get("grpc-status").is_some_and(|code| code != "0");
+    let bare = failed && !headers.contains_key("grpc-status-details-bin");
+    bare.then(|| Status::from_header_map(headers)).flatten()
 }
 
 impl Error {

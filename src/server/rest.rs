@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::{Request, Status};
 
-use super::call::{Call, Matched, StatusOverride};
+use super::call::{Call, StatusOverride};
 use super::dispatch::{Answer, Endpoint};
 use super::respond::JSON;
 use super::{accept, guard, stream};
@@ -184,7 +184,7 @@ fn decompress(decoder: impl std::io::Read, limit: usize) -> ReadBody {
     Ok(plain.into())
 }
 
-fn too_large(limit: usize) -> Error {
+pub(super) fn too_large(limit: usize) -> Error {
     Error::new(
         Kind::ResourceExhausted,
         format!("The body is larger than {limit} bytes"),
@@ -248,7 +248,10 @@ pub(super) async fn call(
     let (wire, plurality) = bound.map_err(|error| call.status_of(error))?;
     let mut request = Request::new(Bytes::from(wire));
     request.extensions_mut().insert(call.clone());
-    request.extensions_mut().insert(Matched(route.binding));
+    #[cfg(feature = "conformance")]
+    let _ = request
+        .extensions_mut()
+        .insert(super::call::Matched(route.binding));
     match endpoint.rest(spec.index, request).await? {
         Answer::One(answer) => one(schema, route, plurality, &answer),
         Answer::Many(answer) => stream::respond(schema, route, headers, answer).await,

@@ -7,9 +7,9 @@ use tonic::body::Body;
 
 use super::edge::Visit;
 use super::gate;
-use super::resolve::Protocol;
 use super::respond::{Manner, put_standing};
 use crate::error::{Error, Kind, reason};
+use crate::limit::Standing;
 use crate::transcode::router::Route;
 
 impl Visit {
@@ -30,12 +30,11 @@ impl Visit {
 
     /// What calls itself gRPC and is not, or comes as gRPC cannot. It is answered as
     /// REST is: whoever sent it does not look for trailers.
-    pub(super) async fn misfit(mut self, path: &str, error: Error) -> Response<Body> {
+    pub(super) async fn misfit(self, path: &str, error: Error) -> Response<Body> {
         let manner = match self.edge.methods.get(path) {
             Some(spec) => Manner::of(spec),
             None => Manner::of_path(self.shared(), path, self.client.hostname()),
         };
-        self.protocol = Protocol::Rest;
         self.refused(manner, error, "POST").await
     }
 
@@ -47,27 +46,41 @@ impl Visit {
         {
             response.headers_mut().insert(ALLOW, value);
         }
-        self.seen(response, None, None)
+        response
     }
 
     pub(super) async fn not_found(self, path: &str) -> Response<Body> {
         let manner = Manner::of_path(self.shared(), path, self.client.hostname());
         let error = Error::not_found(manner.words.not_found());
-        let response = self.stray(manner, error).await;
-        self.seen(response, None, None)
+        self.stray(manner, error).await
+    }
+
+    /// A gRPC method there is none of.
+    pub(super) async fn no_method(self, path: &str) -> Response<Body> {
+        let manner = Manner::of_path(self.shared(), path, self.client.hostname());
+        let error =
+            Error::new(Kind::Unimplemented, "There is no such method").reason("METHOD_NOT_FOUND");
+        let (standing, error) = self.count(manner, error).await;
+        let mut response = manner.status(error).into_http();
+        show(&mut response, manner, standing);
+        response
+    }
+
+    async fn stray(&self, manner: Manner, error: Error) -> Response<Body> {
+        let (standing, error) = self.count(manner, error).await;
+        let mut response = manner.rest(&manner.status(error));
+        show(&mut response, manner, standing);
+        response
     }
 
     /// A request that reached no method is counted by its address.
-    async fn stray(&self, manner: Manner, error: Error) -> Response<Body> {
-        let standing = gate::address_standing(self.shared(), &self.client).await;
-        let error = match gate::within(standing, manner.words.dialect) {
-            Ok(()) => error,
-            Err(too_many) => too_many,
-        };
-        let mut response = manner.rest(&manner.status(error));
-        if let Some(standing) = standing.filter(|_| manner.rate_headers) {
-            put_standing(response.headers_mut(), standing);
-        }
-        response
+    async fn count(&self, manner: Manner, error: Error) -> (Option<Standing>, Error) {
+        gate::stray(self.shared(), &self.client, manner.words.dialect, error).await
+    }
+}
+
+fn show(response: &mut Response<Body>, manner: Manner, standing: Option<Standing>) {
+    if let Some(standing) = standing.filter(|_| manner.rate_headers) {
+        put_standing(response.headers_mut(), standing);
     }
 }

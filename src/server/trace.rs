@@ -1,23 +1,21 @@
-//! The outermost layer: gives every request an id and a line in the log, and
-//! counts it. The line names the method, never a path, a body or a credential,
-//! for callers put secrets into all three.
+//! The outermost layer: gives every request an id, and sees it off with a line in
+//! the log however it ends: answered, cut short, or given up by its client.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use super::edge::Seen;
-use super::metrics::Code;
-use super::resolve::Protocol;
+use super::note::Note;
 use super::shared::Shared;
-use crate::auth::Actor;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -49,114 +47,86 @@ where
     S::Future: Send + 'static,
     R: 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<Traced<R>>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let started = Instant::now();
         let id = request_id(request.headers());
         let trace_id = trace_id(request.headers());
         request.headers_mut().insert(REQUEST_ID, id.clone());
         let verb = request.method().clone();
         let shared = self.shared.clone();
-        let answer = self.inner.call(request);
         shared.metrics.in_flight.inc();
-        let departure = Departure(shared);
+        let note = Arc::new(Note::new(shared, id, trace_id, verb));
+        request.extensions_mut().insert(note.clone());
+        let departure = Departure(note);
+        let answer = self.inner.call(request);
         Box::pin(async move {
             let Ok(mut response) = answer.await;
-            let seen = response.extensions_mut().remove::<Seen>();
-            let line = Line {
-                id: id.to_str().unwrap_or_default(),
-                trace_id: trace_id.as_deref(),
-                verb: verb.as_str(),
-                status: response.status().as_u16(),
-                grpc_status: grpc_status(response.headers()),
-                started,
-            };
-            line.write(&departure.0, seen);
-            response.headers_mut().insert(REQUEST_ID, id);
-            Ok(response)
+            let note = &departure.0;
+            note.headed(response.status(), response.headers());
+            response.headers_mut().insert(REQUEST_ID, note.id.clone());
+            Ok(response.map(|body| Traced {
+                body,
+                departure: Some(departure),
+            }))
         })
     }
 }
 
 /// Counts a request out, also one whose client went away.
-struct Departure(Arc<Shared>);
+#[derive(Debug)]
+struct Departure(Arc<Note>);
 
 impl Drop for Departure {
     fn drop(&mut self) {
-        self.0.metrics.in_flight.dec();
+        self.0.leave();
     }
 }
 
-struct Line<'a> {
-    id: &'a str,
-    trace_id: Option<&'a str>,
-    verb: &'a str,
-    status: u16,
-    grpc_status: Option<&'a str>,
-    started: Instant,
+pin_project! {
+    /// A body whose request is over when it is.
+    #[derive(Debug)]
+    pub struct Traced<B> {
+        #[pin]
+        body: B,
+        departure: Option<Departure>,
+    }
 }
 
-impl Line<'_> {
-    /// The code of the answer's head. What goes wrong later in a gRPC stream is in
-    /// its trailers, which nobody waits for here.
-    fn code(&self, seen: &Seen) -> Code {
-        match (seen.protocol, self.grpc_status) {
-            (Protocol::Rest, _) => Code::Http(self.status),
-            (Protocol::Grpc | Protocol::GrpcWeb, status) => Code::Grpc(
-                status
-                    .and_then(|code| code.parse().ok())
-                    .unwrap_or_default(),
-            ),
+impl<B: Body<Data = Bytes>> Body for Traced<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let mut own = self.project();
+        let mut frame = ready!(own.body.as_mut().poll_frame(context));
+        if let (Some(Ok(frame)), Some(Departure(note))) = (&mut frame, own.departure.as_ref())
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            note.trailed(trailers);
         }
+        // Its client must not see the end before it is counted.
+        if !matches!(frame, Some(Ok(_))) || own.body.is_end_stream() {
+            *own.departure = None;
+        }
+        Poll::Ready(frame)
     }
 
-    fn write(&self, shared: &Shared, seen: Option<Seen>) {
-        // A preflight is answered before anything is known of it.
-        let Some(seen) = seen else {
-            return;
-        };
-        let took = self.started.elapsed();
-        let method = seen.spec.map_or("unknown", |spec| spec.path);
-        let protocol = seen.protocol.name();
-        shared
-            .metrics
-            .answered(method, protocol, self.code(&seen), took);
-        let principal = seen.call.as_ref().map(crate::server::Call::principal);
-        let organization = principal.and_then(|p| p.organization).map(|id| id.0);
-        let key = principal.and_then(|p| match p.actor {
-            Actor::Key { number, .. } => Some(number),
-            Actor::Session { .. } | Actor::Page | Actor::Operator | Actor::Anonymous => None,
-        });
-        let cause = seen.call.as_ref().and_then(crate::server::Call::cause);
-        let duration_ms = took.as_micros() as f64 / 1000.0;
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    request_id = self.id,
-                    trace_id = self.trace_id,
-                    protocol,
-                    verb = self.verb,
-                    method,
-                    status = self.status,
-                    grpc_status = self.grpc_status,
-                    duration_ms,
-                    client = %seen.client.address,
-                    organization,
-                    key,
-                    cause,
-                    "request"
-                )
-            };
-        }
-        let failed = self.status >= 500 || matches!(self.grpc_status, Some("13" | "2" | "15"));
-        if failed { line!(error) } else { line!(info) }
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -180,8 +150,4 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
     let id = parent.split('-').nth(1)?;
     let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     valid.then(|| id.to_owned())
-}
-
-fn grpc_status(headers: &HeaderMap) -> Option<&str> {
-    headers.get("grpc-status")?.to_str().ok()
 }

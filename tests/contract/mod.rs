@@ -11,3 +11,4 @@ mod protocol;
 mod readme;
 mod refusals;
 mod streams;
+mod telemetry;

@@ -1,0 +1,204 @@
+//! What is known of a request, from its first byte to the last of its answer, and
+//! what is made of that: its line in the log and its place in the counters. The line
+//! names the method and the route, never a path, a body or a credential, for callers
+//! put secrets into all three.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tonic::Code as Grpc;
+
+use super::call::Call;
+use super::metrics::Code;
+use super::resolve::Protocol;
+use super::respond::Manner;
+use super::shared::Shared;
+use crate::auth::{Actor, OrganizationId};
+use crate::error::Error;
+use crate::policy::MethodSpec;
+
+/// The status of a request whose client did not wait for the answer.
+const GONE: u16 = 499;
+
+/// What is known of a request.
+pub(super) struct Note {
+    shared: Arc<Shared>,
+    pub(super) id: HeaderValue,
+    trace_id: Option<String>,
+    verb: Method,
+    pub(super) started: Instant,
+    /// How it came to the edge. What a layer answered itself came to none.
+    entry: OnceLock<(Protocol, IpAddr)>,
+    spec: OnceLock<&'static MethodSpec>,
+    route: OnceLock<&'static str>,
+    call: OnceLock<Call>,
+    /// Why it was refused, if that is nothing the caller is told.
+    cause: OnceLock<String>,
+    /// The status of the answer's head, once there is one.
+    status: OnceLock<StatusCode>,
+    written: AtomicBool,
+}
+
+impl std::fmt::Debug for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Note").finish_non_exhaustive()
+    }
+}
+
+impl Note {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        id: HeaderValue,
+        trace_id: Option<String>,
+        verb: Method,
+    ) -> Self {
+        Self {
+            shared,
+            id,
+            trace_id,
+            verb,
+            started: Instant::now(),
+            entry: OnceLock::new(),
+            spec: OnceLock::new(),
+            route: OnceLock::new(),
+            call: OnceLock::new(),
+            cause: OnceLock::new(),
+            status: OnceLock::new(),
+            written: AtomicBool::new(false),
+        }
+    }
+
+    // Each of these is learned once; what a second time would say is the same.
+
+    pub(super) fn entered(&self, protocol: Protocol, client: IpAddr) {
+        let _ = self.entry.set((protocol, client));
+    }
+
+    pub(super) fn found(&self, spec: &'static MethodSpec) {
+        let _ = self.spec.set(spec);
+    }
+
+    pub(super) fn took(&self, template: &'static str) {
+        let _ = self.route.set(template);
+    }
+
+    pub(super) fn admitted(&self, call: &Call) {
+        let _ = self.call.set(call.clone());
+    }
+
+    pub(super) fn refused(&self, error: &Error) {
+        if let Some(cause) = error.log_cause() {
+            let _ = self.cause.set(cause);
+        }
+    }
+
+    /// For whom the call is, as far as is known.
+    pub(super) fn organization(&self) -> Option<OrganizationId> {
+        self.call.get()?.principal().organization
+    }
+
+    /// The head of the answer is there. With gRPC the end of the answer says how the
+    /// call went, unless there is nothing but a head.
+    pub(super) fn headed(&self, status: StatusCode, headers: &HeaderMap) {
+        let _ = self.status.set(status);
+        let took = self.started.elapsed();
+        self.shared.metrics.headed(self.method(), took);
+        let code = code_of(headers);
+        if code.is_some() || !self.is_grpc() || status != StatusCode::OK {
+            self.write(code);
+        }
+    }
+
+    /// The trailers of the answer are there: a failure that tonic found itself is
+    /// given the details every failure has.
+    pub(super) fn trailed(&self, trailers: &mut HeaderMap) {
+        let Some(code) = code_of(trailers).filter(|_| self.is_grpc()) else {
+            return;
+        };
+        if let Some(spec) = self.spec.get() {
+            Manner::of(spec).mend_trailers(trailers);
+        }
+        self.write(code_of(trailers).or(Some(code)));
+    }
+
+    /// The request is over. Who has not heard all of it by then went away.
+    pub(super) fn leave(&self) {
+        self.shared.metrics.in_flight.dec();
+        self.write(self.is_grpc().then_some(Grpc::Cancelled as i32));
+    }
+
+    fn is_grpc(&self) -> bool {
+        let entry = self.entry.get();
+        entry.is_some_and(|(protocol, _)| *protocol != Protocol::Rest)
+    }
+
+    fn method(&self) -> &'static str {
+        match (self.spec.get(), self.entry.get()) {
+            (Some(spec), _) => spec.path,
+            (None, Some(_)) => "unknown",
+            // CORS answers these itself.
+            (None, None) => "preflight",
+        }
+    }
+
+    /// Writes the line, the first time.
+    fn write(&self, grpc_status: Option<i32>) {
+        if self.written.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let status = self.status.get().map_or(GONE, StatusCode::as_u16);
+        let entry = self.entry.get();
+        let protocol = entry.map_or(Protocol::Rest, |(protocol, _)| *protocol);
+        let protocol = protocol.name();
+        let client = entry.map(|(_, address)| tracing::field::display(address));
+        let method = self.method();
+        let code = grpc_status.map_or(Code::Http(status), Code::Grpc);
+        self.shared.metrics.answered(method, protocol, code);
+        let call = self.call.get();
+        let principal = call.map(Call::principal);
+        let organization = self.organization().map(|id| id.0);
+        let key = principal.and_then(|p| match p.actor {
+            Actor::Key { number, .. } => Some(number),
+            Actor::Session { .. } | Actor::Page | Actor::Operator | Actor::Anonymous => None,
+        });
+        let cause = call.and_then(Call::cause);
+        let cause = cause.or(self.cause.get().map(String::as_str));
+        let duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0;
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = self.id.to_str().unwrap_or_default(),
+                    trace_id = self.trace_id.as_deref(),
+                    protocol,
+                    verb = self.verb.as_str(),
+                    method,
+                    route = self.route.get(),
+                    status,
+                    grpc_status,
+                    duration_ms,
+                    client,
+                    organization,
+                    key,
+                    cause,
+                    "request"
+                )
+            };
+        }
+        let failed = matches!(
+            grpc_status.map(Grpc::from_i32),
+            Some(Grpc::Internal | Grpc::Unknown | Grpc::DataLoss)
+        );
+        if status >= 500 || failed {
+            line!(error);
+        } else {
+            line!(info);
+        }
+    }
+}
+
+fn code_of(headers: &HeaderMap) -> Option<i32> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
