@@ -3,6 +3,7 @@
 
 mod convert;
 mod entity;
+mod grants;
 mod keys;
 mod operator;
 mod organizations;
