@@ -6,13 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use sea_orm::{ConnectionTrait as _, Statement};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::secrets::SecretKeys;
 use super::{Secret, UserId};
 use crate::clock::{Clock, MICROS};
+use crate::db::sql::execute;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 
@@ -114,9 +114,7 @@ impl SessionTokens {
         ];
         let sql = "INSERT INTO session (id, user_id, created_at, expires_at) \
                    VALUES ($1, $2, $3, $4)";
-        let backend = tx.get_database_backend();
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-            .await?;
+        execute(tx, sql, values).await?;
         self.sign(user, &id, now.div_euclid(MICROS))
     }
 
@@ -124,9 +122,7 @@ impl SessionTokens {
     pub async fn end(&self, tx: &Tx, id: &str) -> Result<()> {
         let sql = "UPDATE session SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
         let values = [self.clock.micros().into(), id.into()];
-        let backend = tx.get_database_backend();
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-            .await?;
+        execute(tx, sql, values).await?;
         Ok(())
     }
 
@@ -134,9 +130,7 @@ impl SessionTokens {
     pub async fn end_all(&self, tx: &Tx, user: UserId) -> Result<()> {
         let sql = "UPDATE session SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL";
         let values = [self.clock.micros().into(), user.into()];
-        let backend = tx.get_database_backend();
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-            .await?;
+        execute(tx, sql, values).await?;
         Ok(())
     }
 
@@ -156,10 +150,8 @@ impl SessionTokens {
                            WHERE id = $2 AND revoked_at IS NULL AND EXISTS \
                            (SELECT 1 FROM account_user AS own WHERE own.id = session.user_id \
                            AND own.disabled_at IS NULL AND own.sessions_from <= $3)";
-                let backend = tx.get_database_backend();
                 let values = [until.into(), id.into(), begun.into()];
-                let statement = Statement::from_sql_and_values(backend, sql, values);
-                Ok(tx.execute_raw(statement).await?.rows_affected() == 1)
+                Ok(execute(tx, sql, values).await? == 1)
             })
         });
         match renewed.await? {

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prost::Message;
-use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::Tx;
+use super::sql::{execute, row};
 use crate::auth::Sealer;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result, reason};
@@ -109,8 +110,7 @@ impl Ledger {
                    (SELECT tenant, method, key FROM idempotency WHERE expires_at <= $1 \
                    ORDER BY expires_at LIMIT $2)";
         let values = [self.clock.micros().into(), (most as i64).into()];
-        let forgotten = tx.execute_raw(statement(tx, sql, values)).await?;
-        Ok(forgotten.rows_affected())
+        execute(tx, sql, values).await
     }
 }
 
@@ -120,14 +120,7 @@ impl Attempt {
         &self,
         connection: &impl ConnectionTrait,
     ) -> Result<Option<T>> {
-        let sql = "SELECT digest, response FROM idempotency \
-                   WHERE tenant = $1 AND method = $2 AND key = $3 AND expires_at > $4";
-        let now = self.0.ledger.clock.micros();
-        let values = self.slot_values().into_iter().chain([now.into()]);
-        let row = connection
-            .query_one_raw(statement(connection, sql, values))
-            .await?;
-        let Some(row) = row else {
+        let Some(row) = self.row(connection, "digest, response").await? else {
             return Ok(None);
         };
         let digest: Vec<u8> = row.try_get("", "digest")?;
@@ -163,21 +156,28 @@ impl Attempt {
         };
         let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let sql = "SELECT pg_advisory_xact_lock($1)";
-        tx.query_one_raw(statement(tx, sql, [number.into()]))
-            .await?;
+        row(tx, sql, [number.into()]).await?;
         Ok(())
     }
 
     /// Whether any request with the key was answered.
     pub async fn is_stored(&self, connection: &impl ConnectionTrait) -> Result<bool> {
-        let sql = "SELECT 1 AS one FROM idempotency \
-                   WHERE tenant = $1 AND method = $2 AND key = $3 AND expires_at > $4";
+        Ok(self.row(connection, "1 AS one").await?.is_some())
+    }
+
+    /// Columns of the row that is kept under the key, if its window has not passed.
+    async fn row(
+        &self,
+        connection: &impl ConnectionTrait,
+        columns: &str,
+    ) -> Result<Option<QueryResult>> {
+        let sql = format!(
+            "SELECT {columns} FROM idempotency \
+             WHERE tenant = $1 AND method = $2 AND key = $3 AND expires_at > $4"
+        );
         let now = self.0.ledger.clock.micros();
         let values = self.slot_values().into_iter().chain([now.into()]);
-        let row = connection
-            .query_one_raw(statement(connection, sql, values))
-            .await?;
-        Ok(row.is_some())
+        row(connection, &sql, values).await
     }
 
     /// Keeps the answer, in the transaction of its effect.
@@ -203,7 +203,7 @@ impl Attempt {
             (now + self.0.window.as_micros() as i64).into(),
         ];
         let values = self.slot_values().into_iter().chain(rest);
-        tx.execute_raw(statement(tx, sql, values)).await?;
+        execute(tx, sql, values).await?;
         Ok(())
     }
 
@@ -226,13 +226,4 @@ impl Attempt {
         ]
         .join(&0)
     }
-}
-
-fn statement(
-    connection: &impl ConnectionTrait,
-    sql: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Statement {
-    let backend: DbBackend = connection.get_database_backend();
-    Statement::from_sql_and_values(backend, sql, values)
 }

@@ -5,11 +5,11 @@
 
 use migration::{MigrationStatus, MigratorTraitSelf as _, PRODUCTS, Product};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait as _,
 };
 
-use super::Db;
+use super::{Db, sql};
 use crate::error::{Error, Kind, Result};
 
 /// Any number will do, as long as all processes use the same.
@@ -98,8 +98,7 @@ async fn begin(db: &Db) -> Result<DatabaseTransaction> {
         tx.execute_unprepared("SET LOCAL statement_timeout = 0")
             .await?;
         let sql = "SELECT pg_advisory_xact_lock($1)";
-        let lock = Statement::from_sql_and_values(DbBackend::Postgres, sql, [LOCK.into()]);
-        tx.query_one_raw(lock).await?;
+        sql::row(&tx, sql, [LOCK.into()]).await?;
     }
     Ok(tx)
 }

@@ -14,6 +14,7 @@ pub mod migrate;
 mod postgres;
 mod read;
 mod restore;
+pub(crate) mod sql;
 mod sqlite;
 pub mod tenancy;
 mod tx;

@@ -13,11 +13,12 @@ use uuid::Uuid;
 use super::appender::{Appended, Job, STREAM_MOVED, StreamPosition};
 use super::dedupe::{Dedupe, Verdict};
 use super::insert::{self, Row};
-use super::sql::{execute, rows};
+use super::position;
 use super::visitors::Visitors;
 use crate::auth::ProjectId;
 use crate::clock::Clock;
 use crate::db::Tx;
+use crate::db::sql::execute;
 use crate::error::{Error, Kind, Result, reason};
 
 /// What the writer of events remembers between batches.
@@ -172,7 +173,7 @@ async fn moved(tx: &Tx, streams: &mut Streams, stream: &StreamPosition) -> Resul
     let key = (stream.project, stream.name.clone());
     let stored = match streams.get(&key) {
         Some(position) => *position,
-        None => position_of(tx, stream.project, &stream.name).await?,
+        None => position::of_stream(tx, stream.project, &stream.name).await?,
     };
     if stored == stream.after && stream.position > stored {
         streams.insert(key, stream.position);
@@ -183,16 +184,6 @@ async fn moved(tx: &Tx, streams: &mut Streams, stream: &StreamPosition) -> Resul
         "The stream got further meanwhile; open it again and go on from its position",
     );
     Ok(Some(error.reason(STREAM_MOVED)))
-}
-
-/// How far a named stream got; zero when it is new.
-async fn position_of(tx: &Tx, project: ProjectId, name: &str) -> Result<i64> {
-    let sql = "SELECT position FROM event_stream WHERE project = $1 AND name = $2";
-    let found = rows(tx, sql, [project.into(), name.into()]).await?;
-    match found.first() {
-        Some(row) => Ok(row.try_get("", "position")?),
-        None => Ok(0),
-    }
 }
 
 /// The same `Idempotency-Key` may have been answered since it was looked for: by
@@ -217,16 +208,10 @@ async fn answered_meanwhile(tx: &Tx, job: &Job) -> Result<Option<Error>> {
 /// Locks the position and learns what other nodes appended, or what a batch that
 /// seemed to have failed did.
 async fn catch_up(tx: &Tx, state: &mut State) -> Result<()> {
-    let sql = match tx.get_database_backend() {
-        DbBackend::Postgres => "SELECT value FROM event_log WHERE name = 'position' FOR UPDATE",
-        _ if !state.in_doubt => return Ok(()),
-        _ => "SELECT value FROM event_log WHERE name = 'position'",
-    };
-    let row = rows(tx, sql, []).await?;
-    let position: i64 = match row.first() {
-        Some(row) => row.try_get("", "value")?,
-        None => return Err(Error::internal("the event log has no position")),
-    };
+    if tx.get_database_backend() != DbBackend::Postgres && !state.in_doubt {
+        return Ok(());
+    }
+    let position = position::lock_appended(tx).await?;
     if position != state.position {
         state.dedupe.catch_up(tx, state.position).await?;
         state.visitors.forget_counters();

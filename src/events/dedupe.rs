@@ -14,9 +14,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::model::NewEvent;
 use super::segment::{self, Sealed, Segment};
-use super::sql::{ladder, placeholders, rows};
 use crate::auth::ProjectId;
 use crate::db::Tx;
+use crate::db::sql::{ladder, placeholders, rows};
 use crate::error::Result;
 
 /// Recent fingerprints that are sealed at once.

@@ -5,9 +5,9 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
 use super::model::{COOKIELESS, Money, NewEvent, Page, Visitor};
-use super::sql::rows;
-use super::upkeep;
+use super::position;
 use crate::auth::ProjectId;
+use crate::db::sql::rows;
 use crate::error::Result;
 
 /// An event as it is stored.
@@ -44,7 +44,7 @@ pub(super) async fn page(
         Some(place) => place,
         None => Place {
             last: (from.unwrap_or(i64::MIN), -1),
-            until: upkeep::position(read).await?,
+            until: position::appended(read).await?,
         },
     };
     // The bound on time alone lets both databases seek in the index.
@@ -79,15 +79,6 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
     let own = own
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())
         .map(|id| id.to_string());
-    let currency: Option<String> = row.try_get("", "currency")?;
-    let money = match currency {
-        Some(currency) => Some(Money {
-            currency,
-            amount: row.try_get("", "amount")?,
-            units: row.try_get("", "units")?,
-        }),
-        None => None,
-    };
     let visitor: String = row.try_get("", "visitor_id")?;
     let visitor = match row.try_get::<i64>("", "visitor")? >= i64::from(COOKIELESS) {
         true => Visitor::Cookieless(visitor),
@@ -104,15 +95,8 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
             visitor,
             client_id,
             audience: row.try_get("", "audience")?,
-            page: Page {
-                origin: row.try_get("", "origin")?,
-                path: row.try_get("", "path")?,
-                referrer: row.try_get("", "referrer")?,
-                utm_source: row.try_get("", "utm_source")?,
-                utm_medium: row.try_get("", "utm_medium")?,
-                utm_campaign: row.try_get("", "utm_campaign")?,
-            },
-            money,
+            page: Page::of(row)?,
+            money: Money::of(row)?,
             product: row.try_get("", "product")?,
             properties: row.try_get("", "properties")?,
         },

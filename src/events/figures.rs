@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringBitmap;
 use serde_json::json;
 
-use super::model::COOKIELESS;
+use super::model::{COOKIELESS, Money};
 use crate::error::{Error, Result};
 
 /// Figures of a set of events.
@@ -34,18 +34,18 @@ pub struct Revenue {
 
 impl Figures {
     /// Adds one event.
-    pub(super) fn add(&mut self, visitor: u32, money: Option<(&str, i64, i64)>) {
+    pub(super) fn add(&mut self, visitor: u32, money: Option<&Money>) {
         self.events += 1;
         self.visitors.insert(visitor);
-        if let Some((currency, amount, units)) = money {
-            let revenue = match self.revenue.get_mut(currency) {
+        if let Some(money) = money {
+            let revenue = match self.revenue.get_mut(&money.currency) {
                 Some(revenue) => revenue,
-                None => self.revenue.entry(currency.to_owned()).or_default(),
+                None => self.revenue.entry(money.currency.clone()).or_default(),
             };
             revenue.add(Revenue {
                 purchases: 1,
-                units,
-                amount: amount.into(),
+                units: money.units,
+                amount: money.amount.into(),
             });
         }
     }
@@ -129,7 +129,12 @@ mod tests {
     #[test]
     fn figures_add_up_and_survive_being_kept() {
         let mut first = Figures::default();
-        first.add(1, Some(("EUR", i64::MAX, 2)));
+        let paid = Money {
+            currency: "EUR".to_owned(),
+            amount: i64::MAX,
+            units: 2,
+        };
+        first.add(1, Some(&paid));
         first.add(COOKIELESS + 1, None);
         let mut second = first.clone();
         second.merge(&first);

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::figures::Figures;
-use super::insert::tuples;
-use super::sql::{execute, ladder, placeholders, rows};
+use super::position;
 use super::tally::{Key, tally};
+use crate::db::sql::{execute, ladder, rows, tuples};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 
@@ -41,7 +41,7 @@ pub(super) struct Folded {
 /// position tells whether another node's came between.
 pub(super) async fn fold(db: &Db, batch: i64) -> Result<Folded> {
     let read = db.fold_view().await?;
-    let folded = folded(&read).await?;
+    let folded = position::folded(&read).await?;
     let sql = "SELECT seq, project, time, name, audience, visitor, origin, path, referrer, \
                utm_source, utm_medium, utm_campaign, currency, amount, units \
                FROM event WHERE seq > $1 ORDER BY seq LIMIT $2";
@@ -84,16 +84,6 @@ fn bounded(events: &[QueryResult]) -> Result<(BTreeMap<Key, Figures>, usize, i64
         }
         count = count.min(fitting(count, added.len()).max(LEAST) as usize);
     }
-}
-
-/// The last position that is folded.
-pub(super) async fn folded(connection: &impl ConnectionTrait) -> Result<i64> {
-    let sql = "SELECT value FROM event_log WHERE name = 'folded'";
-    let row = rows(connection, sql, []).await?;
-    Ok(match row.first() {
-        Some(row) => row.try_get("", "value")?,
-        None => 0,
-    })
 }
 
 /// Adds what the rows of these keys hold already. Each is looked up by itself, so
@@ -169,14 +159,7 @@ async fn store(tx: &Tx, added: BTreeMap<Key, Figures>, before: i64, last: i64) -
 }
 
 async fn upsert(tx: &Tx, chunk: &[(Key, Figures)]) -> Result<()> {
-    let backend = tx.get_database_backend();
-    let tuples = match backend {
-        DbBackend::Postgres => {
-            let tuple = |at: usize| format!("({})", placeholders(10 * at + 1, 10));
-            (0..chunk.len()).map(tuple).collect::<Vec<_>>().join(",")
-        }
-        _ => tuples(10, chunk.len()),
-    };
+    let tuples = tuples(tx.get_database_backend(), 10, chunk.len());
     let sql = format!(
         "INSERT INTO event_rollup (project, level, dimension, name, bucket, value, audience, \
          events, revenue, visitors) VALUES {tuples} \
@@ -191,7 +174,6 @@ async fn upsert(tx: &Tx, chunk: &[(Key, Figures)]) -> Result<()> {
         ];
         key_values(key).into_iter().chain(figures)
     });
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-        .await?;
+    execute(tx, &sql, values).await?;
     Ok(())
 }

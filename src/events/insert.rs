@@ -1,14 +1,14 @@
-//! Inserts rows of events: on SQLite as statements of up to 100 rows, on
+//! Inserts rows of events: on SQLite as statements of many rows, on
 //! PostgreSQL as one statement over arrays. Both are several times faster than
 //! row by row.
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 use uuid::Uuid;
 
 use super::model::NewEvent;
-use super::sql::{execute, ladder};
 use crate::db::Tx;
+use crate::db::sql::{execute, ladder, tuples};
 use crate::error::Result;
 
 const COLUMNS: &str = "seq, project, time, received, name, audience, visitor, id, client_id, \
@@ -38,7 +38,7 @@ pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
         left -= chunk.len();
         let mut sql = format!(
             "INSERT INTO event ({COLUMNS}) VALUES {}",
-            tuples(20, chunk.len())
+            tuples(DbBackend::Sqlite, 20, chunk.len())
         );
         let mut position = None;
         if left == 0 {
@@ -46,16 +46,9 @@ pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
             position = Some(Value::from(last.seq));
         }
         let values = chunk.iter().flat_map(values).chain(position);
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-        tx.execute_raw(statement).await?;
+        execute(tx, &sql, values).await?;
     }
     Ok(())
-}
-
-/// `(?, …), (?, …)` for so many rows.
-pub(super) fn tuples(columns: usize, rows: usize) -> String {
-    let tuple = format!("({})", vec!["?"; columns].join(","));
-    vec![tuple; rows].join(",")
 }
 
 fn values(row: &Row<'_>) -> [Value; 20] {

@@ -10,11 +10,11 @@ mod figures;
 mod fold;
 mod insert;
 mod model;
+mod position;
 mod question;
 mod salt;
 mod scan;
 mod segment;
-mod sql;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ pub use question::{Answer, Group, Question, Wants};
 use crate::auth::{OrganizationId, ProjectId, ProjectRef};
 use crate::clock::Clock;
 use crate::config::Events;
-use crate::db::{Attempt, Db};
+use crate::db::{Attempt, Db, sql};
 use crate::error::Result;
 use appender::{Appender, Job};
 use batch::State;
@@ -67,7 +67,7 @@ impl EventLog {
     /// Opens the log and starts its writer and its upkeep.
     pub async fn open(db: Db, clock: Clock, config: &Events, gauges: Gauges) -> Result<Self> {
         let read = db.read(None).await?;
-        let position = upkeep::position(&read).await?;
+        let position = position::appended(&read).await?;
         drop(read);
         let dedupe = Dedupe::new(config.dedupe_window.0);
         let state = State::new(clock.clone(), position, dedupe);
@@ -127,12 +127,7 @@ impl EventLog {
     /// How far a named stream got; zero when it is new.
     pub async fn stream_position(&self, project: ProjectId, name: &str) -> Result<i64> {
         let read = self.0.db.read(None).await?;
-        let sql = "SELECT position FROM event_stream WHERE project = $1 AND name = $2";
-        let row = sql::rows(&read, sql, [project.into(), name.into()]).await?;
-        Ok(match row.first() {
-            Some(row) => row.try_get("", "position")?,
-            None => 0,
-        })
+        position::of_stream(&read, project, name).await
     }
 
     /// The id of a visitor that brought none, for today.
@@ -163,7 +158,7 @@ impl EventLog {
     /// How many events projects have stored so far.
     pub async fn stored(&self, projects: &[ProjectId]) -> Result<i64> {
         let snapshot = self.0.db.snapshot(None).await?;
-        let folded = fold::folded(&snapshot).await?;
+        let folded = position::folded(&snapshot).await?;
         let mut stored = 0;
         for project in projects {
             let rollups = "SELECT CAST(COALESCE(SUM(events), 0) AS BIGINT) AS n \
@@ -175,7 +170,7 @@ impl EventLog {
                 (rollups, vec![(*project).into()]),
                 (tail, vec![(*project).into(), folded.into()]),
             ] {
-                if let Some(row) = sql::rows(&snapshot, query, values).await?.first() {
+                if let Some(row) = sql::row(&snapshot, query, values).await? {
                     stored += row.try_get::<i64>("", "n")?;
                 }
             }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use sea_orm::QueryResult;
+
 use crate::auth::ProjectId;
+use crate::error::Result;
 use crate::transcode::percent;
 
 /// Longest value of a breakdown, in bytes.
@@ -66,6 +69,21 @@ pub struct Money {
     pub units: i64,
 }
 
+impl Money {
+    /// What was paid, as a stored event says.
+    pub(super) fn of(row: &QueryResult) -> Result<Option<Self>> {
+        let currency: Option<String> = row.try_get("", "currency")?;
+        let Some(currency) = currency else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            currency,
+            amount: row.try_get("", "amount")?,
+            units: row.try_get("", "units")?,
+        }))
+    }
+}
+
 /// Where an event happened and where the visitor came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
@@ -111,6 +129,18 @@ impl Page {
             origin: kept(origin),
             path: kept(path),
         }
+    }
+
+    /// Where a stored event happened.
+    pub(super) fn of(row: &QueryResult) -> Result<Self> {
+        Ok(Self {
+            origin: row.try_get("", "origin")?,
+            path: row.try_get("", "path")?,
+            referrer: row.try_get("", "referrer")?,
+            utm_source: row.try_get("", "utm_source")?,
+            utm_medium: row.try_get("", "utm_medium")?,
+            utm_campaign: row.try_get("", "utm_campaign")?,
+        })
     }
 
     /// Scheme, host and path.

@@ -9,11 +9,11 @@ use sea_orm::{ConnectionTrait, DbBackend, Value};
 
 use super::bucket::{Level, Piece, cover, joined};
 use super::figures::Figures;
-use super::fold::folded;
 use super::model::Dimension;
+use super::position::folded;
 use super::scan::{self, Edge};
-use super::sql::{placeholders, rows};
 use crate::auth::ProjectId;
+use crate::db::sql::{placeholders, rows};
 use crate::error::Result;
 
 /// A question about the events of a project.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 use super::model::Visitor;
-use super::sql::{execute, rows};
 use crate::auth::ProjectId;
 use crate::clock::{Clock, DAY};
+use crate::db::sql::{execute, row};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 
@@ -118,15 +118,9 @@ async fn salt_of(tx: &Tx, day: i64) -> Result<[u8; 32]> {
     getrandom::fill(&mut fresh).map_err(|error| Error::internal(error.to_string()))?;
     let sql = "INSERT INTO event_salt (day, salt) VALUES ($1, $2) ON CONFLICT (day) DO NOTHING";
     execute(tx, sql, [day.into(), fresh.to_vec().into()]).await?;
-    let found = rows(
-        tx,
-        "SELECT salt FROM event_salt WHERE day = $1",
-        [day.into()],
-    )
-    .await?;
-    let row = found
-        .first()
-        .ok_or_else(|| Error::internal("no salt of the day"))?;
+    let sql = "SELECT salt FROM event_salt WHERE day = $1";
+    let row = row(tx, sql, [day.into()]).await?;
+    let row = row.ok_or_else(|| Error::internal("no salt of the day"))?;
     let salt: Vec<u8> = row.try_get("", "salt")?;
     salt.try_into()
         .map_err(|_| Error::internal("a salt of another length"))

@@ -4,8 +4,9 @@
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::figures::Figures;
+use super::model::Money;
 use super::question::{Answer, Group, Question};
-use super::sql::{placeholders, rows};
+use crate::db::sql::{placeholders, rows};
 use crate::error::Result;
 
 /// Events per page.
@@ -137,15 +138,8 @@ fn add(question: &Question, row: &QueryResult, time: i64, answer: &mut Answer) -
         return Ok(());
     }
     let visitor: i64 = row.try_get("", "visitor")?;
-    let currency: Option<String> = row.try_get("", "currency")?;
-    let money = match &currency {
-        Some(currency) => {
-            let amount: i64 = row.try_get("", "amount")?;
-            Some((currency.as_str(), amount, row.try_get("", "units")?))
-        }
-        None => None,
-    };
+    let money = Money::of(row)?;
     let figures: &mut Figures = answer.entry((question.interval(time), key)).or_default();
-    figures.add(visitor as u32, money);
+    figures.add(visitor as u32, money.as_ref());
     Ok(())
 }

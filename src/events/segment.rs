@@ -1,11 +1,12 @@
 //! A sealed part of the fingerprints: sorted entries in pages, behind a filter.
 
-use sea_orm::{ConnectionTrait, DbBackend, Value};
+use sea_orm::{ConnectionTrait, Value};
 use xorf::{BinaryFuse16, Descriptor, Filter as _};
 
 use super::dedupe::Entry;
-use super::sql::{execute, rows};
+use super::position;
 use crate::db::Tx;
+use crate::db::sql::{execute, row, rows};
 use crate::error::{Error, Result};
 
 /// Entries of a page: 16 bytes each, 8 KiB.
@@ -51,7 +52,7 @@ impl Draft {
     pub(super) async fn seal(self, tx: &Tx, newest: i64, known: i64) -> Result<Sealed> {
         let seqs = || self.entries.iter().map(|entry| entry.seq);
         let (first_seq, last_seq) = (seqs().min().unwrap_or(0), seqs().max().unwrap_or(0));
-        let before = lock(tx).await?;
+        let before = position::lock_sealed(tx).await?;
         if first_seq <= before {
             return Ok(Sealed {
                 segments: Segment::load_after(tx, known).await?,
@@ -67,11 +68,9 @@ impl Draft {
             (self.entries.len() as i64).into(),
             encode_filter(&self.filter).into(),
         ];
-        let row = rows(tx, sql, values).await?;
-        let id = row
-            .first()
-            .ok_or_else(|| Error::internal("no id of a segment"))?;
-        let id: i64 = id.try_get("", "id")?;
+        let row = row(tx, sql, values).await?;
+        let row = row.ok_or_else(|| Error::internal("no id of a segment"))?;
+        let id: i64 = row.try_get("", "id")?;
         for page in self.entries.chunks(PAGE) {
             let bytes: Vec<u8> = page.iter().flat_map(encode_entry).collect();
             let sql = "INSERT INTO event_segment_page (segment, first, entries) \
@@ -93,30 +92,16 @@ impl Draft {
     }
 }
 
-/// The last position that is sealed. Until the transaction ends, no other node
-/// seals anything.
-async fn lock(tx: &Tx) -> Result<i64> {
-    let lock = match tx.get_database_backend() {
-        DbBackend::Postgres => "FOR UPDATE",
-        _ => "",
-    };
-    let sql = format!("SELECT value FROM event_log WHERE name = 'sealed' {lock}");
-    let row = rows(tx, &sql, []).await?;
-    let sealed = row.first().map(|row| row.try_get("", "value"));
-    Ok(sealed.transpose()?.unwrap_or(0))
-}
-
 /// The last position that is sealed, also when its segment is forgotten since:
 /// what is older than the window is not to be read again.
 pub(super) async fn sealed(tx: &impl ConnectionTrait) -> Result<i64> {
     let sql = "SELECT MAX(value) AS sealed FROM \
                (SELECT value FROM event_log WHERE name = 'sealed' \
                UNION ALL SELECT last_seq FROM event_segment) AS positions";
-    let row = rows(tx, sql, []).await?;
-    let sealed = row
-        .first()
-        .map(|row| row.try_get::<Option<i64>>("", "sealed"));
-    Ok(sealed.transpose()?.flatten().unwrap_or(0))
+    match row(tx, sql, []).await? {
+        Some(row) => Ok(row.try_get::<Option<i64>>("", "sealed")?.unwrap_or(0)),
+        None => Ok(0),
+    }
 }
 
 impl Segment {

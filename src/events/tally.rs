@@ -7,7 +7,7 @@ use sea_orm::QueryResult;
 
 use super::bucket::Level;
 use super::figures::Figures;
-use super::model::{Dimension, Page};
+use super::model::{Dimension, Money, Page};
 use crate::error::Result;
 
 /// A row of the rollup table, by the order of its key.
@@ -122,15 +122,8 @@ fn finest(events: &[QueryResult], words: &mut Words) -> Result<Sums> {
         let time: i64 = row.try_get("", "time")?;
         let name: String = row.try_get("", "name")?;
         let visitor: i64 = row.try_get("", "visitor")?;
-        let currency: Option<String> = row.try_get("", "currency")?;
-        let money = match &currency {
-            Some(currency) => {
-                let amount: i64 = row.try_get("", "amount")?;
-                Some((currency.as_str(), amount, row.try_get("", "units")?))
-            }
-            None => None,
-        };
-        let page = page_of(row)?;
+        let (money, page) = (Money::of(row)?, Page::of(row)?);
+        let money = money.as_ref();
         let place = Place {
             project: row.try_get("", "project")?,
             level: Level::Quarter,
@@ -154,15 +147,4 @@ fn finest(events: &[QueryResult], words: &mut Words) -> Result<Sums> {
         }
     }
     Ok(figures)
-}
-
-fn page_of(row: &QueryResult) -> Result<Page> {
-    Ok(Page {
-        origin: row.try_get("", "origin")?,
-        path: row.try_get("", "path")?,
-        referrer: row.try_get("", "referrer")?,
-        utm_source: row.try_get("", "utm_source")?,
-        utm_medium: row.try_get("", "utm_medium")?,
-        utm_campaign: row.try_get("", "utm_campaign")?,
-    })
 }

@@ -5,14 +5,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use sea_orm::ConnectionTrait;
 use tokio::sync::Mutex;
 
 use super::batch::State;
 use super::dedupe::Dedupe;
 use super::segment::{Draft, Segment};
-use super::sql::rows;
-use super::{EventLog, Inner, fold};
+use super::{EventLog, Inner, fold, position};
 use crate::error::{Error, Result};
 
 /// How often new events are folded.
@@ -60,17 +58,7 @@ async fn fold_on(log: Weak<Inner>, tail: Gauge) {
 
 async fn waiting(log: &Inner) -> Result<i64> {
     let read = log.db.read(None).await?;
-    Ok(position(&read).await? - fold::folded(&read).await?)
-}
-
-/// The last position of the log.
-pub(super) async fn position(connection: &impl ConnectionTrait) -> Result<i64> {
-    let sql = "SELECT value FROM event_log WHERE name = 'position'";
-    let found = rows(connection, sql, []).await?;
-    match found.first() {
-        Some(row) => Ok(row.try_get("", "value")?),
-        None => Err(Error::internal("the event log has no position")),
-    }
+    Ok(position::appended(&read).await? - position::folded(&read).await?)
 }
 
 async fn seal_on(log: Weak<Inner>, state: Arc<Mutex<State>>) {

@@ -6,13 +6,12 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait as _, Value};
 
-use super::insert::tuples;
 use super::model::{COOKIELESS, NewEvent, Visitor};
-use super::sql::{ladder, placeholders, rows};
 use crate::auth::ProjectId;
 use crate::db::Tx;
+use crate::db::sql::{execute, ladder, placeholders, row, rows, tuples};
 use crate::error::{Error, Result};
 
 /// Visitors in memory; about 100 bytes each.
@@ -124,14 +123,7 @@ impl Visitors {
             self.pending.insert(key(visitor), next);
         }
         for chunk in ladder(&visitors) {
-            let backend = tx.get_database_backend();
-            let tuples = match backend {
-                DbBackend::Postgres => {
-                    let tuple = |at: usize| format!("({})", placeholders(3 * at + 1, 3));
-                    (0..chunk.len()).map(tuple).collect::<Vec<_>>().join(",")
-                }
-                _ => tuples(3, chunk.len()),
-            };
+            let tuples = tuples(tx.get_database_backend(), 3, chunk.len());
             let sql = format!("INSERT INTO event_visitor (project, id, ordinal) VALUES {tuples}");
             let values = chunk.iter().flat_map(|visitor| {
                 let ordinal = self.pending.get(&key(visitor)).copied().unwrap_or_default();
@@ -141,8 +133,7 @@ impl Visitors {
                     i64::from(ordinal).into(),
                 ]
             });
-            tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-                .await?;
+            execute(tx, &sql, values).await?;
         }
         Ok(())
     }
@@ -168,8 +159,7 @@ impl Visitors {
             i64::from(low).into(),
             i64::from(high).into(),
         ];
-        let found = rows(tx, sql, values).await?;
-        let last: Option<i64> = match found.first() {
+        let last: Option<i64> = match row(tx, sql, values).await? {
             Some(row) => row.try_get("", "last")?,
             None => None,
         };

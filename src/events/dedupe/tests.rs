@@ -2,10 +2,10 @@
 
 use super::super::model::{Page, Visitor};
 use super::super::segment::Draft;
-use super::super::sql::execute;
 use super::super::tests::{Watched, database, done, fill};
 use super::*;
 use crate::db::Db;
+use crate::db::sql::execute;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

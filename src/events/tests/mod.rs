@@ -11,8 +11,8 @@ use sea_orm::{
 };
 use tempfile::TempDir;
 
-use super::sql::{execute, rows};
 use crate::config::Layers;
+use crate::db::sql::{execute, rows};
 use crate::db::{Db, Read, migrate};
 
 /// Events of a filled log.

@@ -15,7 +15,7 @@ use super::grants::{end_of, no_longer};
 use super::{Account, convert, projects};
 use crate::api::ApiKeyService;
 use crate::api::apex::account::v1 as pb;
-use crate::auth::{self, Directory, OrganizationId, ProjectId, Scopes, Secret, UserId};
+use crate::auth::{self, OrganizationId, ProjectId, Scopes, Secret, UserId};
 use crate::db::{Tx, tenancy};
 use crate::error::{Error, Result};
 use crate::policy::Role;
@@ -78,10 +78,8 @@ impl ApiKeyService for Account {
         };
         let (now, own) = (self.now(), auth::api_key());
         let actor = call.principal().actor.clone();
-        let attempt = call.attempt().cloned();
-        let made = self.db().answer(attempt.as_ref(), move |tx| {
+        let made = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let end = end_of(tx, organization, &actor).await?;
                 // By default as long as the key that makes it, as with scopes.
                 let expires_at = new.expires_at.or(end);
@@ -93,9 +91,7 @@ impl ApiKeyService for Account {
                 Ok(pb::CreateApiKeyResponse { api_key })
             })
         });
-        let answer = made.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(made.await?.into())
     }
 
     async fn update_api_key(
@@ -124,10 +120,8 @@ impl ApiKeyService for Account {
             false => call.principal().role,
         };
         let actor = call.principal().actor.clone();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let row = find(tx, organization, bound, &request.id).await?;
                 let grants = scopes.is_some() || expiry.is_some();
                 // A key acts as its maker: who is less does not make it do more, or
@@ -157,9 +151,7 @@ impl ApiKeyService for Account {
                 Ok(pb::UpdateApiKeyResponse { api_key })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn delete_api_key(
@@ -169,10 +161,8 @@ impl ApiKeyService for Account {
     ) -> Result<Reply<pb::DeleteApiKeyResponse>> {
         let (organization, bound) = (call.organization()?, call.principal().project);
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let row = find(tx, organization, bound, &request.id).await?;
                 let mut change: api_key::ActiveModel = row.into();
                 change.revoked_at = Set(Some(now));
@@ -180,9 +170,7 @@ impl ApiKeyService for Account {
                 Ok(pb::DeleteApiKeyResponse { success: true })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 }
 
@@ -203,7 +191,6 @@ pub(super) async fn make(
     secret: &Secret,
     now: i64,
 ) -> Result<api_key::Model> {
-    Directory::changed(tx).await?;
     let project = match &new.project_id {
         Some(id) => Some(projects::number_of(tx, new.organization, id).await?),
         None => None,

@@ -16,13 +16,16 @@ mod usage;
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use prost::Message;
+
 use crate::api::{
     ApiKeyServiceEndpoint, OperatorServiceEndpoint, OrganizationServiceEndpoint,
     ProjectServiceEndpoint, SessionServiceEndpoint,
 };
-use crate::auth::{OrganizationId, Passwords, UserId};
+use crate::auth::{Directory, OrganizationId, Passwords, UserId};
 use crate::config::Door;
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::events::EventLog;
 use crate::policy::Role;
@@ -78,6 +81,41 @@ impl Account {
 
     fn now(&self) -> i64 {
         self.0.shared.directory.clock().micros()
+    }
+
+    /// Changes what the directory holds: in turn with every other change, and known
+    /// to this node before it is answered.
+    async fn change<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let changed = self.db().write(move |tx| {
+            Box::pin(async move {
+                Directory::changed(tx).await?;
+                work(tx).await
+            })
+        });
+        let answer = changed.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer)
+    }
+
+    /// The same, and only once for a request that is repeated.
+    async fn change_once<T, F>(&self, call: &Call, work: F) -> Result<T>
+    where
+        T: Message + Default + Send + 'static,
+        F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let changed = self.db().answer(call.attempt(), move |tx| {
+            Box::pin(async move {
+                Directory::changed(tx).await?;
+                work(tx).await
+            })
+        });
+        let answer = changed.await?;
+        self.0.shared.directory.reload().await?;
+        Ok(answer)
     }
 
     /// What the caller may do in an organization that a request names. One the

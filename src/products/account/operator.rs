@@ -11,7 +11,7 @@ use super::provision::{self, NewProject, NewUser};
 use super::{Account, convert, normal_email};
 use crate::api::OperatorService;
 use crate::api::apex::account::v1 as pb;
-use crate::auth::{self, Directory, OrganizationId, Plan, Scopes, UserId};
+use crate::auth::{self, OrganizationId, Plan, Scopes, UserId};
 use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
 
@@ -65,9 +65,8 @@ impl OperatorService for Account {
         let row = self.user_by_email(&request.email).await?;
         let (now, from) = (self.now(), self.sessions_from());
         let sessions = self.0.shared.sessions.clone();
-        let changed = self.db().write(move |tx| {
+        let changed = self.change(move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let mut change: user::ActiveModel = row.into();
                 change.disabled_at = Set(request.disabled.then_some(now));
                 if request.disabled {
@@ -82,7 +81,6 @@ impl OperatorService for Account {
             })
         });
         let row = changed.await?;
-        self.0.shared.directory.reload().await?;
         let user = Some(convert::user(&row));
         Ok(pb::SetUserDisabledResponse { user }.into())
     }
@@ -102,7 +100,7 @@ impl Account {
         let password_hash = self.0.passwords.hash(password).await?;
         let secret = auth::api_key();
         let (now, own_secret) = (self.now(), secret.clone());
-        let made = self.db().write(move |tx| {
+        let made = self.change(move |tx| {
             Box::pin(async move {
                 let email = normal_email(&request.email);
                 let known = provision::find_user(tx, &email).await?;
@@ -145,7 +143,6 @@ impl Account {
             })
         });
         let (mut answer, fresh) = made.await?;
-        self.0.shared.directory.reload().await?;
         answer.api_key = secret.reveal().to_owned();
         if fresh {
             answer.password = generated.map(|own| own.reveal().to_owned());

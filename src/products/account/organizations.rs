@@ -10,7 +10,7 @@ use super::provision::{self, NewUser};
 use super::{Account, convert, keys, normal_email, projects};
 use crate::api::OrganizationService;
 use crate::api::apex::account::v1 as pb;
-use crate::auth::{self, Actor, Directory, OrganizationId, Plan, UserId};
+use crate::auth::{self, Actor, OrganizationId, Plan, UserId};
 use crate::db::{Tx, is_duplicate, tenancy};
 use crate::error::{Error, Kind, Result};
 use crate::policy::Role;
@@ -45,8 +45,7 @@ impl OrganizationService for Account {
         let user = user.ok_or_else(|| Error::invalid("An organization needs an owner"))?;
         let plan = convert::plan_of(request.plan)?.unwrap_or(Plan::Scale);
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
                 let row = provision::organization(tx, &request.name, plan, user.0, now).await?;
                 let first = provision::NewProject::first();
@@ -56,9 +55,7 @@ impl OrganizationService for Account {
                 })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn get_organization(
@@ -82,10 +79,8 @@ impl OrganizationService for Account {
         projects::unbound(&call)?;
         let plan = convert::plan_of(request.plan)?;
         let mask = request.update_mask.unwrap_or_default().paths;
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let mut change: organization::ActiveModel = find(tx, id).await?.into();
                 if mask.iter().any(|path| path == "name") {
                     if request.name.trim().is_empty() {
@@ -102,9 +97,7 @@ impl OrganizationService for Account {
                 })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn list_members(
@@ -147,10 +140,8 @@ impl OrganizationService for Account {
         // The operator may be believed; an admin who chose a password may know it.
         let chosen_by = (!call.principal().is_operator()).then_some(id.0);
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let added = self.db().answer(attempt.as_ref(), move |tx| {
+        let added = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let known = provision::find_user(tx, &email).await?;
                 let fresh = known.is_none();
                 let user = match known {
@@ -188,9 +179,7 @@ impl OrganizationService for Account {
                 Ok(pb::AddMemberResponse { member })
             })
         });
-        let answer = added.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(added.await?.into())
     }
 
     async fn update_member(
@@ -203,10 +192,8 @@ impl OrganizationService for Account {
         may_manage(&call)?;
         let role = convert::role_of(request.role)?
             .ok_or_else(|| Error::invalid_field("role", "role is required"))?;
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let (row, user) = find_member(tx, id, request.user_id).await?;
                 may_grant(own, role_of(&row)?, role)?;
                 let mut change: member::ActiveModel = row.into();
@@ -217,9 +204,7 @@ impl OrganizationService for Account {
                 Ok(pb::UpdateMemberResponse { member })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn remove_member(
@@ -231,10 +216,8 @@ impl OrganizationService for Account {
         projects::unbound(&call)?;
         let leaves = call.principal().user == Some(UserId(request.user_id));
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let (row, _) = find_member(tx, id, request.user_id).await?;
                 if !leaves {
                     may_grant(own, role_of(&row)?, Role::Viewer)?;
@@ -246,9 +229,7 @@ impl OrganizationService for Account {
                 Ok(pb::RemoveMemberResponse { success: true })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn get_usage(

@@ -11,7 +11,7 @@ use super::provision::{self, NewProject};
 use super::{Account, convert, keys};
 use crate::api::ProjectService;
 use crate::api::apex::account::v1 as pb;
-use crate::auth::{Directory, OrganizationId};
+use crate::auth::OrganizationId;
 use crate::db::{Tx, tenancy};
 use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
@@ -57,17 +57,14 @@ impl ProjectService for Account {
             name: request.name,
         };
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
                 let (row, key) = provision::project(tx, organization.0, new, now).await?;
                 let project = Some(convert::project(&row, key));
                 Ok(pb::CreateProjectResponse { project })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn update_project(
@@ -78,10 +75,8 @@ impl ProjectService for Account {
         let organization = call.organization()?;
         own_project(&call, &request.id)?;
         let mask = request.update_mask.clone().unwrap_or_default().paths;
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let row = find(tx, organization, &request.id).await?;
                 let number = row.number;
                 let mut change: project::ActiveModel = row.into();
@@ -91,9 +86,7 @@ impl ProjectService for Account {
                 Ok(pb::UpdateProjectResponse { project })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn delete_project(
@@ -104,10 +97,8 @@ impl ProjectService for Account {
         let organization = call.organization()?;
         own_project(&call, &request.id)?;
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let row = find(tx, organization, &request.id).await?;
                 keys::revoke_of(tx, organization, row.number, now).await?;
                 let mut change: project::ActiveModel = row.into();
@@ -116,9 +107,7 @@ impl ProjectService for Account {
                 Ok(pb::DeleteProjectResponse { success: true })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 
     async fn rotate_project_key(
@@ -129,10 +118,8 @@ impl ProjectService for Account {
         let organization = call.organization()?;
         own_project(&call, &request.id)?;
         let now = self.now();
-        let attempt = call.attempt().cloned();
-        let answer = self.db().answer(attempt.as_ref(), move |tx| {
+        let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let row = find(tx, organization, &request.id).await?;
                 project_key::Entity::update_many()
                     .col_expr(project_key::Column::RevokedAt, Expr::value(now))
@@ -145,9 +132,7 @@ impl ProjectService for Account {
                 Ok(pb::RotateProjectKeyResponse { project })
             })
         });
-        let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
-        Ok(answer.into())
+        Ok(answer.await?.into())
     }
 }
 

@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, QueryFi
 use uuid::Uuid;
 
 use super::entity::{member, organization, project, project_key, user};
-use crate::auth::{self, Directory, Plan};
+use crate::auth::{self, Plan};
 use crate::db::{Tx, is_duplicate};
 use crate::error::{Error, Result};
 use crate::policy::Role;
@@ -44,7 +44,6 @@ pub(super) async fn find_user(
 
 /// Makes a user.
 pub(super) async fn user(tx: &Tx, new: NewUser, now: i64) -> Result<user::Model> {
-    Directory::changed(tx).await?;
     let name = if new.name.trim().is_empty() {
         new.email.clone()
     } else {
@@ -76,7 +75,6 @@ pub(super) async fn organization(
     owner: i64,
     now: i64,
 ) -> Result<organization::Model> {
-    Directory::changed(tx).await?;
     let row = organization::ActiveModel {
         name: Set(name.trim().to_owned()),
         slug: Set(free_slug(tx, name).await?),
@@ -152,7 +150,6 @@ pub(super) async fn project(
     new: NewProject,
     now: i64,
 ) -> Result<(project::Model, String)> {
-    Directory::changed(tx).await?;
     let row = project::ActiveModel {
         id: Set(format!("prj_{}", Uuid::now_v7().simple())),
         organization_id: Set(organization),

@@ -9,7 +9,7 @@ use super::provision::{self, NewProject, NewUser};
 use super::{Account, convert, normal_email};
 use crate::api::SessionService;
 use crate::api::apex::account::v1 as pb;
-use crate::auth::{Actor, Directory, Plan, Secret, UserId};
+use crate::auth::{Actor, Plan, Secret, UserId};
 use crate::clock::MICROS;
 use crate::config::Door;
 use crate::error::{Error, Kind, Result};
@@ -38,7 +38,7 @@ impl SessionService for Account {
         let password_hash = self.0.passwords.hash(&request.password).await?;
         let now = self.now();
         let sessions = self.0.shared.sessions.clone();
-        let made = self.db().write(move |tx| {
+        let made = self.change(move |tx| {
             Box::pin(async move {
                 let new = NewUser {
                     email: normal_email(&request.email),
@@ -55,7 +55,6 @@ impl SessionService for Account {
             })
         });
         let (owner, token) = made.await?;
-        self.0.shared.directory.reload().await?;
         let answer = pb::SignUpResponse {
             user: Some(convert::user(&owner)),
             organizations: self.memberships(UserId(owner.id)),
@@ -110,14 +109,8 @@ impl SessionService for Account {
             return Err(Error::unauthenticated("There is no session to end"));
         };
         let sessions = self.0.shared.sessions.clone();
-        let ended = self.db().write(move |tx| {
-            Box::pin(async move {
-                Directory::changed(tx).await?;
-                sessions.end(tx, &id).await
-            })
-        });
+        let ended = self.change(move |tx| Box::pin(async move { sessions.end(tx, &id).await }));
         ended.await?;
-        self.0.shared.directory.reload().await?;
         let cookie = self.0.shared.sessions.no_cookie(call.client().secure);
         Ok(Reply::from(pb::SignOutResponse { success: true }).header(SET_COOKIE, cookie))
     }
@@ -237,9 +230,8 @@ impl Account {
         let sessions = self.0.shared.sessions.clone();
         let id = UserId(row.id);
         let from = self.sessions_from();
-        let replaced = self.db().write(move |tx| {
+        let replaced = self.change(move |tx| {
             Box::pin(async move {
-                Directory::changed(tx).await?;
                 let mut change = user::Entity::update_many()
                     .col_expr(user::Column::PasswordHash, Expr::value(hash))
                     .col_expr(user::Column::PasswordBy, Expr::value(None::<i64>))
@@ -259,7 +251,6 @@ impl Account {
             })
         });
         let token = replaced.await?;
-        self.0.shared.directory.reload().await?;
         Ok(token)
     }
 

@@ -1,7 +1,7 @@
 //! The first set-up of an empty database. The server prints a token once; whoever
 //! has it makes the first organization. Of two at once, one wins.
 
-use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _, Statement};
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 
 use super::entity::user;
 use super::provision::{self, NewProject, NewUser};
@@ -9,6 +9,7 @@ use super::{Account, convert, normal_email};
 use crate::api::apex::account::v1 as pb;
 use crate::auth::{self, Plan, Secret};
 use crate::db::Tx;
+use crate::db::sql::{execute, row};
 use crate::error::{Error, Result};
 use crate::server::Reply;
 
@@ -23,15 +24,12 @@ impl Account {
                 if has_users(tx).await? {
                     return Ok(None);
                 }
-                let backend = tx.get_database_backend();
                 let sql = "SELECT 1 AS one FROM setup WHERE id = 1";
-                let before = Statement::from_string(backend, sql);
-                let before = tx.query_one_raw(before).await?.is_some();
+                let before = row(tx, sql, []).await?.is_some();
                 let sql = "INSERT INTO setup (id, token_hash) VALUES (1, $1) \
                            ON CONFLICT (id) DO UPDATE SET token_hash = excluded.token_hash \
                            WHERE setup.used_at IS NULL";
-                let statement = Statement::from_sql_and_values(backend, sql, [hash.into()]);
-                let made = tx.execute_raw(statement).await?.rows_affected() == 1;
+                let made = execute(tx, sql, [hash.into()]).await? == 1;
                 Ok(made.then_some(before))
             })
         });
@@ -52,7 +50,7 @@ impl Account {
         }
         let hash = self.0.passwords.hash(&request.password).await?;
         let now = self.now();
-        let answer = self.db().write(move |tx| {
+        let answer = self.change(move |tx| {
             Box::pin(async move {
                 if has_users(tx).await? {
                     return Err(done());
@@ -60,9 +58,7 @@ impl Account {
                 let sql = "UPDATE setup SET used_at = $1 WHERE id = 1 AND used_at IS NULL \
                            AND token_hash = $2";
                 let values = [now.into(), auth::hash(&request.token).to_vec().into()];
-                let backend = tx.get_database_backend();
-                let statement = Statement::from_sql_and_values(backend, sql, values);
-                if tx.execute_raw(statement).await?.rows_affected() == 0 {
+                if execute(tx, sql, values).await? == 0 {
                     // Somebody else's set-up may have been waited for.
                     if has_users(tx).await? {
                         return Err(done());
@@ -88,7 +84,6 @@ impl Account {
             })
         });
         let answer = answer.await?;
-        self.0.shared.directory.reload().await?;
         Ok(answer.into())
     }
 }

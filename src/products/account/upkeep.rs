@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend};
 
 use super::Account;
 use crate::auth::KeyRecord;
 use crate::clock::DAY;
 use crate::db::Tx;
+use crate::db::sql::execute;
 use crate::error::Result;
 
 /// How often another node's changes are looked for; revocation is promised within
@@ -88,7 +89,9 @@ impl Account {
         let mut full = true;
         while full {
             let forgotten = self.db().write(move |tx| {
-                Box::pin(async move { run(tx, sql, [over, AT_ONCE as i64]).await })
+                Box::pin(
+                    async move { execute(tx, sql, [over.into(), (AT_ONCE as i64).into()]).await },
+                )
             });
             full = is_full(forgotten.await?);
         }
@@ -123,7 +126,7 @@ impl Account {
                     let sql = "INSERT INTO request_count (organization_id, day, requests) \
                                VALUES ($1, $2, $3) ON CONFLICT (organization_id, day) \
                                DO UPDATE SET requests = request_count.requests + excluded.requests";
-                    run(tx, sql, [organization.0, today, count]).await?;
+                    execute(tx, sql, [organization.into(), today.into(), count.into()]).await?;
                 }
                 Ok(())
             })
@@ -159,13 +162,4 @@ async fn write_used(tx: &Tx, used: Vec<(i64, i64)>) -> Result<()> {
     ))
     .await?;
     Ok(())
-}
-
-async fn run<const N: usize>(tx: &Tx, sql: &str, values: [i64; N]) -> Result<u64> {
-    let backend = tx.get_database_backend();
-    let values = values.map(Into::into);
-    let done = tx
-        .execute_raw(Statement::from_sql_and_values(backend, sql, values))
-        .await?;
-    Ok(done.rows_affected())
 }

@@ -1,10 +1,11 @@
 //! How much an organization uses, and what its limits leave.
 
-use sea_orm::{ConnectionTrait as _, Statement, Value};
+use sea_orm::Value;
 
 use super::Account;
 use crate::api::apex::account::v1 as pb;
 use crate::clock::DAY;
+use crate::db::sql::row;
 use crate::error::Result;
 use crate::limit::Subject;
 use crate::server::Call;
@@ -23,9 +24,7 @@ impl Account {
             .to_vec();
         let read = self.db().read(call.deadline()).await?;
         let one = async |sql: &str, values: Vec<Value>| -> Result<i64> {
-            let backend = read.get_database_backend();
-            let statement = Statement::from_sql_and_values(backend, sql, values);
-            match read.query_one_raw(statement).await? {
+            match row(&read, sql, values).await? {
                 Some(row) => Ok(row.try_get("", "n")?),
                 None => Ok(0),
             }
