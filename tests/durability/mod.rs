@@ -4,6 +4,7 @@
 mod backups;
 mod batches;
 mod crash;
+mod failing_sync;
 mod files;
 mod full_disk;
 mod idempotency;

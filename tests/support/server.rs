@@ -21,6 +21,8 @@ pub struct Server {
     /// Its data directory.
     pub data: PathBuf,
     settings: Vec<(String, String)>,
+    /// Program and arguments the server is started by, such as a tracer's.
+    wrapper: Vec<String>,
     database: Option<Database>,
     _folder: TempDir,
 }
@@ -86,6 +88,7 @@ impl Server {
             url: String::new(),
             data: folder.path().join("data"),
             settings: all,
+            wrapper: Vec::new(),
             database,
             _folder: folder,
         }
@@ -99,6 +102,7 @@ impl Server {
             url: String::new(),
             data: folder.path().join("data"),
             settings: self.settings.clone(),
+            wrapper: Vec::new(),
             database: None,
             _folder: folder,
         };
@@ -124,6 +128,28 @@ impl Server {
         command
     }
 
+    /// From the next start on, the server is started by another program, which must
+    /// become the server: its process id is the server's. Commands are not.
+    pub fn start_by(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+    }
+
+    /// What starts the server.
+    fn starter(&self) -> Command {
+        let plain = self.command();
+        let Some((program, arguments)) = self.wrapper.split_first() else {
+            return plain;
+        };
+        let mut command = Command::new(program);
+        let own = plain.get_envs();
+        command
+            .env_clear()
+            .envs(own.filter_map(|(name, value)| Some((name, value?))))
+            .args(arguments)
+            .arg(plain.get_program());
+        command
+    }
+
     /// Starts the program and waits until it answers.
     pub fn run(&mut self) {
         let log = std::fs::OpenOptions::new()
@@ -132,7 +158,7 @@ impl Server {
             .open(self.data.with_extension("log"))
             .expect("a log file");
         let mut child = self
-            .command()
+            .starter()
             .arg("serve")
             .stdout(Stdio::piped())
             .stderr(log)
