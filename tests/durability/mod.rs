@@ -15,4 +15,5 @@ mod private;
 mod shared_streams;
 mod stopped;
 mod stored;
+mod torn_log;
 mod traced;
