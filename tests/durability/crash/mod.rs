@@ -1,5 +1,5 @@
 //! Sixteen clients write over three protocols, the server is killed at a random
-//! moment, started again and asked what it has. `ROUNDS=20` runs more rounds than
+//! moment, started again and asked what it has. `ROUNDS=50` runs more rounds than
 //! the suite does, `SEED` repeats a run.
 
 mod clients;
@@ -59,7 +59,7 @@ async fn acknowledged_records_are_there_once() {
         account: server.organization("Account"),
         next: Arc::default(),
     };
-    let rounds = setting("ROUNDS", 3);
+    let rounds = setting("ROUNDS", 20);
     for round in 1..=rounds {
         let before = fleet.acknowledged();
         write_until_killed(&fleet, &mut server, &mut random).await;
