@@ -1,9 +1,11 @@
 //! Counters in memory, in shards so that callers seldom wait for each other.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::future::ready;
 use std::sync::{Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 use futures_util::future::BoxFuture;
 

@@ -1,8 +1,9 @@
 //! Which figures hold for which group, and who is counted.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -44,7 +45,7 @@ impl Limits {
         counters: Box<dyn Counters>,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
-        let mut groups = HashMap::new();
+        let mut groups = HashMap::default();
         for (name, limit) in &config.limits {
             if limit.limit == 0 || limit.window.0.is_zero() {
                 return Err(ConfigError(format!(

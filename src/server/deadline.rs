@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use super::headers::{GRPC_TIMEOUT, X_SERVER_TIMEOUT};
 use crate::config::Transport;
 use crate::error::{Error, Kind, Result};
 use crate::policy::MethodSpec;
@@ -34,13 +35,13 @@ pub(super) fn passed() -> Error {
 }
 
 fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {
-    if let Some(value) = headers.get("grpc-timeout") {
+    if let Some(value) = headers.get(&GRPC_TIMEOUT) {
         let text = value.to_str().unwrap_or_default();
         return grpc(text).map(Some).ok_or_else(|| {
             Error::invalid("grpc-timeout must be at most 8 digits and one of H, M, S, m, u, n")
         });
     }
-    let Some(value) = headers.get("x-server-timeout") else {
+    let Some(value) = headers.get(&X_SERVER_TIMEOUT) else {
         return Ok(None);
     };
     let seconds = value

@@ -2,11 +2,12 @@
 //! turn what failed into the documented answer. A panic below answers like any
 //! other failure.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+
+use foldhash::HashMap;
 
 use futures_util::FutureExt as _;
 use http::header::SET_COOKIE;
@@ -23,6 +24,7 @@ use super::client::{Peer, client};
 use super::deadline;
 use super::dispatch::{Endpoint, GrpcService, MessageLimits};
 use super::gate::{self, Passage, Visitor};
+use super::headers::X_REQUEST_ID;
 use super::note::Note;
 use super::pace;
 use super::places::{Crowded, Place, Places};
@@ -30,7 +32,6 @@ use super::resolve::{self, Protocol};
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
 use super::shared::Shared;
-use super::trace::REQUEST_ID;
 use crate::error::Result;
 use crate::policy::MethodSpec;
 use crate::transcode::router::{Found, Route, Router};
@@ -325,7 +326,7 @@ impl Visit {
             principal,
             shared: self.shared().clone(),
             client: self.client.clone(),
-            request_id: parts.headers.get(REQUEST_ID).cloned(),
+            request_id: parts.headers.get(&X_REQUEST_ID).cloned(),
             project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
             idempotency_key: resolve::idempotency_key(&parts.headers),
             deadline: deadline?,

@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 
 use super::call::Client;
 use super::client::Peer;
+use super::headers::{X_API_KEY, X_ORGANIZATION};
 use super::shared::Shared;
 use super::{csrf, health};
 use crate::auth::{Actor, Claims, OrganizationId, Principal, SESSION_COOKIE};
@@ -103,7 +104,7 @@ impl Visitor<'_> {
     fn key(self, shared: &Shared) -> Result<Option<Principal>> {
         let carriers = self.spec.service.carriers;
         let bearer = bearer(self.headers).filter(|_| carriers.bearer);
-        let header = self.headers.get("x-api-key").filter(|_| carriers.x_api_key);
+        let header = self.headers.get(&X_API_KEY).filter(|_| carriers.x_api_key);
         let header = header.map(|value| value.to_str().unwrap_or_default());
         let takes_sessions = self.spec.auth == Auth::SessionOrApiKey;
         let Some(token) = header.or(bearer) else {
@@ -147,7 +148,7 @@ impl Visitor<'_> {
     }
 
     fn organization_choice(self) -> Result<Option<OrganizationId>> {
-        let Some(value) = self.headers.get("x-organization") else {
+        let Some(value) = self.headers.get(&X_ORGANIZATION) else {
             return Ok(None);
         };
         let id = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -164,7 +165,7 @@ impl Visitor<'_> {
     /// not help to add something that looks like a credential and is none.
     fn same_site(self, shared: &Shared, passage: &Passage) -> Result<()> {
         let named =
-            self.headers.contains_key(AUTHORIZATION) || self.headers.contains_key("x-api-key");
+            self.headers.contains_key(AUTHORIZATION) || self.headers.contains_key(&X_API_KEY);
         let explicit = self.peer.is_operator() || named && passage.cookie_session.is_none();
         let open = self.spec.any_origin || self.spec.auth == Auth::ProjectKey;
         if !self.is_unsafe || explicit || open {

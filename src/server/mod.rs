@@ -16,6 +16,7 @@ pub mod edge;
 mod gate;
 mod grpc;
 pub mod guard;
+mod headers;
 pub mod health;
 mod held;
 mod idempotency;

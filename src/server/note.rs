@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tonic::Code as Grpc;
 
 use super::call::Call;
+use super::headers::GRPC_STATUS;
 use super::metrics::Code;
 use super::resolve::Protocol;
 use super::respond::Manner;
@@ -200,5 +201,5 @@ impl Note {
 }
 
 fn code_of(headers: &HeaderMap) -> Option<i32> {
-    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+    headers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }

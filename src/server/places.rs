@@ -2,12 +2,13 @@
 //! long as the caller is not known. Nobody can take all places, so that a flood of
 //! one tenant leaves room for the others.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 
 use super::client::neighbourhood;
 use crate::auth::OrganizationId;
@@ -69,7 +70,7 @@ impl Places {
             most: bounds.max_in_flight,
             share: bounds.max_in_flight_share,
             shards: Default::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What the head of a request says: which protocol it speaks, and whom and what it
 //! is for.
 
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
+use super::headers::{IDEMPOTENCY_KEY, X_APEX_PROJECT, X_API_KEY, X_PROJECT};
 use crate::config::Transport;
 use crate::error::{Error, Kind, Result, reason};
 use crate::transcode::percent;
@@ -121,8 +122,8 @@ pub(super) fn check_head(parts: &Parts, bounds: &Transport) -> Result<()> {
 /// The project a request names, by header or parameter.
 pub(super) fn project_choice(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let header = headers
-        .get("x-project")
-        .or_else(|| headers.get("x-apex-project"));
+        .get(&X_PROJECT)
+        .or_else(|| headers.get(&X_APEX_PROJECT));
     if let Some(value) = header {
         // What is no text names a project nobody has, rather than none.
         return Some(value.to_str().unwrap_or_default().to_owned());
@@ -134,12 +135,12 @@ pub(super) fn project_choice(headers: &HeaderMap, query: Option<&str>) -> Option
 
 /// Whether the caller shows any credential at all.
 pub(super) fn has_credential(headers: &HeaderMap) -> bool {
-    headers.contains_key("authorization") || headers.contains_key("x-api-key")
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(&X_API_KEY)
 }
 
 /// The caller's `Idempotency-Key`.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("idempotency-key")?;
+    let value = headers.get(&IDEMPOTENCY_KEY)?;
     // What is no text fails the check of the key's form.
     Some(value.to_str().unwrap_or_default().to_owned())
 }

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::headers::{GRPC_STATUS, GRPC_STATUS_DETAILS};
 use super::shared::Shared;
 use crate::api::SERVICES;
 use crate::error::{Error, Kind};
@@ -134,8 +135,8 @@ impl Manner {
 
 /// A failure without the details every failure has.
 fn bare(headers: &HeaderMap) -> Option<Status> {
-    let failed = headers.get("grpc-status").is_some_and(|code| code != "0");
-    let bare = failed && !headers.contains_key("grpc-status-details-bin");
+    let failed = headers.get(&GRPC_STATUS).is_some_and(|code| code != "0");
+    let bare = failed && !headers.contains_key(&GRPC_STATUS_DETAILS);
     bare.then(|| Status::from_header_map(headers)).flatten()
 }
 

@@ -45,7 +45,7 @@ pub fn stack(edge: Arc<Edge>) -> Stack {
     let compression = CompressionLayer::new().compress_when(Compressible);
     let service = compression.layer(EdgeService(edge.clone()));
     let service = OnlyCors {
-        cors: cors(edge).layer(service.clone()),
+        cors: Arc::new(cors(edge).layer(service.clone())),
         plain: service,
     };
     TraceLayer(shared).layer(service)
@@ -92,14 +92,15 @@ fn cors(edge: Arc<Edge>) -> CorsLayer {
 /// CORS for requests that pages make, which name their origin; nothing for others.
 #[derive(Debug, Clone)]
 pub struct OnlyCors<S> {
-    cors: Cors<S>,
+    /// Shared, for few requests need it and it is large.
+    cors: Arc<Cors<S>>,
     plain: S,
 }
 
 impl<S, B> Service<Request<Incoming>> for OnlyCors<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
-    Cors<S>: Service<Request<Incoming>, Response = Response<B>, Error = S::Error>,
+    Cors<S>: Service<Request<Incoming>, Response = Response<B>, Error = S::Error> + Clone,
 {
     type Response = Response<B>;
     type Error = S::Error;
@@ -116,7 +117,7 @@ where
         let asks = request.method() != Method::OPTIONS
             || headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         match headers.contains_key(ORIGIN) && asks {
-            true => Either::Left(self.cors.call(request)),
+            true => Either::Left(self.cors.as_ref().clone().call(request)),
             false => Either::Right(self.plain.call(request).map_ok(vary)),
         }
     }

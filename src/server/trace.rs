@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
+use super::headers::{TRACEPARENT, X_REQUEST_ID};
 use super::note::Note;
 use super::shared::Shared;
-
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Traces requests.
 #[derive(Debug, Clone)]
@@ -58,7 +57,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let id = request_id(request.headers());
         let trace_id = trace_id(request.headers());
-        request.headers_mut().insert(REQUEST_ID, id.clone());
+        request.headers_mut().insert(&X_REQUEST_ID, id.clone());
         let verb = request.method().clone();
         let shared = self.shared.clone();
         shared.metrics.in_flight.inc();
@@ -70,7 +69,9 @@ where
             let Ok(mut response) = answer.await;
             let note = &departure.0;
             note.headed(response.status(), response.headers());
-            response.headers_mut().insert(REQUEST_ID, note.id.clone());
+            response
+                .headers_mut()
+                .insert(&X_REQUEST_ID, note.id.clone());
             Ok(response.map(|body| Traced {
                 body,
                 departure: Some(departure),
@@ -132,7 +133,7 @@ impl<B: Body<Data = Bytes>> Body for Traced<B> {
 
 /// The caller's own id, if it is one that can stand in a log, or a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let own = headers.get(REQUEST_ID).filter(|value| {
+    let own = headers.get(&X_REQUEST_ID).filter(|value| {
         let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(safe)
     });
@@ -146,7 +147,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 /// The trace of a W3C `traceparent`.
 fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let parent = headers.get("traceparent")?.to_str().ok()?;
+    let parent = headers.get(&TRACEPARENT)?.to_str().ok()?;
     let id = parent.split('-').nth(1)?;
     let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     valid.then(|| id.to_owned())

@@ -1,8 +1,10 @@
 //! What the directory holds at one generation, read whole from the database.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+
+use foldhash::HashMap;
 
 use sea_orm::ConnectionTrait;
 

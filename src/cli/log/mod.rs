@@ -1,6 +1,7 @@
 //! The log: to standard error, without making anybody wait for it.
 
 mod buffer;
+mod fields;
 
 use tracing_subscriber::EnvFilter;
 
@@ -19,7 +20,7 @@ pub(super) fn start(config: &Config) -> Outcome<Flush> {
         .with_writer(writer);
     match config.log_format {
         LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Text => log.fmt_fields(fields::Fields).init(),
     }
     crate::panics::log();
     Ok(guard)
