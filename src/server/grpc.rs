@@ -14,13 +14,13 @@ use tonic::body::Body;
 use tower::{Layer as _, Service as _};
 
 use super::call::Call;
-use super::edge::{Visit, bounded};
 use super::gate::Passage;
 use super::note::Note;
 use super::pace;
 use super::places::Crowded;
 use super::resolve;
 use super::respond::Manner;
+use super::visit::{Visit, bounded};
 
 impl Visit {
     /// gRPC-Web is gRPC behind a translation of its frames.

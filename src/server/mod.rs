@@ -38,6 +38,7 @@ mod stray;
 mod stream;
 pub mod tls;
 mod trace;
+mod visit;
 mod wire;
 
 pub use call::{Call, Client, Replies, Reply, Requests};

@@ -5,9 +5,9 @@ use http::header::ALLOW;
 use http::{HeaderValue, Response, StatusCode};
 use tonic::body::Body;
 
-use super::edge::Visit;
 use super::gate;
 use super::respond::{Manner, put_standing};
+use super::visit::Visit;
 use crate::error::{Error, Kind, reason};
 use crate::limit::Standing;
 use crate::transcode::router::Route;

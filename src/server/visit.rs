@@ -1,0 +1,292 @@
+//! One request through the server: admit it, bound it in time, call, and turn what
+//! failed into the documented answer. A panic below answers like any other failure.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use http::header::SET_COOKIE;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::call::{Admitted, Call, Client};
+use super::client::Peer;
+use super::deadline;
+use super::edge::Edge;
+use super::gate::{self, Passage, Visitor};
+use super::headers::X_REQUEST_ID;
+use super::note::Note;
+use super::pace;
+use super::places::{Crowded, Place};
+use super::resolve;
+use super::respond::{Manner, put_standing};
+use super::rest::{self, BodyLimits, ReadBody};
+use super::shared::Shared;
+use crate::error::Result;
+use crate::policy::MethodSpec;
+use crate::transcode::router::{Found, Route};
+
+/// One request on its way.
+pub(super) struct Visit {
+    pub(super) edge: Arc<Edge>,
+    pub(super) peer: Peer,
+    pub(super) client: Client,
+    /// Its place among all requests, or why it has none.
+    pub(super) place: Result<Place, Crowded>,
+    /// What the log will say of it. Its deadline counts from its beginning.
+    pub(super) note: Arc<Note>,
+}
+
+impl Visit {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.edge.shared()
+    }
+
+    pub(super) async fn rest(mut self, parts: Parts, body: Incoming) -> Response<Body> {
+        let path = parts.uri.path();
+        let candidates = match self.edge.routes(parts.method.as_str(), path) {
+            Found::Routes(candidates) => candidates,
+            Found::OtherVerbs(verbs, owner) => return self.wrong_verb(&verbs, owner).await,
+            Found::Nothing => return self.not_found(path).await,
+        };
+        let suits = |place: &Place| place.suits_strangers();
+        if candidates.len() > 1 && !self.place.as_ref().is_ok_and(suits) {
+            // Who calls is known only after the body has been read.
+            self.place = self.place.and(Err(Crowded::Address));
+        }
+        // Who has no place is refused before anything is read.
+        let has_place = self.place.is_ok() || self.peer.is_operator();
+        let mut body = has_place.then_some(body);
+        let known = resolve::has_credential(&parts.headers);
+        let owner = rest::owner(&candidates);
+        let mut limits = self.body_limits(owner.spec);
+        if let Ok(Some(deadline)) = self.deadline(owner.spec, &parts) {
+            // Nobody waits for a body longer than for the answer.
+            let left = deadline.saturating_duration_since(Instant::now());
+            limits.time = limits.time.min(left);
+        }
+        let (route, read) = rest::pick(&candidates, &parts, &mut body, known, limits).await;
+        let (spec, manner) = (route.spec, Manner::of(route.spec));
+        self.note.found(spec);
+        self.note.took(route.binding.template);
+        let mut passage = Passage::default();
+        let is_unsafe = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let response = match self.admit(spec, &parts, is_unsafe, &mut passage).await {
+            Err(error) => manner.rest(&manner.status(error)),
+            Ok(call) => {
+                let work = self.call_rest(route, &call, &parts, read, body);
+                let answer = bounded(&call, work).await;
+                answer.unwrap_or_else(|status| manner.rest(&status))
+            }
+        };
+        let mut response = self.finish(response, manner, &passage, spec);
+        // What the call says of the session stands: it begins one, or ends it.
+        if !response.headers().contains_key(SET_COOKIE)
+            && let Some(cookie) = self.renewed(&passage).await
+        {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    async fn call_rest(
+        &self,
+        route: &'static Route,
+        call: &Call,
+        parts: &Parts,
+        read: Option<ReadBody>,
+        body: Option<Incoming>,
+    ) -> Result<Response<Body>, Status> {
+        let read = match (read, body) {
+            (Some(read), _) => rest::within(read, self.body_limits(route.spec)),
+            (None, Some(body)) => {
+                rest::read_body(&parts.headers, body, self.body_limits(route.spec)).await
+            }
+            (None, None) => Ok(bytes::Bytes::new()),
+        };
+        let body = read.map_err(|error| call.status_of(error))?;
+        let unmounted = || Status::unimplemented("The service is not mounted");
+        let endpoint = self.edge.endpoints.get(route.spec.service.name);
+        let endpoint = endpoint.ok_or_else(unmounted)?;
+        rest::call(
+            self.edge.schema,
+            endpoint.as_ref(),
+            route,
+            call,
+            parts,
+            body,
+        )
+        .await
+    }
+
+    fn deadline(&self, spec: &MethodSpec, parts: &Parts) -> Result<Option<Instant>> {
+        deadline::deadline(
+            &parts.headers,
+            spec,
+            &self.shared().transport,
+            self.note.started,
+        )
+    }
+
+    fn body_limits(&self, spec: &MethodSpec) -> BodyLimits {
+        let transport = &self.shared().transport;
+        BodyLimits {
+            bytes: spec
+                .body_limit
+                .map_or(transport.max_body, |limit| limit as usize),
+            time: transport.body_timeout.0,
+        }
+    }
+
+    /// Lets the request in, or says why not, within its deadline. A panic here
+    /// answers like one of the call itself.
+    pub(super) async fn admit(
+        &mut self,
+        spec: &'static MethodSpec,
+        parts: &Parts,
+        is_unsafe: bool,
+        passage: &mut Passage,
+    ) -> Result<Call> {
+        let deadline = self.deadline(spec, parts);
+        let late = deadline.as_ref().ok().copied().flatten();
+        let note = self.note.clone();
+        // Pinned, for it is not moved into what watches over it.
+        let work = pin!(self.enter(spec, parts, is_unsafe, passage, deadline));
+        let admitted = watched(late, work).await.flatten();
+        match &admitted {
+            Ok(call) => note.admitted(call),
+            Err(error) => note.refused(error),
+        }
+        admitted
+    }
+
+    async fn enter(
+        &mut self,
+        spec: &'static MethodSpec,
+        parts: &Parts,
+        is_unsafe: bool,
+        passage: &mut Passage,
+        deadline: Result<Option<Instant>>,
+    ) -> Result<Call> {
+        let vital = self.peer.is_operator() || gate::is_vital(spec);
+        if let Err(crowded) = self.place
+            && !vital
+        {
+            return Err(crowded.into());
+        }
+        resolve::check_head(parts, &self.shared().transport)?;
+        let visitor = Visitor {
+            spec,
+            client: &self.client,
+            peer: self.peer,
+            headers: &parts.headers,
+            is_unsafe,
+        };
+        let principal = visitor.admit(self.shared(), passage).await?;
+        if streams(spec) && !vital {
+            self.place = Ok(self.edge.streams.enter(self.client.address)?);
+        }
+        if let Ok(place) = &mut self.place
+            && !vital
+        {
+            place.belongs_to(principal.organization)?;
+        }
+        Ok(Call::admit(Admitted {
+            spec,
+            principal,
+            shared: self.shared().clone(),
+            client: self.client.clone(),
+            request_id: parts.headers.get(&X_REQUEST_ID).cloned(),
+            project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
+            idempotency_key: resolve::idempotency_key(&parts.headers),
+            deadline: deadline?,
+            cause: OnceLock::new(),
+            attempt: OnceLock::new(),
+            page: OnceLock::new(),
+        }))
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        mut response: Response<Body>,
+        manner: Manner,
+        passage: &Passage,
+        spec: &'static MethodSpec,
+    ) -> Response<Body> {
+        let organization = self.note.organization();
+        if let Some(organization) = organization {
+            self.shared().requests.add(organization);
+        }
+        if spec.server_streaming && !response.body().is_end_stream() {
+            // A stream has its place until it ends.
+            let place = std::mem::replace(&mut self.place, Err(Crowded::All));
+            response = response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _held = &place;
+                    frame
+                }))
+            });
+        }
+        if let Some(standing) = passage.standing.filter(|_| manner.rate_headers) {
+            put_standing(response.headers_mut(), standing);
+        }
+        response
+    }
+
+    /// A session in use is kept alive: once a day it is signed anew.
+    async fn renewed(&self, passage: &Passage) -> Option<HeaderValue> {
+        let claims = passage.cookie_session.as_ref()?;
+        let renewed = self
+            .shared()
+            .sessions
+            .renew(&self.shared().db, claims)
+            .await;
+        match renewed {
+            Ok(token) => {
+                token.map(|token| self.shared().sessions.cookie(&token, self.client.secure))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot renew a session");
+                None
+            }
+        }
+    }
+}
+
+/// Whether a method's requests last as long as its clients like.
+fn streams(spec: &MethodSpec) -> bool {
+    spec.client_streaming || spec.server_streaming
+}
+
+/// Runs a call until its deadline and turns a panic into a failure.
+pub(super) async fn bounded(
+    call: &Call,
+    work: impl Future<Output = Result<Response<Body>, Status>>,
+) -> Result<Response<Body>, Status> {
+    let deadline = call.deadline();
+    // Timers are coarse: what is over already is not begun.
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return Err(call.status_of(deadline::passed()));
+    }
+    let outcome = watched(deadline, work).await;
+    outcome.unwrap_or_else(|error| Err(call.status_of(error)))
+}
+
+/// What work comes to, unless the deadline passes before, or it panics.
+async fn watched<T>(late: Option<Instant>, work: impl Future<Output = T>) -> Result<T> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let outcome = match late {
+        None => work.await,
+        Some(late) => tokio::time::timeout_at(late.into(), work)
+            .await
+            .map_err(|_| deadline::passed())?,
+    };
+    outcome.map_err(|panic| pace::panicked(&*panic))
+}
