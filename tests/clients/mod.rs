@@ -8,6 +8,7 @@ mod certificate;
 mod descriptions;
 pub mod kit;
 mod node;
+mod openapi;
 mod pages;
 mod python;
 mod setup;

@@ -1,0 +1,148 @@
+//! The OpenAPI document held against the server that shows it: schemathesis makes
+//! requests of the schemas, valid ones and others, and looks whether every answer
+//! is one the document names. `SEED` and `EXAMPLES` vary and lengthen the run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::kit;
+use super::setup::{Setup, Wire, both};
+use crate::support::seed;
+use crate::support::server::PASSWORD;
+
+const FILES: &str = "tests/clients/openapi";
+
+/// Works once, before there is an organization.
+const SET_UP: &str = "/apex.account.v1.SessionService/CompleteSetup";
+
+/// Every rate group with a limit nobody reaches.
+fn limits() -> Vec<(String, String)> {
+    let defaults = include_str!("../../src/config/defaults.toml");
+    let groups = defaults
+        .lines()
+        .filter_map(|line| line.strip_prefix("[limits.")?.strip_suffix(']'));
+    let setting = |group: &str| format!("APEX_LIMITS_{}_LIMIT", group.to_uppercase());
+    groups
+        .map(|group| (setting(group), "1000000000".to_owned()))
+        .collect()
+}
+
+/// Signs a user in and answers the session.
+async fn session(setup: &Setup, email: &str) -> String {
+    let user = json!({"email": email, "password": PASSWORD});
+    let answer = setup.server.http().post("/api/auth/sign-in", &user).await;
+    answer.expect(200);
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    let value = cookie.strip_prefix("apex_session=").expect("a session");
+    value.split(';').next().expect("a value").to_owned()
+}
+
+/// Adds a member and answers the user's id.
+async fn member(setup: &Setup, name: &str) -> i64 {
+    let owner = setup.server.http().bearer(&setup.organization.key);
+    let email = format!("{name}@example.com");
+    let user = json!({"email": email, "role": "member", "password": PASSWORD});
+    let path = format!("/api/organizations/{}/members", setup.organization.id);
+    let added = owner.post(&path, &user).await.expect(200);
+    added["userId"].as_i64().expect("an id")
+}
+
+/// Copies the configuration, with the names of what is on this server and of members
+/// who may go.
+async fn configure(folder: &Path, setup: &Setup) {
+    let mut members = Vec::new();
+    for number in 0..8 {
+        let name = format!("member{number}");
+        members.push(member(setup, &name).await.to_string());
+    }
+    let text = std::fs::read_to_string(Path::new(FILES).join("schemathesis.toml"));
+    let text = text
+        .expect("the configuration")
+        .replace("«organization»", &setup.organization.id.to_string())
+        .replace("«members»", &members.join(", "))
+        .replace("«project»", &setup.organization.project)
+        .replace("«email»", &setup.organization.email)
+        .replace("«password»", PASSWORD);
+    std::fs::write(folder.join("schemathesis.toml"), text).expect("a file");
+    std::fs::copy(Path::new(FILES).join("hooks.py"), folder.join("hooks.py")).expect("a file");
+}
+
+/// Who calls, and what of it must stay: the owner, its key and the first project.
+async fn credentials(setup: &Setup) -> Vec<(&'static str, String)> {
+    let owner = setup.server.http().bearer(&setup.organization.key);
+    let me = owner.get("/api/me").await.expect(200);
+    let keys = owner.get("/api/api-keys").await.expect(200);
+    let key = keys[0]["id"].as_str().expect("an id");
+    let project = &setup.organization.project;
+    for name in ["leaver", "changer"] {
+        member(setup, name).await;
+    }
+    vec![
+        ("KEY", setup.organization.key.clone()),
+        ("SESSION", session(setup, &setup.organization.email).await),
+        ("LEAVER", session(setup, "leaver@example.com").await),
+        ("CHANGER", session(setup, "changer@example.com").await),
+        ("OWN", format!("{},{key},{project}", me["user"]["id"])),
+    ]
+}
+
+/// The methods a document has routes for, as its descriptions name them.
+fn methods(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().expect("paths");
+    let routes = paths
+        .values()
+        .flat_map(|path| path.as_object().unwrap().values());
+    let name = |route: &Value| {
+        let about = route["description"].as_str().expect("a description");
+        let (_, name) = about.split_once("gRPC: `").expect("a method");
+        name.split('`').next().expect("its name").to_owned()
+    };
+    routes.map(name).collect()
+}
+
+#[tokio::test]
+async fn answers_are_as_the_document_says() {
+    let test = "clients::openapi::answers_are_as_the_document_says";
+    let Some(mut python) = kit::python(test) else {
+        return;
+    };
+    let limits = limits();
+    let mut settings: Vec<(&str, &str)> = limits.iter().map(|(k, v)| (&**k, &**v)).collect();
+    settings.push(("APEX_SIGNUP", "open"));
+    let setup = Setup::new(Wire::Plain, &settings);
+    let server = &setup.server;
+    let credentials = credentials(&setup).await;
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    configure(folder.path(), &setup).await;
+
+    let (seed, examples) = (seed::setting("SEED", 1), seed::setting("EXAMPLES", 25));
+    println!("{test}: SEED={seed}");
+    let before = server.log().len();
+    python
+        .current_dir(folder.path())
+        .env("PYTHONPATH", folder.path())
+        .envs(credentials.clone())
+        .args(["-m", "schemathesis.cli", "run"])
+        .arg(format!("{}/openapi.json", server.url))
+        .args(["--seed", &seed.to_string()])
+        .args(["--max-examples", &examples.to_string()]);
+    let said = both(&python.output().expect("schemathesis runs"));
+    assert!(said.starts_with("exit status: 0\n"), "{said}");
+
+    // A run that was let in nowhere would find nothing.
+    let by_key = server.http().bearer(&credentials[0].1);
+    by_key.get("/api/me").await.expect(200);
+    let cookie = format!("apex_session={}", credentials[1].1);
+    let by_cookie = server.http().with("cookie", &cookie);
+    by_cookie.get("/api/me").await.expect(200);
+    let log = server.log().split_off(before);
+    let document = server.http().get("/openapi.json").await.expect(200);
+    for method in methods(&document).iter().filter(|method| *method != SET_UP) {
+        let own = format!("method=\"{method}\"");
+        let mut lines = log.lines().filter(|line| line.contains(&own));
+        let succeeded = lines.any(|line| line.contains(" status=200 "));
+        assert!(succeeded, "{method} never succeeded: {said}");
+    }
+}
