@@ -144,7 +144,7 @@ pub(crate) async fn shared(
         _ => migrate::require_current(&db).await?,
     }
     let metrics = metrics::Metrics::new();
-    let counters = counters(config, &clock, &metrics)?;
+    let counters = counters(config, &metrics)?;
     Ok(Shared {
         directory: Directory::load(db.clone(), clock.clone()).await?,
         ledger: Ledger::new(Sealer::new(&secrets, "idempotency"), clock.clone()),
@@ -164,16 +164,12 @@ pub(crate) async fn shared(
 }
 
 /// Where requests are counted: in this process, or where several nodes meet.
-fn counters(
-    config: &Config,
-    clock: &Clock,
-    metrics: &metrics::Metrics,
-) -> Result<Box<dyn Counters>, ConfigError> {
+fn counters(config: &Config, metrics: &metrics::Metrics) -> Result<Box<dyn Counters>, ConfigError> {
     if config.redis_url.expose_secret().is_empty() {
         return Ok(Box::new(Memory::new()));
     }
     let up = metrics.limit_store_up.clone();
-    Ok(Box::new(Redis::new(&config.redis_url, clock.clone(), up)?))
+    Ok(Box::new(Redis::new(&config.redis_url, up)?))
 }
 
 /// Health and reflection: services whose protos are not ours.

@@ -2,6 +2,9 @@
 //! holds nothing but what this server writes. A token names its session, which
 //! can be revoked.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
@@ -33,6 +36,9 @@ pub struct SessionTokens {
     validation: Validation,
     clock: Clock,
     lifetime_s: i64,
+    /// When the latest session began that was signed or let in here, in seconds: a
+    /// clock that is put back must not shut out whoever came before.
+    latest: Arc<AtomicI64>,
 }
 
 impl std::fmt::Debug for SessionTokens {
@@ -95,6 +101,7 @@ impl SessionTokens {
             validation,
             clock,
             lifetime_s: lifetime.as_secs() as i64,
+            latest: Arc::default(),
         }
     }
 
@@ -171,6 +178,7 @@ impl SessionTokens {
     }
 
     fn sign(&self, user: UserId, session: &str, now: i64) -> Result<Secret> {
+        self.latest.fetch_max(now, Ordering::Relaxed);
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),
@@ -201,12 +209,19 @@ impl SessionTokens {
         let (_, _, key) = self.keys.iter().find(|(kid, ..)| *kid == header.kid)?;
         let data = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?;
         let (claims, now) = (data.claims, self.clock.seconds());
-        let current = claims.nbf <= now + LEEWAY && now < claims.exp.checked_add(LEEWAY)?;
+        let latest = self.latest.load(Ordering::Relaxed);
+        let begun = latest.max(now + LEEWAY);
+        let current = claims.nbf <= begun && now < claims.exp.checked_add(LEEWAY)?;
         // Nothing is signed here that begins later or lasts longer. A lifetime
         // that was made shorter ends the sessions of the longer one.
-        let ours =
-            claims.iat <= now + LEEWAY && claims.exp.checked_sub(claims.iat)? <= self.lifetime_s;
-        (current && ours).then_some(claims)
+        let ours = claims.iat <= begun && claims.exp.checked_sub(claims.iat)? <= self.lifetime_s;
+        if !(current && ours) {
+            return None;
+        }
+        if claims.iat > latest {
+            self.latest.fetch_max(claims.iat, Ordering::Relaxed);
+        }
+        Some(claims)
     }
 }
 

@@ -105,6 +105,11 @@ impl Counter {
                 (*count, current + window)
             }
             Self::Sliding { times, .. } => {
+                // After the clock was put back, what was counted counts as of now:
+                // it would stay until the clock is there again.
+                for time in times.iter_mut().rev().take_while(|time| **time > now) {
+                    *time = now;
+                }
                 while times.front().is_some_and(|first| now - first >= window) {
                     times.pop_front();
                 }

@@ -58,6 +58,8 @@ impl Standing {
     /// a window that ends at `end`. `take` says whether it wanted to be counted.
     fn new(figures: Figures, used: u32, end: i64, now: i64, take: bool) -> Self {
         let limit = figures.limit;
+        // After a clock was put back, a window that began later ends later, too.
+        let end = end.min(now + figures.window.as_micros() as i64);
         let allowed = used < limit;
         let wait = Duration::from_micros((end - now).max(0) as u64);
         Self {

@@ -2,8 +2,8 @@
 //! trip; requests in flight share one connection. While Redis is away or slow,
 //! each node counts for itself, says so once, and tries again every second.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,13 +13,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::memory::Memory;
 use super::{CounterKey, Counters, Figures, Standing};
-use crate::clock::{Clock, MICROS};
 use crate::config::ConfigError;
 
 /// Longer than this a request does not wait for Redis.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long Redis is left alone after it failed.
-const RESPITE: i64 = MICROS;
+const RESPITE: Duration = Duration::from_secs(1);
 
 /// Answers how many requests are counted and when the window ends, as the store
 /// in memory does; counts one more if it is wanted and there is room. Arguments:
@@ -64,9 +63,10 @@ pub struct Redis {
     script: Script,
     /// What counts while Redis is away.
     local: Memory,
-    /// Redis is left alone until then; zero while it answers.
-    away_until: AtomicI64,
-    clock: Clock,
+    /// Redis is left alone until then, in microseconds since it was named; zero
+    /// while it answers. The machine's clock may be put back, this one is not.
+    away_until: AtomicU64,
+    named: Instant,
     /// One while Redis answers.
     up: Gauge,
 }
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Redis {
 
 impl Redis {
     /// Names the server; it is connected to when it is first needed.
-    pub fn new(url: &SecretString, clock: Clock, up: Gauge) -> Result<Self, ConfigError> {
+    pub fn new(url: &SecretString, up: Gauge) -> Result<Self, ConfigError> {
         let wrong = |_| ConfigError("redis_url is no redis:// address".to_owned());
         let client = Client::open(url.expose_secret()).map_err(wrong)?;
         let config = ConnectionManagerConfig::new()
@@ -92,16 +92,15 @@ impl Redis {
             connection: ConnectionManager::new_lazy_with_config(client, config).map_err(wrong)?,
             script: Script::new(COUNT),
             local: Memory::new(),
-            away_until: AtomicI64::new(0),
-            clock,
+            away_until: AtomicU64::new(0),
+            named: Instant::now(),
             up,
         })
     }
 
     async fn count(&self, key: CounterKey, figures: Figures, now: i64, take: bool) -> Standing {
         let away_until = self.away_until.load(Ordering::Relaxed);
-        // The clock of the wait is the machine's; `now` is the caller's.
-        if self.clock.micros() < away_until {
+        if self.elapsed() < away_until {
             return self.count_here(key, figures, now, take).await;
         }
         let asked = tokio::time::timeout(PATIENCE, self.ask(key, figures, now, take)).await;
@@ -157,9 +156,13 @@ impl Redis {
         }
     }
 
+    fn elapsed(&self) -> u64 {
+        self.named.elapsed().as_micros() as u64
+    }
+
     /// Says once that Redis is away, however many requests find out.
     fn leave_alone(&self, cause: &dyn std::fmt::Display) {
-        let until = self.clock.micros() + RESPITE;
+        let until = self.elapsed() + RESPITE.as_micros() as u64;
         if self.away_until.swap(until, Ordering::Relaxed) == 0 {
             self.up.set(0);
             tracing::warn!(%cause, "Redis does not answer: each node counts rate limits for itself");

@@ -32,6 +32,7 @@ async fn suite(store: Arc<dyn Counters>) {
     what_is_refused_is_not_counted(&*store).await;
     subjects_and_groups_are_apart(&*store).await;
     looking_does_not_count(&*store).await;
+    a_clock_put_back_locks_nobody_out(&*store).await;
     no_request_slips_through(store).await;
 }
 
@@ -163,6 +164,30 @@ async fn looking_does_not_count(store: &dyn Counters) {
         }
         take(store, key, figures, NOW).await;
         assert_eq!(store.peek(key, figures, NOW).await.remaining, 1);
+    }
+}
+
+async fn a_clock_put_back_locks_nobody_out(store: &dyn Counters) {
+    let second = Duration::from_secs(1);
+    for sliding in [false, true] {
+        let key = key(10 + u128::from(sliding));
+        let figures = Figures {
+            limit: 2,
+            window: second,
+            sliding,
+        };
+        for _ in 0..2 {
+            assert!(take(store, key, figures, NOW).await.allowed);
+        }
+        assert!(!take(store, key, figures, NOW).await.allowed);
+        let back = NOW - 3600 * SECOND;
+        let standing = take(store, key, figures, back).await;
+        // Nobody is told to wait until the clock is there again.
+        assert!(standing.retry_after <= second, "{standing:?}");
+        assert!(standing.reset <= back / SECOND + 1, "{standing:?}");
+        // A store may go by a clock of its own.
+        tokio::time::sleep(2 * second + Duration::from_millis(200)).await;
+        assert!(take(store, key, figures, back + SECOND).await.allowed);
     }
 }
 

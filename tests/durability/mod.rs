@@ -3,6 +3,7 @@
 
 mod backups;
 mod batches;
+mod clock_steps;
 mod crash;
 mod failing_sync;
 mod files;

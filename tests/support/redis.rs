@@ -5,7 +5,6 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use apex::clock::Clock;
 use apex::limit::Redis as Store;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -59,7 +58,7 @@ impl Redis {
 
     /// A store of counters in it that tells a gauge how it is.
     pub fn store_with(&self, up: Gauge) -> Store {
-        Store::new(&self.url().into(), Clock::system(), up).expect("an address")
+        Store::new(&self.url().into(), up).expect("an address")
     }
 
     /// Sends it a signal, such as STOP.

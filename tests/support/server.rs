@@ -128,6 +128,11 @@ impl Server {
         command
     }
 
+    /// Changes a setting; it holds from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     /// From the next start on, the server is started by another program, which must
     /// become the server: its process id is the server's. Commands are not.
     pub fn start_by(&mut self, wrapper: &[&str]) {
