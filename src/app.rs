@@ -1,6 +1,7 @@
 //! Puts everything together. This is the only place that knows every product and
 //! picks the backends.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -189,17 +190,34 @@ pub(crate) fn mount_reflection(edge: &mut Edge, descriptors: DescriptorPool) {
 }
 
 fn hosts(config: &Config) -> Result<Vec<(String, String)>, ConfigError> {
-    let products = || SERVICES.iter().map(|service| service.product);
+    let products = SERVICES.iter().map(|service| service.product);
+    let products: BTreeSet<&str> = products.filter(|product| !product.is_empty()).collect();
     let pair = |text: &String| {
-        let (host, product) = text.split_once('=').unwrap_or((text, ""));
-        match products().any(|known| known == product) {
-            true => Ok((host.to_owned(), product.to_owned())),
-            false => Err(ConfigError(format!(
-                "hosts: `{text}` is no host=product pair"
-            ))),
+        let pair = text.split_once('=').filter(|(host, _)| !host.is_empty());
+        let (host, product) = pair.ok_or_else(|| {
+            ConfigError(format!(
+                "hosts: `{text}` is no host=product pair such as api.example.com=metrics"
+            ))
+        })?;
+        if !products.contains(product) {
+            let known: Vec<&str> = products.iter().copied().collect();
+            return Err(ConfigError(format!(
+                "hosts: `{text}` names no product; there are {}",
+                known.join(", ")
+            )));
         }
+        Ok((host.to_owned(), product.to_owned()))
     };
     config.hosts.iter().map(pair).collect()
+}
+
+/// Refuses what the server would not start with, as far as that can be told without
+/// opening anything but the certificate.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    tls(config)?;
+    hosts(config)?;
+    counters(config, &metrics::Metrics::new())?;
+    Ok(())
 }
 
 /// What encrypts connections, if the configuration names a certificate.

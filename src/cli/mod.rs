@@ -23,7 +23,7 @@ use crate::app::StartError;
 use crate::config::{Config, ConfigError, Layers};
 use output::Output;
 
-/// Five products' APIs on one port, as gRPC, gRPC-Web and JSON REST.
+/// Accounts, API keys and event analytics on one port, as gRPC, gRPC-Web and JSON REST.
 #[derive(Debug, Parser)]
 #[command(name = "apex", version, max_term_width = 100)]
 struct Cli {
@@ -74,6 +74,15 @@ enum Command {
     /// Put a copy in place of the embedded database
     Restore(backup::Restore),
     /// List every route: REST path, gRPC method, callers, rate group, error shape
+    ///
+    /// AUTH: `public` is anyone, `api key` a key with the scope behind the colon, `session` a
+    /// signed-in user, `operator` the commands of this program over the socket in the data
+    /// directory. RATE GROUP: the `[limits]` table of the configuration that counts the
+    /// method. ERRORS, the shape of error bodies: `flat` is {"error", "code", "status"},
+    /// `nested` is {"error": {"code", "message"}}, `feathers` is {"name", "message", "code",
+    /// "className"}; /docs of a running server has examples. Without VERB and PATH a method
+    /// is gRPC only.
+    #[command(verbatim_doc_comment)]
     Routes,
     /// Print the OpenAPI 3.1 document
     Openapi,

@@ -20,7 +20,7 @@ use crate::server::listener::Listener;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Address to listen on; port 0 picks a free one and prints it
+    /// Address and port, such as 0.0.0.0:3000; port 0 picks a free one and prints it
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
     /// postgres://…; the embedded database when absent

@@ -36,16 +36,7 @@ impl Layers {
     /// Starts with the embedded defaults.
     pub fn new() -> Result<Self, ConfigError> {
         let table: Result<Table, _> = DEFAULTS.parse();
-        let mut table = table.map_err(|error| ConfigError(format!("defaults.toml: {error}")))?;
-        if let Some(Value::Table(groups)) = table.get_mut("limits") {
-            for group in groups
-                .iter_mut()
-                .filter_map(|(_, group)| group.as_table_mut())
-            {
-                let sliding = group.entry("sliding");
-                sliding.or_insert(Value::Boolean(false));
-            }
-        }
+        let table = table.map_err(|error| ConfigError(format!("defaults.toml: {error}")))?;
         Ok(Self {
             table,
             given: BTreeSet::new(),
@@ -369,6 +360,38 @@ mod tests {
         assert!(sliding.build().unwrap().limits["metrics_events"].sliding);
         let calm = environment(&[("APEX_TRANSPORT_DRAIN_DELAY", "0s")]).unwrap();
         assert!(calm.build().is_ok() && calm.is_given("transport.drain_delay"));
+    }
+
+    #[test]
+    fn addresses_are_written_as_people_do() {
+        let listen = |text| environment(&[("APEX_LISTEN", text)]).unwrap().build();
+        for (text, said) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("localhost:3000", "127.0.0.1:3000"),
+            ("[::]:443", "[::]:443"),
+        ] {
+            assert_eq!(listen(text).unwrap().listen.to_string(), said);
+        }
+        for text in ["3000", ":80000", "localhost", "localhost:80000", ""] {
+            let message = listen(text).unwrap_err().to_string();
+            let hint = format!("`{text}` is no address and port such as 127.0.0.1:3000");
+            assert!(message.contains(&hint), "{message}");
+        }
+        let trusted = |text| {
+            environment(&[("APEX_TRUSTED_PROXIES", text)])
+                .unwrap()
+                .build()
+        };
+        let proxies = trusted("127.0.0.1, ::1,10.0.0.0/8")
+            .unwrap()
+            .trusted_proxies;
+        let proxies: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(proxies, ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]);
+        for text in ["localhost", "10.0.0.0/33", "10.0.0"] {
+            let message = trusted(text).unwrap_err().to_string();
+            let hint = format!("`{text}` is no network such as 10.0.0.0/8");
+            assert!(message.contains(&hint), "{message}");
+        }
     }
 
     #[test]

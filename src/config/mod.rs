@@ -27,6 +27,7 @@ pub struct ConfigError(pub String);
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)] // documented in defaults.toml, which users read
 pub struct Config {
+    #[serde(deserialize_with = "values::address")]
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
     pub database_url: SecretString,
@@ -39,7 +40,7 @@ pub struct Config {
     pub signup: Door,
     pub trial_signup: Door,
     pub metrics_token: SecretString,
-    #[serde(deserialize_with = "values::list")]
+    #[serde(deserialize_with = "values::networks")]
     pub trusted_proxies: Vec<IpNet>,
     pub tls_cert: PathBuf,
     pub tls_key: PathBuf,
@@ -152,7 +153,6 @@ pub struct Limit {
     pub limit: u32,
     pub window: Span,
     pub per: Per,
-    #[serde(default)]
     pub sliding: bool,
 }
 

@@ -1,9 +1,11 @@
 //! Values that TOML and environment variables spell as text.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
 /// A length of time such as `30s`, `5m`, `1h` or `7d`.
@@ -65,4 +67,33 @@ where
             parsed.map_err(|error| de::Error::custom(format!("`{item}`: {error}")))
         })
         .collect()
+}
+
+/// An address to listen on. `localhost` is what it means nearly everywhere.
+pub fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let local = || {
+        let port = text.strip_prefix("localhost:")?.parse().ok()?;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    };
+    text.parse().ok().or_else(local).ok_or_else(|| {
+        de::Error::custom(format!(
+            "`{text}` is no address and port such as 127.0.0.1:3000, localhost:3000 or \
+             [::1]:3000 (0.0.0.0:3000 is every address of this machine)"
+        ))
+    })
+}
+
+/// A comma list of networks; an address is the network of itself alone.
+pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts: Vec<String> = list(deserializer)?;
+    let network = |text: String| {
+        let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse().ok().or_else(single).ok_or_else(|| {
+            de::Error::custom(format!(
+                "`{text}` is no network such as 10.0.0.0/8, nor an address"
+            ))
+        })
+    };
+    texts.into_iter().map(network).collect()
 }

@@ -54,11 +54,19 @@ pub async fn up(db: &Db) -> Result<()> {
     }
     let tx = begin(db).await?;
     // Another process may have been here meanwhile, also a later version.
-    steps(&tx).await?;
+    let known = steps(&tx).await?;
     for product in PRODUCTS {
         product.up(&tx, None).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    for Product { name, .. } in PRODUCTS {
+        let pending = |step: &&Step| step.product == name && !step.applied;
+        let applied = known.iter().filter(pending).count();
+        if applied > 0 {
+            tracing::info!(product = name, migrations = applied, "schema is up to date");
+        }
+    }
+    Ok(())
 }
 
 /// Undoes the last `steps` migrations of one product.

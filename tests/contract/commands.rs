@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::support::Server;
+
 /// Runs the program in an empty folder.
 fn apex(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
@@ -66,15 +68,37 @@ fn a_wrong_setting_names_the_nearest_right_one() {
             "without a comma",
         ),
         ("APEX_TLS_CERT", "cert.pem", "set together"),
-        ("APEX_HOSTS", "a.example=nothing", "hosts"),
+        (
+            "APEX_HOSTS",
+            "a.example=nothing",
+            "hosts: `a.example=nothing` names no product; there are account, metrics, operations",
+        ),
+        ("APEX_HOSTS", "a.example", "is no host=product pair"),
+        ("APEX_HOSTS", "a.example=", "names no product"),
+        ("APEX_LOG", "foo=bar=baz", "log: `foo=bar=baz` is no filter"),
+        (
+            "APEX_REDIS_URL",
+            "localhost",
+            "redis_url is no redis:// address",
+        ),
+        ("APEX_LISTEN", "3000", "such as 127.0.0.1:3000"),
     ] {
-        let code = if name == "APEX_HOSTS" {
-            "serve"
-        } else {
-            "check-config"
-        };
-        fails(&[code], &[(name, value)], 78, says);
+        // What the one approves of, the other starts with.
+        for command in ["check-config", "serve"] {
+            fails(&[command], &[(name, value)], 78, says);
+        }
     }
+}
+
+#[test]
+fn the_first_start_says_once_what_was_migrated() {
+    let server = Server::start();
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("migrat")).collect();
+    let ours = lines.iter().all(|line| line.contains("apex::db::migrate"));
+    assert!(ours && lines.len() <= 3, "{log}");
+    let told = server.database_url().starts_with("postgres") || lines.len() == 3;
+    assert!(told, "a line for each set of migrations: {log}");
 }
 
 #[test]

@@ -10,10 +10,20 @@ use buffer::Flush;
 use super::Outcome;
 use crate::config::{Config, ConfigError, LogFormat};
 
+/// What is logged. The migrator's own account of every step is left out unless it is
+/// asked for: a line of ours says what was applied.
+pub(super) fn filter(config: &Config) -> Result<EnvFilter, ConfigError> {
+    EnvFilter::try_new(format!("sea_orm_migration=warn,{}", config.log)).map_err(|error| {
+        let log = &config.log;
+        ConfigError(format!(
+            "log: `{log}` is no filter such as info or info,apex::server=debug: {error}"
+        ))
+    })
+}
+
 /// Starts logging. What is still waiting is written when the guard is dropped.
 pub(super) fn start(config: &Config) -> Outcome<Flush> {
-    let filter =
-        EnvFilter::try_new(&config.log).map_err(|error| ConfigError(format!("log: {error}")))?;
+    let filter = filter(config)?;
     let (writer, guard) = buffer::start(std::io::stderr())?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
