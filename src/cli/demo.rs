@@ -116,6 +116,7 @@ fn traffic(project: crate::auth::ProjectId, now: i64) -> Vec<NewEvent> {
                 money: None,
                 product: None,
                 properties: Some(serde_json::json!({"url": url, "referrer": referrer}).to_string()),
+                copy_of: None,
             };
             events.push(named("page_view", time));
             if path == "/signup" && dice.below(3) == 0 {

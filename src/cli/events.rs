@@ -327,14 +327,21 @@ async fn export(
     let rules = Rules::of(Profile::Lenient);
     let id = SCHEMA.find("apex.metrics.v1.StoredEvent");
     while let Some(page) = pages.message().await? {
-        for event in page.events {
+        for mut event in page.events {
+            // The id by which an import knows it again, and a client that repeats it.
+            if let Some(own) = event.client_id.take() {
+                event.event_id = own;
+            }
             let mut line = Vec::new();
             if let Some(id) = id {
                 let written =
                     encode::message(&SCHEMA, rules, id, &event.encode_to_vec(), &mut line);
                 written.map_err(|error| Failure::Failed(error.to_string()))?;
             }
-            context.output.line(&String::from_utf8_lossy(&line));
+            // Properties are kept as they were sent. What ends a line in them is never
+            // inside of a string.
+            let line = String::from_utf8_lossy(&line).replace(['\n', '\r'], " ");
+            context.output.line(&line);
         }
     }
     client.finish().await

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend, Value};
+use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::model::NewEvent;
@@ -124,6 +125,9 @@ impl Dedupe {
             if within.insert((event.project, id), at).is_some() {
                 verdicts[at] = Verdict::Duplicate;
                 continue;
+            }
+            if let Some(original) = &event.copy_of {
+                candidates.push((at, original.seq));
             }
             fingerprints[at] = fingerprint(event.project, id);
             let recent = self.recent.candidates(fingerprints[at]);
@@ -240,7 +244,8 @@ impl Dedupe {
     }
 }
 
-/// A match may be another id with the same fingerprint: the stored id decides.
+/// A match may be another id with the same fingerprint, and where a copy says that
+/// its original is may be another event: the stored id decides.
 async fn confirm(
     tx: &Tx,
     events: &[&NewEvent],
@@ -249,21 +254,27 @@ async fn confirm(
 ) -> Result<()> {
     for chunk in ladder(candidates) {
         let sql = format!(
-            "SELECT seq, project, client_id FROM event WHERE seq IN ({})",
+            "SELECT seq, project, id, client_id FROM event WHERE seq IN ({})",
             placeholders(1, chunk.len())
         );
         let values = chunk.iter().map(|(_, seq)| Value::from(*seq));
         let mut stored = HashMap::new();
         for row in rows(tx, &sql, values).await? {
+            let own: Option<Vec<u8>> = row.try_get("", "id")?;
+            let own = own.and_then(|bytes| Uuid::from_slice(&bytes).ok());
             let id: Option<String> = row.try_get("", "client_id")?;
             let project = ProjectId(row.try_get("", "project")?);
-            stored.insert(row.try_get::<i64>("", "seq")?, (project, id));
+            stored.insert(row.try_get::<i64>("", "seq")?, (project, id, own));
         }
         for (at, seq) in chunk {
             let event = events[*at];
-            let same = stored
-                .get(seq)
-                .is_some_and(|(project, id)| *project == event.project && *id == event.client_id);
+            let same = stored.get(seq).is_some_and(|(project, id, own)| {
+                let same_id = match own {
+                    Some(_) => event.copy_of.is_some_and(|original| original.id == *own),
+                    None => *id == event.client_id,
+                };
+                *project == event.project && same_id
+            });
             if same {
                 verdicts[*at] = Verdict::Duplicate;
             }

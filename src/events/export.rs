@@ -99,6 +99,7 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
             money: Money::of(row)?,
             product: row.try_get("", "product")?,
             properties: row.try_get("", "properties")?,
+            copy_of: None,
         },
     })
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use sea_orm::QueryResult;
+use uuid::Uuid;
 
 use crate::auth::ProjectId;
 use crate::error::Result;
@@ -38,6 +39,18 @@ pub struct NewEvent {
     pub product: Option<String>,
     /// Free properties, as JSON text.
     pub properties: Option<String>,
+    /// What it is a copy of, when it was exported.
+    pub copy_of: Option<Original>,
+}
+
+/// An event that was exported. It is found by its position alone, also when its id
+/// is forgotten, or was never remembered because the server gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original {
+    /// Its position in the log.
+    pub seq: i64,
+    /// The id the server gave it.
+    pub id: Option<Uuid>,
 }
 
 /// Who caused an event.

@@ -4,3 +4,4 @@ mod documented;
 mod groups;
 mod moved;
 mod purchases;
+mod returned;

@@ -1,6 +1,6 @@
 //! Which ids a node knows after a restart, once segments have gone.
 
-use super::super::model::{Page, Visitor};
+use super::super::model::{Original, Page, Visitor};
 use super::super::segment::Draft;
 use super::super::tests::{Watched, database, done, fill};
 use super::*;
@@ -21,6 +21,7 @@ fn event(id: &str) -> NewEvent {
         money: None,
         product: None,
         properties: None,
+        copy_of: None,
     }
 }
 
@@ -95,6 +96,49 @@ async fn what_is_forgotten_is_not_learned_again() {
         2,
         "{known:?}: only what was not sealed, and the new one"
     );
+    done(db).await;
+}
+
+#[tokio::test]
+async fn a_copy_is_known_by_where_it_is_stored() {
+    let (_folder, db) = database().await;
+    let own = Uuid::now_v7();
+    let sql = "INSERT INTO event \
+               (seq, project, time, received, name, audience, visitor, id, client_id) VALUES \
+               (1, 1, 0, 0, 'a', 0, 1, NULL, 'a'), (2, 1, 0, 0, 'a', 0, 1, $1, NULL), \
+               (3, 2, 0, 0, 'a', 0, 1, NULL, 'a'), (4, 2, 0, 0, 'a', 0, 1, $1, NULL)";
+    let own_bytes = own.as_bytes().to_vec();
+    execute(db.admin(), sql, [own_bytes.into()]).await.unwrap();
+    // All of it is older than the window.
+    let sql = "UPDATE event_log SET value = 4";
+    execute(db.admin(), sql, []).await.unwrap();
+    let copy = |id: &str, seq: i64, server: Option<Uuid>| {
+        let mut event = event(id);
+        event.copy_of = Some(Original { seq, id: server });
+        event
+    };
+    let shown = format!("evt_{own}");
+    for (event, verdict) in [
+        (event("a"), Verdict::New),
+        (copy("a", 1, None), Verdict::Duplicate),
+        (copy(&shown, 2, Some(own)), Verdict::Duplicate),
+        // Another event is there, another project's, or none.
+        (copy("a", 2, None), Verdict::New),
+        (copy("b", 1, None), Verdict::New),
+        (copy(&shown, 1, Some(own)), Verdict::New),
+        (copy(&shown, 2, Some(Uuid::now_v7())), Verdict::New),
+        (copy(&shown, 2, None), Verdict::New),
+        (copy("a", 3, None), Verdict::New),
+        (copy(&shown, 4, Some(own)), Verdict::New),
+        (copy("a", 5, None), Verdict::New),
+        (copy("a", i64::MIN, None), Verdict::New),
+    ] {
+        let said = format!("{:?} of {:?}", event.client_id, event.copy_of);
+        let mut dedupe = Dedupe::new(HOUR);
+        let judged =
+            db.write(move |tx| Box::pin(async move { dedupe.judge(tx, 4, &[&event]).await }));
+        assert_eq!(judged.await.unwrap(), [verdict], "{said}");
+    }
     done(db).await;
 }
 

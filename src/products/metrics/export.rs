@@ -31,6 +31,8 @@ pub(super) fn stream(
             match events.export(&project, range, after?, PAGE).await {
                 Ok((page, _)) if page.is_empty() => None,
                 Ok((page, place)) => {
+                    let is_operator = call.principal().is_operator();
+                    let message = |stored| message(stored, is_operator);
                     let events = page.into_iter().map(message).collect();
                     Some((Ok(pb::ExportEventsResponse { events }), Some(Some(place))))
                 }
@@ -40,7 +42,8 @@ pub(super) fn stream(
     })
 }
 
-fn message(stored: Stored) -> pb::StoredEvent {
+/// Positions tell how much other projects store: only the operator is told them.
+fn message(stored: Stored, is_operator: bool) -> pb::StoredEvent {
     let event = stored.event;
     let cookieless = matches!(event.visitor, Visitor::Cookieless(_));
     pb::StoredEvent {
@@ -55,5 +58,7 @@ fn message(stored: Stored) -> pb::StoredEvent {
         quantity: event.money.as_ref().map(|money| money.units),
         product_name: event.product,
         cookieless: cookieless.then_some(true),
+        client_id: event.client_id,
+        log_position: is_operator.then_some(stored.seq),
     }
 }

@@ -3,6 +3,7 @@
 use futures_util::{Stream, StreamExt as _, stream as streams};
 use prost::Message as _;
 use tonic::Status;
+use uuid::Uuid;
 
 use super::Metrics;
 use crate::api::apex::metrics::v1 as pb;
@@ -14,6 +15,11 @@ use crate::server::{Call, Requests};
 /// The id callers see.
 pub(super) fn event_id(id: &str) -> String {
     format!("evt_{}", id.strip_prefix("evt_").unwrap_or(id))
+}
+
+/// The id the server gave, if that is what callers see.
+pub(super) fn own_id(id: &str) -> Option<Uuid> {
+    id.strip_prefix("evt_")?.parse().ok()
 }
 
 impl Metrics {

@@ -4,12 +4,13 @@ use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectId;
 use crate::clock::DAY;
 use crate::error::{Error, Result};
-use crate::events::{Money, NewEvent, Page, Visitor};
+use crate::events::{Money, NewEvent, Original, Page, Visitor};
 use crate::products::micros;
 use crate::server::Call;
 use crate::server::check::check;
 use crate::transcode::json::{DEPTH, raw};
 
+use super::ingest::own_id;
 use super::{Metrics, money};
 
 /// The name purchases are stored under.
@@ -95,15 +96,22 @@ impl Metrics {
     }
 
     /// An item of a batch or a stream. Only the operator, who imports what was
-    /// exported, says of a visitor with an id that it had none of its own.
+    /// exported, says of a visitor with an id that it had none of its own, and of an
+    /// event where it is stored already.
     pub(super) async fn new_item(
         &self,
         call: &Call,
         project: ProjectId,
         item: pb::EventItem,
     ) -> Result<NewEvent> {
-        let cookieless = item.cookieless() && call.principal().is_operator();
+        let is_operator = call.principal().is_operator();
+        let cookieless = item.cookieless() && is_operator;
+        let position = item.log_position.filter(|_| is_operator);
         let mut event = self.checked_item(call, project, item).await?;
+        event.copy_of = position.map(|seq| Original {
+            seq,
+            id: event.client_id.as_deref().and_then(own_id),
+        });
         if cookieless && let Visitor::Known(id) = event.visitor {
             event.visitor = Visitor::Cookieless(id);
         }
@@ -185,6 +193,7 @@ impl Metrics {
             money: None,
             product: None,
             properties,
+            copy_of: None,
         })
     }
 
