@@ -79,9 +79,8 @@ enum Command {
     /// signed-in user, `operator` the commands of this program over the socket in the data
     /// directory. RATE GROUP: the `[limits]` table of the configuration that counts the
     /// method. ERRORS, the shape of error bodies: `flat` is {"error", "code", "status"},
-    /// `nested` is {"error": {"code", "message"}}, `feathers` is {"name", "message", "code",
-    /// "className"}; /docs of a running server has examples. Without VERB and PATH a method
-    /// is gRPC only.
+    /// `nested` is {"error": {"code", "message"}}; /docs of a running server has examples.
+    /// Without VERB and PATH a method is gRPC only.
     #[command(verbatim_doc_comment)]
     Routes,
     /// Print the OpenAPI 3.1 document

@@ -12,7 +12,7 @@ use super::shared::Shared;
 use crate::api::SERVICES;
 use crate::error::{Error, Kind};
 use crate::limit::Standing;
-use crate::policy::{Dialect, MethodSpec};
+use crate::policy::{Dialect, MethodSpec, ServiceSpec};
 use crate::transcode::errors::{Problem, Words};
 
 /// JSON, as every REST answer says.
@@ -33,6 +33,29 @@ pub fn words_of(spec: &MethodSpec) -> Words {
     }
 }
 
+/// Who claims a path that is no method's: the product its host belongs to, else the
+/// service with the longest prefix of it.
+pub(super) fn owner(
+    shared: &Shared,
+    path: &str,
+    host: Option<&str>,
+) -> Option<&'static ServiceSpec> {
+    let is_own = |own: &str| host.is_some_and(|host| own.eq_ignore_ascii_case(host));
+    let product = shared.hosts.iter().find(|(own, _)| is_own(own));
+    let by_host =
+        product.and_then(|(_, product)| SERVICES.iter().find(|service| service.product == product));
+    let by_prefix = || {
+        let claims = SERVICES.iter().flat_map(|service| {
+            let own = service.owns.iter();
+            let own = own.filter(|prefix| path.starts_with(**prefix));
+            own.map(move |prefix| (prefix.len(), service))
+        });
+        let longest = claims.max_by_key(|(len, _)| *len);
+        longest.map(|(_, service)| service)
+    };
+    by_host.or_else(by_prefix)
+}
+
 impl Manner {
     pub(super) fn of(spec: &MethodSpec) -> Self {
         Self {
@@ -41,42 +64,15 @@ impl Manner {
         }
     }
 
-    /// The manner of a path that no method owns: of the product its host belongs
-    /// to, else of the longest prefix a service claims.
-    pub(super) fn of_path(shared: &Shared, path: &str, host: Option<&str>) -> Self {
-        let product = shared
-            .hosts
-            .iter()
-            .find(|(own, _)| host.is_some_and(|host| own.eq_ignore_ascii_case(host)));
-        let by_host = product
-            .and_then(|(_, product)| SERVICES.iter().find(|service| service.product == product));
-        let by_prefix = || {
-            let claims = SERVICES.iter().flat_map(|service| {
-                let own = service
-                    .owns
-                    .iter()
-                    .filter(|prefix| path.starts_with(**prefix));
-                own.map(move |prefix| (prefix.len(), service))
-            });
-            claims
-                .max_by_key(|(len, _)| *len)
-                .map(|(_, service)| service)
-        };
-        match by_host.or_else(by_prefix) {
-            Some(service) => Self {
-                words: Words {
-                    dialect: service.dialect,
-                    invalid: service.invalid_code,
-                },
-                rate_headers: service.rate_headers,
+    /// The manner of a path that is no method's: of the product that claims it, or the
+    /// flat one that most have.
+    pub(super) fn of_path(owner: Option<&ServiceSpec>) -> Self {
+        Self {
+            words: Words {
+                dialect: owner.map_or(Dialect::Flat, |service| service.dialect),
+                invalid: owner.and_then(|service| service.invalid_code),
             },
-            None => Self {
-                words: Words {
-                    dialect: Dialect::Flat,
-                    invalid: None,
-                },
-                rate_headers: false,
-            },
+            rate_headers: owner.is_some_and(|service| service.rate_headers),
         }
     }
 

@@ -7,7 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::{Either, Map, MapOk};
 use futures_util::{FutureExt as _, TryFutureExt as _};
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, VARY};
+use http::header::{
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
+    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, ORIGIN, RETRY_AFTER,
+    VARY,
+};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -104,8 +109,10 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future =
-        Either<<Cors<S> as Service<Request<Incoming>>>::Future, Plain<S::Future, Response<B>>>;
+    type Future = Either<
+        Then<<Cors<S> as Service<Request<Incoming>>>::Future, Response<B>>,
+        Then<S::Future, Response<B>>,
+    >;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.plain.poll_ready(context)
@@ -117,14 +124,39 @@ where
         let asks = request.method() != Method::OPTIONS
             || headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         match headers.contains_key(ORIGIN) && asks {
-            true => Either::Left(self.cors.as_ref().clone().call(request)),
+            true => Either::Left(
+                self.cors
+                    .as_ref()
+                    .clone()
+                    .call(request)
+                    .map_ok(only_if_allowed),
+            ),
             false => Either::Right(self.plain.call(request).map_ok(vary)),
         }
     }
 }
 
-/// An answer to no page.
-type Plain<F, R> = MapOk<F, fn(R) -> R>;
+/// An answer that is looked over once more.
+type Then<F, R> = MapOk<F, fn(R) -> R>;
+
+/// Who is not allowed is told nothing of what others are: an answer that speaks of
+/// credentials and names no origin looks open.
+fn only_if_allowed<B>(mut response: Response<B>) -> Response<B> {
+    const TOLD: [HeaderName; 5] = [
+        ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        ACCESS_CONTROL_ALLOW_METHODS,
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_MAX_AGE,
+    ];
+    let headers = response.headers_mut();
+    if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        for name in TOLD {
+            headers.remove(name);
+        }
+    }
+    response
+}
 
 /// A cache must not hand it to a page, which would miss what pages are told.
 fn vary<B>(mut response: Response<B>) -> Response<B> {
@@ -157,9 +189,14 @@ impl Service<Request<Incoming>> for EdgeService {
 }
 
 /// The head of an answer. Of the versions of HTTP only the first has its bodies left
-/// out by the connection.
+/// out by the connection. That its GET may be compressed is told here, for there is
+/// nothing left to compress.
 fn head(response: Response<Body>) -> Response<Body> {
+    let varies = Compressible.should_compress(&response);
     let (mut parts, body) = response.into_parts();
+    if varies {
+        parts.headers.append(VARY, ACCEPT_ENCODING.into());
+    }
     if let Some(length) = http_body::Body::size_hint(&body).exact() {
         parts.headers.insert(CONTENT_LENGTH, length.into());
     }

@@ -6,11 +6,12 @@ use http::{HeaderValue, Response, StatusCode};
 use tonic::body::Body;
 
 use super::gate;
-use super::respond::{Manner, put_standing};
+use super::respond::{Manner, owner, put_standing};
 use super::visit::Visit;
 use crate::error::{Error, Kind, reason};
 use crate::limit::Standing;
-use crate::transcode::router::Route;
+use crate::policy::{Dialect, ServiceSpec};
+use crate::transcode::router::{Found, Route};
 
 impl Visit {
     pub(super) async fn wrong_verb(self, verbs: &[&'static str], owner: &Route) -> Response<Body> {
@@ -33,7 +34,7 @@ impl Visit {
     pub(super) async fn misfit(self, path: &str, error: Error) -> Response<Body> {
         let manner = match self.edge.methods.get(path) {
             Some(spec) => Manner::of(spec),
-            None => Manner::of_path(self.shared(), path, self.client.hostname()),
+            None => Manner::of_path(self.owner(path)),
         };
         self.refused(manner, error, "POST").await
     }
@@ -50,14 +51,30 @@ impl Visit {
     }
 
     pub(super) async fn not_found(self, path: &str) -> Response<Body> {
-        let manner = Manner::of_path(self.shared(), path, self.client.hostname());
-        let error = Error::not_found(manner.words.not_found());
+        let owner = self.owner(path);
+        let manner = Manner::of_path(owner);
+        let is_near = || {
+            let near = path.strip_suffix('/');
+            let found = near.map(|near| self.edge.routes("GET", near));
+            matches!(found, Some(Found::Routes(_) | Found::OtherVerbs(..)))
+        };
+        let error = Error::not_found(match manner.words.dialect {
+            // Whose words are documented.
+            Dialect::Feathers => manner.words.not_found(),
+            _ if is_near() => "There is no such path; there is one without the slash at its end",
+            _ if owner.is_none() => "There is no such path; the API reference is at /docs",
+            _ => manner.words.not_found(),
+        });
         self.stray(manner, error).await
+    }
+
+    fn owner(&self, path: &str) -> Option<&'static ServiceSpec> {
+        owner(self.shared(), path, self.client.hostname())
     }
 
     /// A gRPC method there is none of.
     pub(super) async fn no_method(self, path: &str) -> Response<Body> {
-        let manner = Manner::of_path(self.shared(), path, self.client.hostname());
+        let manner = Manner::of_path(self.owner(path));
         let error =
             Error::new(Kind::Unimplemented, "There is no such method").reason("METHOD_NOT_FOUND");
         let (standing, error) = self.count(manner, error).await;

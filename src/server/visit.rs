@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
-use http::header::SET_COOKIE;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 use http_body::Body as _;
@@ -92,6 +92,10 @@ impl Visit {
             && let Some(cookie) = self.renewed(&passage).await
         {
             response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        let headers = response.headers_mut();
+        if spec.secret_answer || headers.contains_key(SET_COOKIE) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
     }

@@ -7,6 +7,7 @@ mod errors;
 mod layers;
 #[cfg(feature = "conformance")]
 mod mechanisms;
+mod pages;
 mod protocol;
 mod readme;
 mod refusals;

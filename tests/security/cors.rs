@@ -78,6 +78,15 @@ async fn no_other_origin_is_reflected() {
                 assert_eq!(allowed_origin(&asked.headers), open, "{what}");
                 let answered = call(&world.owner.session, origin, spec, way).await;
                 assert_eq!(allowed_origin(&answered), open, "{what}");
+                for headers in [&asked.headers, &answered] {
+                    let told = headers.keys().map(http::HeaderName::as_str);
+                    let mut told = told.filter(|name| name.starts_with("access-control-"));
+                    // Not even that others may come with credentials.
+                    assert!(
+                        open.is_some() || told.next().is_none(),
+                        "{what}: {headers:?}"
+                    );
+                }
             }
         }
     }
