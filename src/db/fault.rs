@@ -73,6 +73,8 @@ fn of_code(code: Option<&str>) -> Kind {
     let code = code.unwrap_or_default();
     if code.len() == 5 && code.starts_with(|c: char| c.is_ascii_digit()) {
         return match &code[..2] {
+            // The transaction was left alone too long.
+            "25" if code == "25P03" => Kind::Unavailable,
             "08" | "57" if code != "57014" => Kind::Unavailable,
             "57" => Kind::DeadlineExceeded,
             "53" => Kind::ResourceExhausted,

@@ -38,6 +38,7 @@ pub use tx::Tx;
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use postgres::Patience;
 use read::Readers;
 use writer::Writer;
 
@@ -64,9 +65,10 @@ impl Db {
         let url = config.database_url.expose_secret();
         let inner = if url.starts_with("postgres") {
             let pool = postgres::connect(url, config).await?;
+            let patience = Patience::of(config);
             Inner {
-                readers: Readers::shared(pool.clone()),
-                writer: Writer::shared(pool.clone()),
+                readers: Readers::shared(pool.clone(), patience),
+                writer: Writer::shared(pool.clone(), patience),
                 admin: pool,
                 file: None,
             }

@@ -16,6 +16,7 @@ use sea_orm::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Db;
+use super::postgres::{Patience, waited};
 use crate::auth::OrganizationId;
 use crate::error::{Error, Result};
 use lanes::{Lane, Lanes, Place, RESERVED, permit};
@@ -63,7 +64,7 @@ pub(super) struct Readers {
 #[derive(Debug)]
 enum Source {
     /// A pool that does its own leasing.
-    Shared(DatabaseConnection),
+    Shared(DatabaseConnection, Patience),
     /// Single connections, leased here.
     Own(Arc<Own>),
 }
@@ -88,6 +89,8 @@ struct Reader {
 pub struct Read {
     session: Session,
     busy: AtomicBool,
+    /// How long PostgreSQL is waited for.
+    patience: Option<Patience>,
     lease: Option<Lease>,
     _place: Place,
 }
@@ -106,13 +109,13 @@ struct Lease {
 }
 
 impl Readers {
-    pub(super) fn shared(pool: DatabaseConnection) -> Self {
+    pub(super) fn shared(pool: DatabaseConnection, patience: Patience) -> Self {
         let size = pool
             .get_postgres_connection_pool()
             .options()
             .get_max_connections() as usize;
         Self {
-            source: Source::Shared(pool),
+            source: Source::Shared(pool, patience),
             // Whoever writes takes a connection of the same pool.
             lanes: Lanes::new(size, size / 2),
         }
@@ -121,7 +124,7 @@ impl Readers {
     /// How many connections are in use, and how many there are.
     pub(super) fn pool(&self) -> (usize, usize) {
         match &self.source {
-            Source::Shared(pool) => {
+            Source::Shared(pool, _) => {
                 let pool = pool.get_postgres_connection_pool();
                 let size = pool.size() as usize;
                 (size.saturating_sub(pool.num_idle()), size)
@@ -164,6 +167,7 @@ impl Readers {
         Ok(Read {
             session: Session::Plain(connection),
             busy: AtomicBool::new(false),
+            patience: self.patience(),
             lease,
             _place: place,
         })
@@ -183,20 +187,30 @@ impl Readers {
             ),
             _ => (None, None),
         };
-        let snapshot = connection.begin_with_config(isolation, access).await?;
-        if let (Source::Shared(_), Some(deadline)) = (&self.source, deadline) {
+        let begun = connection.begin_with_config(isolation, access);
+        let snapshot = waited(self.patience(), begun).await?;
+        if let (Source::Shared(..), Some(deadline)) = (&self.source, deadline) {
             // Dropping the future would not stop PostgreSQL either.
             let left = deadline.saturating_duration_since(Instant::now());
             let left = left.as_millis().max(1);
             let timeout = format!("SET LOCAL statement_timeout = {left}");
-            snapshot.execute_unprepared(&timeout).await?;
+            let set = snapshot.execute_unprepared(&timeout);
+            waited(self.patience(), set).await?;
         }
         Ok(Read {
             session: Session::Snapshot(snapshot),
             busy: AtomicBool::new(false),
+            patience: self.patience(),
             lease,
             _place: place,
         })
+    }
+
+    fn patience(&self) -> Option<Patience> {
+        match self.source {
+            Source::Shared(_, patience) => Some(patience),
+            Source::Own(_) => None,
+        }
     }
 
     async fn lease(
@@ -204,7 +218,7 @@ impl Readers {
         deadline: Option<Instant>,
     ) -> Result<(DatabaseConnection, Option<Lease>)> {
         let own = match &self.source {
-            Source::Shared(pool) => return Ok((pool.clone(), None)),
+            Source::Shared(pool, _) => return Ok((pool.clone(), None)),
             Source::Own(own) => own,
         };
         let permit = permit(&own.permits, deadline).await?;
@@ -285,9 +299,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 macro_rules! forward {
     ($self:ident, $method:ident, $argument:expr) => {{
         $self.busy.store(true, Ordering::Relaxed);
+        let patience = $self.patience;
         let result = match &$self.session {
-            Session::Plain(connection) => connection.$method($argument).await,
-            Session::Snapshot(snapshot) => snapshot.$method($argument).await,
+            Session::Plain(connection) => waited(patience, connection.$method($argument)).await,
+            Session::Snapshot(snapshot) => waited(patience, snapshot.$method($argument)).await,
         };
         $self.busy.store(false, Ordering::Relaxed);
         result

@@ -7,12 +7,16 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
+use super::postgres::{Patience, waited};
+
 /// A transaction being written.
 #[derive(Debug)]
 pub struct Tx {
     inner: DatabaseTransaction,
     /// Whether a statement failed.
     failed: AtomicBool,
+    /// How long PostgreSQL is waited for.
+    patience: Option<Patience>,
 }
 
 impl Tx {
@@ -20,6 +24,15 @@ impl Tx {
         Self {
             inner,
             failed: AtomicBool::new(false),
+            patience: None,
+        }
+    }
+
+    /// One of PostgreSQL's, which is not waited for for ever.
+    pub(super) fn patient(inner: DatabaseTransaction, patience: Patience) -> Self {
+        Self {
+            patience: Some(patience),
+            ..Self::new(inner)
         }
     }
 
@@ -29,10 +42,14 @@ impl Tx {
 
     /// Ends it: commits, or takes it back.
     pub(super) async fn end(self, commit: bool) -> Result<(), DbErr> {
-        match commit {
-            true => self.inner.commit().await,
-            false => self.inner.rollback().await,
-        }
+        let (inner, patience) = (self.inner, self.patience);
+        let end = async {
+            match commit {
+                true => inner.commit().await,
+                false => inner.rollback().await,
+            }
+        };
+        waited(patience, end).await
     }
 
     /// Whether this transaction can only be taken back. PostgreSQL ends one with
@@ -42,7 +59,11 @@ impl Tx {
             && self.failed.load(Ordering::Relaxed)
     }
 
-    fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+    async fn noted<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let result = waited(self.patience, statement).await;
         if result.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -57,18 +78,18 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.noted(self.inner.execute_raw(statement).await)
+        self.noted(self.inner.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.noted(self.inner.execute_unprepared(sql).await)
+        self.noted(self.inner.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.noted(self.inner.query_one_raw(statement).await)
+        self.noted(self.inner.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.noted(self.inner.query_all_raw(statement).await)
+        self.noted(self.inner.query_all_raw(statement)).await
     }
 }

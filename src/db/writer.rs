@@ -10,6 +10,7 @@ use sea_orm::{DatabaseConnection, TransactionTrait as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::{self, Message, Queued};
+use super::postgres::Patience;
 use super::sqlite::Opener;
 use super::witness::Witnessed;
 use super::{Tx, Work};
@@ -21,7 +22,7 @@ const QUEUE: usize = 4096;
 #[derive(Debug)]
 pub(super) enum Writer {
     Grouped(Queue),
-    Shared(DatabaseConnection),
+    Shared(DatabaseConnection, Patience),
 }
 
 /// The queue of SQLite's one writer.
@@ -33,8 +34,8 @@ pub(super) struct Queue {
 }
 
 impl Writer {
-    pub(super) fn shared(pool: DatabaseConnection) -> Self {
-        Self::Shared(pool)
+    pub(super) fn shared(pool: DatabaseConnection, patience: Patience) -> Self {
+        Self::Shared(pool, patience)
     }
 
     pub(super) fn grouped(opener: Opener, connection: Witnessed) -> Self {
@@ -47,14 +48,14 @@ impl Writer {
     /// Whether the last that was written was lost to a fault of the database.
     pub(super) fn is_faulty(&self) -> bool {
         match self {
-            Self::Shared(_) => false,
+            Self::Shared(..) => false,
             Self::Grouped(queue) => queue.faulty.load(Ordering::Relaxed),
         }
     }
 
     pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let queue = match self {
-            Self::Shared(pool) => return transact(pool, work).await,
+            Self::Shared(pool, patience) => return transact(pool, *patience, work).await,
             Self::Grouped(queue) => queue,
         };
         let (answer, outcome) = oneshot::channel();
@@ -83,8 +84,8 @@ impl Writer {
     }
 }
 
-async fn transact<T>(pool: &DatabaseConnection, work: Work<T>) -> Result<T> {
-    let tx = Tx::new(pool.begin().await?);
+async fn transact<T>(pool: &DatabaseConnection, patience: Patience, work: Work<T>) -> Result<T> {
+    let tx = Tx::patient(patience.wait(pool.begin()).await?, patience);
     match caught(&tx, work).await {
         Ok(value) => {
             tx.end(true).await?;

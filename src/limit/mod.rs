@@ -81,6 +81,11 @@ pub trait Counters: Send + Sync + std::fmt::Debug {
     /// Says how a counter stands without counting.
     fn peek(&self, key: CounterKey, figures: Figures, now: i64) -> BoxFuture<'_, Standing>;
 
+    /// Whether the store that is shared with other nodes did not answer.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// Counts at once, where no round trip is needed.
     fn try_take(&self, key: CounterKey, figures: Figures, now: i64) -> Option<Standing>;
 }

@@ -98,6 +98,17 @@ impl Limits {
         )
     }
 
+    /// Whether the store of counters answers when it is asked. While it does not, each
+    /// node counts for itself.
+    pub async fn are_shared(&self) -> bool {
+        if self.0.enabled
+            && let Some(group) = self.groups().next()
+        {
+            self.peek(group, Subject::Named("readiness")).await;
+        }
+        !self.0.counters.is_away()
+    }
+
     /// Names of all groups.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.0.groups.keys().map(String::as_str)

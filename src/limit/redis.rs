@@ -179,6 +179,10 @@ impl Counters for Redis {
         Box::pin(self.count(key, figures, now, false))
     }
 
+    fn is_away(&self) -> bool {
+        self.away_until.load(Ordering::Relaxed) != 0
+    }
+
     fn try_take(&self, _: CounterKey, _: Figures, _: i64) -> Option<Standing> {
         None
     }

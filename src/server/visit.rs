@@ -89,7 +89,7 @@ impl Visit {
         let mut response = self.finish(response, manner, &passage, spec);
         // What the call says of the session stands: it begins one, or ends it.
         if !response.headers().contains_key(SET_COOKIE)
-            && let Some(cookie) = self.renewed(&passage).await
+            && let Some(cookie) = self.renewed(&passage, self.deadline(spec, &parts)).await
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
@@ -244,14 +244,21 @@ impl Visit {
         response
     }
 
-    /// A session in use is kept alive: once a day it is signed anew.
-    async fn renewed(&self, passage: &Passage) -> Option<HeaderValue> {
+    /// A session in use is kept alive: once a day it is signed anew, if the answer need
+    /// not wait for it longer than for the call.
+    async fn renewed(
+        &self,
+        passage: &Passage,
+        deadline: Result<Option<Instant>>,
+    ) -> Option<HeaderValue> {
         let claims = passage.cookie_session.as_ref()?;
-        let renewed = self
-            .shared()
-            .sessions
-            .renew(&self.shared().db, claims)
-            .await;
+        let work = self.shared().sessions.renew(&self.shared().db, claims);
+        let renewed = match deadline {
+            Ok(Some(deadline)) => tokio::time::timeout_at(deadline.into(), work)
+                .await
+                .unwrap_or_else(|_| Err(deadline::passed())),
+            Ok(None) | Err(_) => work.await,
+        };
         match renewed {
             Ok(token) => {
                 token.map(|token| self.shared().sessions.cookie(&token, self.client.secure))

@@ -12,6 +12,7 @@ mod idempotency;
 mod migrations;
 mod nodes;
 mod oracle;
+mod outages;
 mod private;
 mod shared_streams;
 mod stopped;

@@ -7,6 +7,7 @@ pub mod grpc;
 pub mod h2;
 pub mod history;
 pub mod http;
+pub mod proxy;
 pub mod redis;
 pub mod seed;
 pub mod server;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -23,6 +24,9 @@ use crate::api::{AdminService, AdminServiceEndpoint, PageService, PageServiceEnd
 use crate::error::{Error, Result};
 use crate::server::dispatch::Endpoint;
 use crate::server::{Call, Reply, Shared};
+
+/// Longer than this the database is not waited for to find the server ready.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The operations product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -56,12 +60,12 @@ impl Operations {
     }
 
     /// What keeps the server from answering; nothing when it is ready.
-    async fn failing(&self) -> Map<String, Value> {
+    async fn failing(&self, call: &Call) -> Map<String, Value> {
         let mut failing = Map::new();
         if self.0.shared.draining.load(Ordering::Relaxed) {
             failing.insert("server".into(), json!("shutting down"));
         }
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(2);
+        let deadline = Instant::now() + patience(call);
         let reached = async {
             let read = self.0.shared.db.read(Some(deadline)).await?;
             read.execute_unprepared("SELECT 1").await?;
@@ -94,6 +98,13 @@ impl Operations {
     }
 }
 
+/// How long the database is waited for, so that there is time left to say so.
+fn patience(call: &Call) -> Duration {
+    let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+    let most = call.deadline().map(|deadline| left(deadline) * 3 / 4);
+    most.map_or(PATIENCE, |most| most.min(PATIENCE))
+}
+
 fn body(content_type: &str, data: impl Into<bytes::Bytes>) -> Reply<HttpBody> {
     let body = HttpBody {
         content_type: content_type.to_owned(),
@@ -114,12 +125,16 @@ impl PageService for Operations {
 
     async fn get_readiness(
         &self,
-        _call: Call,
+        call: Call,
         _request: pb::GetReadinessRequest,
     ) -> Result<Reply<HttpBody>> {
-        let failing = self.failing().await;
+        let failing = self.failing(&call).await;
         if failing.is_empty() {
-            return Ok(body("application/json", "{\"status\":\"ready\"}"));
+            let mut text = json!({"status": "ready"});
+            if !self.0.shared.limits.are_shared().await {
+                text["degraded"] = json!({"redis": "unreachable"});
+            }
+            return Ok(body("application/json", text.to_string()));
         }
         let text = json!({"status": "not ready", "failing": failing}).to_string();
         Ok(body("application/json", text).status(503))

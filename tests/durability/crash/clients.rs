@@ -53,27 +53,7 @@ struct Sent<'a, I> {
 
 /// Writes until the server is gone.
 pub async fn write(fleet: Fleet, client: Client, mut random: Random) {
-    loop {
-        let number = fleet.next.fetch_add(1, Ordering::Relaxed);
-        let record = Record::random(number, &mut random);
-        let history = match record.is_event() {
-            true => &fleet.events,
-            false => &fleet.records,
-        };
-        let id = record.id();
-        for own in record.ids() {
-            history.invoke(&own, &format!("{id} over {:?}", client.protocol));
-        }
-        let outcome = client.send(&id).await;
-        for own in record.ids() {
-            history.conclude(&own, outcome);
-        }
-        if outcome == Outcome::Unknown {
-            return;
-        }
-        let valid = record.kind != Kind::Invalid;
-        assert_eq!(valid, outcome == Outcome::Acknowledged, "{id}");
-    }
+    while client.write_one(&fleet, &mut random).await != Outcome::Unknown {}
 }
 
 impl Client {
@@ -86,6 +66,29 @@ impl Client {
             channel: grpc::channel(&url).await,
             keys: [&fleet.metrics, &fleet.account].map(|own| own.key.clone()),
         }
+    }
+
+    /// Writes any record nobody has written, and notes what it was told.
+    pub async fn write_one(&self, fleet: &Fleet, random: &mut Random) -> Outcome {
+        let number = fleet.next.fetch_add(1, Ordering::Relaxed);
+        let record = Record::random(number, random);
+        let history = match record.is_event() {
+            true => &fleet.events,
+            false => &fleet.records,
+        };
+        let id = record.id();
+        for own in record.ids() {
+            history.invoke(&own, &format!("{id} over {:?}", self.protocol));
+        }
+        let outcome = self.send(&id).await;
+        for own in record.ids() {
+            history.conclude(&own, outcome);
+        }
+        if outcome != Outcome::Unknown {
+            let valid = record.kind != Kind::Invalid;
+            assert_eq!(valid, outcome == Outcome::Acknowledged, "{id}");
+        }
+        outcome
     }
 
     /// Sends the record of an id, or the batch an item's id is of.

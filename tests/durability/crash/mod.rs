@@ -2,9 +2,9 @@
 //! moment, started again and asked what it has. `ROUNDS=50` runs more rounds than
 //! the suite does, `SEED` repeats a run.
 
-mod clients;
-mod record;
-mod recount;
+pub(super) mod clients;
+pub(super) mod record;
+pub(super) mod recount;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -27,7 +27,7 @@ const START: Duration = Duration::from_secs(5);
 
 /// What all clients share.
 #[derive(Debug, Clone)]
-struct Fleet {
+pub(super) struct Fleet {
     address: Address,
     /// Events and purchases.
     events: History,
@@ -41,9 +41,30 @@ struct Fleet {
 }
 
 impl Fleet {
+    /// Of a server that runs, with nothing written yet.
+    pub(super) fn new(server: &Server) -> Self {
+        Self {
+            address: Address::of(server),
+            events: History::default(),
+            records: History::default(),
+            metrics: server.organization("Metrics"),
+            account: server.organization("Account"),
+            next: Arc::default(),
+        }
+    }
+
+    /// How many of what was sent nobody knows what became of.
+    pub(super) fn unknown(&self) -> usize {
+        self.events.count(Outcome::Unknown) + self.records.count(Outcome::Unknown)
+    }
+
+    /// How many events were acknowledged, and how many records.
+    pub(super) fn known(&self) -> [usize; 2] {
+        [&self.events, &self.records].map(|own| own.count(Outcome::Acknowledged))
+    }
+
     fn acknowledged(&self) -> u64 {
-        let events = self.events.count(Outcome::Acknowledged);
-        (events + self.records.count(Outcome::Acknowledged)) as u64
+        self.known().iter().sum::<usize>() as u64
     }
 }
 
@@ -51,14 +72,7 @@ impl Fleet {
 async fn acknowledged_records_are_there_once() {
     let mut random = Random::new("acknowledged_records_are_there_once");
     let mut server = Server::with(&[("APEX_RATE_LIMIT_ENABLED", "false")]);
-    let fleet = Fleet {
-        address: Address::of(&server),
-        events: History::default(),
-        records: History::default(),
-        metrics: server.organization("Metrics"),
-        account: server.organization("Account"),
-        next: Arc::default(),
-    };
+    let fleet = Fleet::new(&server);
     let rounds = setting("ROUNDS", 20);
     for round in 1..=rounds {
         let before = fleet.acknowledged();
@@ -74,7 +88,7 @@ async fn acknowledged_records_are_there_once() {
             integrity(&server.data.join("apex.db")).await;
         }
         let acknowledged = fleet.acknowledged() - before;
-        let unknown = fleet.events.count(Outcome::Unknown) + fleet.records.count(Outcome::Unknown);
+        let unknown = fleet.unknown();
         println!(
             "round {round}: {acknowledged} acknowledged, {unknown} unknown so far, start {took:?}"
         );
@@ -101,7 +115,7 @@ async fn write_until_killed(fleet: &Fleet, server: &mut Server, random: &mut Ran
 
 /// Whoever does not know what became of an operation asks for it again, where
 /// asking twice is the same as once.
-async fn resend(fleet: &Fleet, random: &mut Random) {
+pub(super) async fn resend(fleet: &Fleet, random: &mut Random) {
     let protocol = Protocol::ALL[random.below(3) as usize];
     let client = Client::connect(fleet, protocol).await;
     for (history, how) in [(&fleet.events, "named"), (&fleet.records, "keyed")] {
