@@ -9,6 +9,7 @@ mod failing_sync;
 mod files;
 mod full_disk;
 mod idempotency;
+mod imports;
 mod migrations;
 mod nodes;
 mod oracle;

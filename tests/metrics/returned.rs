@@ -100,7 +100,7 @@ async fn what_comes_back_is_known() {
     assert_eq!(import(&server, &project, &twice), [0, 2 * count, 0]);
     server.terminate();
     assert_eq!(
-        import(&server, &project, &lines.repeat(2)),
+        import(&server, &project, &format!("\n{}", lines.repeat(2))),
         [0, 2 * count, 0]
     );
     server.run();
@@ -139,7 +139,7 @@ async fn elsewhere_it_is_taken_in_once_and_is_the_same() {
     let second = server.organization("Second");
     assert_eq!(import(&server, &second.project, &lines), [count, 0, 0]);
     assert_eq!(
-        import(&server, &second.project, &lines.repeat(2)),
+        import(&server, &second.project, &format!("\n{}", lines.repeat(2))),
         [0, 2 * count, 0]
     );
     assert_eq!(totals(&server, &second.key).await, before);
