@@ -90,6 +90,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
         secret_answer,
         idempotency_window_s,
         any_origin,
+        any_query,
         bindings,
     } = spec;
     let scope = match scope {
@@ -115,6 +116,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
          update_mask_from_body: {update_mask_from_body}, one_or_many: {one_or_many:?}, \
          body_or_query: {body_or_query}, secret_answer: {secret_answer}, \
          idempotency_window_s: {idempotency_window_s}, any_origin: {any_origin}, \
+         any_query: {any_query}, \
          bindings: &[{bindings}] }},"
     );
 }

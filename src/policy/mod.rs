@@ -62,6 +62,8 @@ pub struct MethodSpec {
     pub idempotency_window_s: u32,
     /// Whether pages of any origin may read the answer.
     pub any_origin: bool,
+    /// Whether unknown query parameters are passed over.
+    pub any_query: bool,
     /// REST routes.
     pub bindings: &'static [Binding],
 }

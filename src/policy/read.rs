@@ -157,6 +157,7 @@ impl Reader<'_> {
             secret_answer: false,
             idempotency_window_s: DAY_S,
             any_origin: false,
+            any_query: false,
             bindings: &[],
         };
         let own = options.of(&method.options(), options.method.as_ref());
@@ -259,6 +260,7 @@ impl Reader<'_> {
         spec.body_or_query = flag(own, "body_or_query");
         spec.secret_answer = flag(own, "secret_answer");
         spec.any_origin = flag(own, "any_origin");
+        spec.any_query = flag(own, "any_query");
         if let Some(window) = positive(own, "idempotency_window_s") {
             spec.idempotency_window_s = window;
         }

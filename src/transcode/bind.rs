@@ -184,10 +184,15 @@ impl<'a> Binder<'a> {
             return Ok(seen);
         }
         for (name, value) in percent::pairs(parts.query.unwrap_or_default()) {
-            let name = percent::query(name).map_err(|_| bad_encoding("query"))?;
+            let any = self.route.spec.any_query;
+            let name = match percent::query(name) {
+                Ok(name) => name,
+                Err(_) if any => continue,
+                Err(_) => return Err(bad_encoding("query")),
+            };
             let Some(path) = self.query_field(&name) else {
                 let system = name.starts_with("utm_") || name.starts_with('$');
-                if system || SYSTEM_PARAMETERS.contains(&name.as_ref()) {
+                if any || system || SYSTEM_PARAMETERS.contains(&name.as_ref()) {
                     continue;
                 }
                 return Err(bad_parameter(&name, "is no parameter of this method"));

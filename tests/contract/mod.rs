@@ -10,6 +10,7 @@ mod mechanisms;
 mod pages;
 mod protocol;
 mod readme;
+mod reference;
 mod refusals;
 mod streams;
 mod telemetry;

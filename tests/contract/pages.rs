@@ -79,3 +79,27 @@ async fn secrets_are_not_stored_on_the_way() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
 }
+
+/// Who asks whether the server lives adds parameters against caches.
+#[tokio::test]
+async fn pages_pass_over_unknown_parameters() {
+    let server = Server::start();
+    let http = server.http();
+    for path in [
+        "/healthz",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+    ] {
+        for query in ["t=1", "a=1&a=2", "%zz", "project=prj_x", "="] {
+            let answer = http.get(&format!("{path}?{query}")).await;
+            assert_eq!(answer.status, 200, "{path}?{query}: {}", answer.text);
+        }
+    }
+    // Elsewhere a parameter that is misspelt is told.
+    let key = server.organization("Acme").key;
+    let answer = http.bearer(&key).get("/api/api-keys?limti=1").await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+}

@@ -113,7 +113,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// The search path, with the clients that `scripts/clients` installs.
-fn path() -> String {
+pub fn path() -> String {
     let home = std::env::var("HOME").unwrap_or_default();
     let cache = std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{home}/.cache"));
     let bin = PathBuf::from(cache).join("apex/clients/node_modules/.bin");

@@ -2,6 +2,7 @@
 //! of the server's data.
 
 mod docs;
+mod guide;
 pub mod openapi;
 mod page;
 

@@ -1,9 +1,14 @@
 //! What the descriptors say about the API, gathered for the pages that show it.
 
-use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{
+    DescriptorPool, EnumDescriptor, EnumValueDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    MethodDescriptor,
+};
 use prost_types::FileDescriptorProto;
+use serde_json::{Value, json};
 
 use crate::api::METHODS;
+use crate::policy::options::{Options, number, text};
 use crate::policy::{Auth, MethodSpec};
 
 /// A method with its descriptor.
@@ -40,6 +45,32 @@ pub(super) fn about_message(message: &MessageDescriptor) -> String {
 /// The comment above a field.
 pub(super) fn about_field(field: &FieldDescriptor) -> String {
     comment(field.parent_file().file_descriptor_proto(), field.path())
+}
+
+/// The comment above an enum.
+pub(super) fn about_enum(values: &EnumDescriptor) -> String {
+    comment(values.parent_file_descriptor_proto(), values.path())
+}
+
+/// The comment above a value of an enum.
+pub(super) fn about_value(value: &EnumValueDescriptor) -> String {
+    let file = value.parent_enum().parent_file();
+    comment(file.file_descriptor_proto(), value.path())
+}
+
+/// The example that stands in a field's options, as JSON; of a list, that of an element.
+pub(super) fn example(field: &FieldDescriptor, options: &Options) -> Option<Value> {
+    let own = options.field(field)?;
+    let example = text(&own, "example");
+    if example.is_empty() {
+        return None;
+    }
+    let is_text = matches!(field.kind(), Kind::String | Kind::Enum(_) | Kind::Bytes);
+    let is_text = is_text && number(&own, "raw_json") == 0;
+    match serde_json::from_str(&example) {
+        Ok(value) if !is_text => Some(value),
+        Ok(_) | Err(_) => Some(json!(example)),
+    }
 }
 
 /// A comment as running text.

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the descriptors the server itself runs on.
 
 mod errors;
+mod headers;
 mod keywords;
 mod parameters;
 mod responses;
@@ -12,7 +13,9 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use self::errors::{error_name, error_schema};
+pub(super) use self::responses::{failures, takes_idempotency_key};
 use self::schema::Side;
+use super::guide;
 use super::page::{self, Documented, about_method, plain_path};
 use crate::policy::options::{Options, flag};
 use crate::policy::template::Template;
@@ -54,8 +57,11 @@ pub fn document() -> Value {
         "info": {
             "title": "Apex",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The REST routes of Apex. Every route is also a gRPC and gRPC-Web \
-                            method, named in its description.",
+            "description": format!(
+                "The REST routes of Apex. Every route is also a gRPC and gRPC-Web method, named in \
+                 its description.\n\n{}",
+                guide::markdown()
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -63,10 +69,20 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": headers::all(),
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "apex_session"},
+                "bearer": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "An API key, apex_key_….",
+                },
+                "apiKey": {
+                    "type": "apiKey", "in": "header", "name": "x-api-key",
+                    "description": "An API key, apex_key_….",
+                },
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "apex_session",
+                    "description": "Set by POST /api/auth/sign-in.",
+                },
             },
         },
     })

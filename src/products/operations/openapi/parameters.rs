@@ -4,7 +4,7 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Value, json};
 
-use super::super::page::about_field;
+use super::super::page::{about_field, example};
 use super::Writer;
 use super::responses::takes_idempotency_key;
 use super::schema::Side;
@@ -47,7 +47,10 @@ impl Writer {
                 }
                 let own = self.options.field(&field);
                 let required = own.as_ref().is_some_and(|own| flag(own, "required"));
-                let schema = self.field(&field, side);
+                let mut schema = self.field(&field, side);
+                if let Some(example) = example(&field, &self.options) {
+                    schema["examples"] = json!([example]);
+                }
                 parameters.push(json!({
                     "name": field.json_name(), "in": "query", "required": required,
                     "description": about_field(&field), "schema": schema,
@@ -83,7 +86,8 @@ fn headers(spec: &MethodSpec) -> Vec<Value> {
         );
         add(
             "X-Project",
-            "Id or public key of the project to act on, where the organization has several.",
+            "Id or public key of the project to act on; a key's own, or the organization's oldest, \
+             when absent. The query parameter `project` says the same.",
             json!({"type": "string"}),
         );
     }

@@ -7,9 +7,9 @@ use prost_reflect::MethodDescriptor;
 use serde_json::{Map, Value, json};
 
 use super::super::page::about_method;
-use super::Writer;
 use super::errors::error_name;
 use super::schema::Side;
+use super::{Writer, headers};
 use crate::error::{Kind, reason};
 use crate::policy::{Auth, Binding, Body, MethodSpec};
 use crate::transcode::errors::http_status;
@@ -52,10 +52,10 @@ impl Writer {
         let error = format!("#/components/schemas/{}", error_name(spec.dialect));
         let error = json!({"application/json": {"schema": {"$ref": error}}});
         let mut responses = Map::new();
-        let success = spec.success_status.to_string();
+        let headers = headers::of(spec, spec.success_status);
         responses.insert(
-            success,
-            json!({"description": "Success.", "content": content}),
+            spec.success_status.to_string(),
+            json!({"description": "Success.", "headers": headers, "content": content}),
         );
         for (status, text) in failures(spec, binding, &about_method(descriptor)) {
             // A page says in a form of its own that it is not available.
@@ -63,9 +63,10 @@ impl Writer {
                 (503, HTTP_BODY) => json!({"application/json": {}}),
                 _ => error.clone(),
             };
+            let headers = headers::of(spec, status);
             responses.insert(
                 status.to_string(),
-                json!({"description": text, "content": content}),
+                json!({"description": text, "headers": headers, "content": content}),
             );
         }
         Value::Object(responses)
@@ -73,7 +74,7 @@ impl Writer {
 }
 
 /// Statuses of the failures of a route, with a few words each.
-fn failures(spec: &MethodSpec, binding: &Binding, about: &str) -> BTreeMap<u16, &'static str> {
+pub fn failures(spec: &MethodSpec, binding: &Binding, about: &str) -> BTreeMap<u16, &'static str> {
     let mut statuses = vec![400, 414, 429, 431, 500, 503, 504];
     if binding.body != Body::None {
         statuses.extend([408, 413, 415]);
@@ -96,7 +97,7 @@ fn failures(spec: &MethodSpec, binding: &Binding, about: &str) -> BTreeMap<u16, 
 }
 
 /// Whether an `Idempotency-Key` of the caller counts.
-pub(super) fn takes_idempotency_key(spec: &MethodSpec) -> bool {
+pub fn takes_idempotency_key(spec: &MethodSpec) -> bool {
     let reads = spec.scope.is_some_and(|scope| !scope.write);
     spec.auth != Auth::Public && !reads
 }

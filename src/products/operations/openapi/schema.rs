@@ -5,7 +5,7 @@ use prost_reflect::{Cardinality, DynamicMessage, EnumDescriptor, FieldDescriptor
 use prost_reflect::{Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::super::page::{about_field, about_message};
+use super::super::page::{about_field, about_message, example};
 use super::Writer;
 use super::keywords::{bounds, known, or_null};
 use crate::policy::Profile;
@@ -90,6 +90,10 @@ impl Writer {
             let about = about_field(&field);
             if let Some(schema) = schema.as_object_mut().filter(|_| !about.is_empty()) {
                 schema.insert("description".into(), json!(about));
+            }
+            if let Some(example) = example(&field, &self.options) {
+                let of_list = field.is_list().then(|| json!([example]));
+                schema["examples"] = json!([of_list.unwrap_or(example)]);
             }
             properties.insert(field.json_name().to_owned(), schema);
         }

@@ -1,0 +1,124 @@
+//! A command to paste for every method, made of the examples that stand in the protos.
+
+use prost_reflect::FieldDescriptor;
+
+use super::super::page::{Documented, example};
+use crate::policy::options::{Options, flag};
+use crate::policy::template::Template;
+use crate::policy::{Auth, Binding, Body};
+
+/// The command that calls a method, if a caller on another machine can.
+pub(super) fn command(method: &Documented, options: &Options) -> Option<String> {
+    match method.spec.bindings.first() {
+        _ if method.spec.auth == Auth::Operator => None,
+        Some(binding) => curl(method, binding, options),
+        None => Some(grpc(method, options)),
+    }
+}
+
+fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<String> {
+    let input = method.descriptor.input();
+    let template = Template::parse(binding.template).ok()?;
+    let bound: Vec<&str> = template
+        .variables
+        .iter()
+        .map(|v| v.field.as_str())
+        .collect();
+    let is_bound = |field: &FieldDescriptor| bound.contains(&field.name());
+    let free = || input.fields().filter(|field| !is_bound(field));
+    let query: Vec<String> = match binding.body {
+        Body::Whole => Vec::new(),
+        Body::None | Body::Field(_) => free().filter_map(|f| parameter(&f, options)).collect(),
+    };
+    let mut url = binding.template.to_owned();
+    for field in &bound {
+        let name = field.to_uppercase();
+        url = url.replace(&format!("{{{field}}}"), &format!("${name}"));
+    }
+    if !query.is_empty() {
+        url = format!("{url}?{}", query.join("&"));
+    }
+    let body = match binding.body {
+        Body::None => String::new(),
+        Body::Whole => object(free(), options),
+        Body::Field(name) => value(&input.get_field_by_name(name)?, options)?,
+    };
+    let is_empty = body.is_empty() || body == "{}";
+    let verb = match (binding.verb, is_empty) {
+        ("GET", true) | ("POST", false) => String::new(),
+        (verb, _) => format!(" -X {verb}"),
+    };
+    let mut parts = vec![format!("curl{verb} \"$URL{url}\"")];
+    parts.extend(credential(method));
+    if !is_empty {
+        parts.push("-H 'Content-Type: application/json'".to_owned());
+        parts.push(format!("-d {}", quoted(&body)));
+    }
+    Some(lines(&parts))
+}
+
+/// Streams of gRPC, by a client that finds out about them by itself.
+fn grpc(method: &Documented, options: &Options) -> String {
+    let body = object(method.descriptor.input().fields(), options);
+    let mut parts = vec!["buf curl --protocol grpc --http2-prior-knowledge".to_owned()];
+    parts.extend(credential(method));
+    parts.push(format!("-d {} $URL{}", quoted(&body), method.spec.path));
+    lines(&parts)
+}
+
+fn credential(method: &Documented) -> Option<String> {
+    let spec = method.spec;
+    match spec.auth {
+        Auth::ApiKey | Auth::SessionOrApiKey if spec.service.carriers.bearer => {
+            Some("-H \"Authorization: Bearer $KEY\"".to_owned())
+        }
+        Auth::ApiKey | Auth::SessionOrApiKey => Some("-H \"x-api-key: $KEY\"".to_owned()),
+        Auth::Session => Some("-b jar".to_owned()),
+        Auth::Public | Auth::ProjectKey | Auth::Operator => None,
+    }
+}
+
+fn lines(parts: &[String]) -> String {
+    parts.join(" \\\n    ")
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn parameter(field: &FieldDescriptor, options: &Options) -> Option<String> {
+    let value = value(field, options)?;
+    let plain = value.trim_matches('"');
+    Some(format!("{}={plain}", field.json_name()))
+}
+
+fn object(fields: impl Iterator<Item = FieldDescriptor>, options: &Options) -> String {
+    let member = |field: FieldDescriptor| {
+        let value = value(&field, options)?;
+        Some(format!("\"{}\": {value}", field.json_name()))
+    };
+    let members: Vec<String> = fields.filter_map(member).collect();
+    format!("{{{}}}", members.join(", "))
+}
+
+/// A field's example as JSON, or, of messages, that of their fields. What has no
+/// example is left out, unless it is required.
+fn value(field: &FieldDescriptor, options: &Options) -> Option<String> {
+    let own = options.field(field);
+    let required = own.as_ref().is_some_and(|own| flag(own, "required"));
+    let kind = field.kind();
+    let single = match (example(field, options), kind.as_message()) {
+        (Some(example), _) => example.to_string(),
+        (None, Some(message)) => {
+            let whole = object(message.fields(), options);
+            Some(whole).filter(|whole| required || whole != "{}")?
+        }
+        (None, None) if required => format!("\"{}\"", field.json_name()),
+        (None, None) => return None,
+    };
+    Some(match field.is_list() {
+        true => format!("[{single}]"),
+        false => single,
+    })
+}

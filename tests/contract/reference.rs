@@ -1,0 +1,281 @@
+//! The reference page: whole, safe to show, and true. Every example on it is run as a
+//! reader would paste it.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use apex::api::METHODS;
+use apex::policy::Auth;
+use serde_json::{Value, json};
+
+use super::readme::path;
+use crate::support::server::PASSWORD;
+use crate::support::{Http, Organization, Server, skip};
+
+/// What stands between two words, wherever they are.
+fn between<'t>(text: &'t str, begin: &str, end: &str) -> Vec<&'t str> {
+    let parts = text.split(begin).skip(1);
+    parts
+        .filter_map(|part| Some(part.split_once(end)?.0))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_link_leads_somewhere() {
+    let server = Server::start();
+    let answer = server.http().get("/docs").await;
+    assert_eq!(answer.status, 200);
+    let page = answer.text;
+    let ids = between(&page, " id=\"", "\"");
+    let unique: BTreeSet<_> = ids.iter().copied().collect();
+    assert_eq!(unique.len(), ids.len(), "an id stands twice: {ids:?}");
+    for link in between(&page, " href=\"#", "\"") {
+        assert!(unique.contains(link), "{link}");
+    }
+    let ours = METHODS
+        .iter()
+        .filter(|spec| spec.service.name.starts_with("apex."));
+    for spec in ours {
+        assert!(unique.contains(spec.name), "{} has no article", spec.path);
+    }
+    for subject in [
+        "authentication",
+        "organizations",
+        "repeats",
+        "limits",
+        "errors",
+        "apex.metrics.v1.EventItem",
+        "apex.account.v1.Membership",
+        "apex.account.v1.Role",
+    ] {
+        assert!(unique.contains(subject), "{subject}");
+    }
+    for header in [
+        "x-api-key",
+        "X-Organization",
+        "X-Project",
+        "Idempotency-Key",
+        "Idempotent-Replayed",
+        "X-RateLimit-Remaining",
+        "Retry-After",
+        "X-Request-Id",
+    ] {
+        assert!(page.contains(header), "{header}");
+    }
+    assert!(!page.contains('`'), "backticks are for comments");
+}
+
+#[tokio::test]
+async fn nothing_on_it_comes_from_elsewhere() {
+    let server = Server::start();
+    let answer = server.http().get("/docs").await;
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert!(!policy.contains("script"), "{policy}");
+    let page = answer.text.to_lowercase();
+    for never in [
+        "<script",
+        "<link",
+        "<img",
+        "<iframe",
+        " src=",
+        "javascript:",
+        "@import",
+        "url(",
+    ] {
+        assert!(!page.contains(never), "{never}");
+    }
+    for link in between(&page, " href=\"", "\"") {
+        assert!(link.starts_with('#') || link == "/openapi.json", "{link}");
+    }
+}
+
+/// A body of an error on the page is one the server answers.
+#[tokio::test]
+async fn its_error_bodies_are_the_server_s() {
+    let server = Server::start();
+    let key = server.organization("Acme").key;
+    let http = server.http().bearer(&key);
+    let page = unescaped(&http.get("/docs").await.text);
+    for path in ["/api/api-keys?limit=0", "/api/v1/analytics?limit=0"] {
+        let answer = http.get(path).await;
+        assert_eq!(answer.status, 400);
+        assert!(page.contains(&answer.text), "{}", answer.text);
+    }
+}
+
+fn unescaped(html: &str) -> String {
+    html.replace("&#39;", "'")
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
+/// Examples by the method they call.
+fn examples(page: &str) -> Vec<(&'static str, String)> {
+    let articles = between(page, "<article id=\"", "</article>");
+    let example = |article: &&str| {
+        let (name, rest) = article.split_once('"')?;
+        let (_, code) = rest.split_once("<pre><code>")?;
+        let spec = METHODS.iter().find(|spec| spec.name == name)?;
+        Some((spec.path, unescaped(code.split_once("</code>")?.0)))
+    };
+    articles.iter().filter_map(example).collect()
+}
+
+/// Who reads the page, with something to change and to delete.
+struct Reader {
+    server: Server,
+    own: Organization,
+    password: &'static str,
+    folder: tempfile::TempDir,
+}
+
+impl Reader {
+    fn http(&self) -> Http {
+        self.server.http().bearer(&self.own.key)
+    }
+
+    async fn made(&self, path: &str, body: Value, id: &str) -> String {
+        let made = self.http().post(path, &body).await.expect(200);
+        made[id].to_string().trim_matches('"').to_owned()
+    }
+
+    /// Values of the variables in an example: things of its own, which it may delete.
+    async fn variables(&self, example: &str, number: usize) -> Vec<(&'static str, String)> {
+        let organization = self.own.id.to_string();
+        let id = if example.contains("/api/projects/$ID") {
+            self.made("/api/projects", json!({"name": "p"}), "id").await
+        } else if example.contains("/api/api-keys/$ID") {
+            self.made("/api/api-keys", json!({"name": "k"}), "id").await
+        } else {
+            organization.clone()
+        };
+        let user = if example.contains("$USER_ID") {
+            let members = format!("/api/organizations/{organization}/members");
+            let user = json!({"email": format!("m{number}@example.com")});
+            self.made(&members, user, "userId").await
+        } else {
+            String::new()
+        };
+        vec![
+            ("ID", id),
+            ("ORGANIZATION_ID", organization),
+            ("USER_ID", user),
+        ]
+    }
+
+    fn run(&self, command: &str, variables: Vec<(&'static str, String)>) -> (bool, String) {
+        let done = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(self.folder.path())
+            .env("URL", &self.server.url)
+            .env("KEY", &self.own.key)
+            .env("PATH", path())
+            .envs(variables)
+            .output()
+            .unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    fn sign_in(&self) {
+        let body = json!({"email": self.own.email, "password": self.password});
+        let json = "content-type: application/json";
+        let command =
+            format!("curl -s -f -o /dev/null -c jar $URL/api/auth/sign-in -H '{json}' -d '{body}'");
+        let (done, said) = self.run(&command, Vec::new());
+        assert!(done, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn every_example_works() {
+    let test = "contract::reference::every_example_works";
+    let server = Server::with(&[
+        ("APEX_SIGNUP", "open"),
+        ("APEX_LIMITS_SIGN_IN_LIMIT", "1000"),
+    ]);
+    let own = server.organization("You");
+    let mut reader = Reader {
+        server,
+        own,
+        password: PASSWORD,
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let page = reader.http().get("/docs").await.text;
+    let examples = examples(&page);
+    let callable = METHODS
+        .iter()
+        .filter(|spec| spec.service.name.starts_with("apex.") && spec.auth != Auth::Operator);
+    assert_eq!(examples.len(), callable.count());
+    for (number, (method, example)) in examples.into_iter().enumerate() {
+        let program = example.split(' ').next().unwrap();
+        let (there, _) = reader.run(&format!("command -v {program}"), Vec::new());
+        if !there {
+            skip::skip(test, &format!("{program} is not installed"));
+            continue;
+        }
+        if example.contains("-b jar") {
+            reader.sign_in();
+        }
+        let variables = reader.variables(&example, number).await;
+        if program == "buf" {
+            let (done, said) = reader.run(&example, variables);
+            assert!(done, "{example}\n{said}");
+            continue;
+        }
+        let (_, said) = reader.run(&format!("{example} -s -w '\\n%{{http_code}}'"), variables);
+        let status = said.rsplit('\n').next().unwrap_or_default();
+        let expected = match method {
+            // There is an organization already, and the owner.
+            "/apex.account.v1.SessionService/CompleteSetup" => "404",
+            "/apex.account.v1.SessionService/SignUp" => "409",
+            _ => "200",
+        };
+        assert_eq!(status, expected, "{example}\n{said}");
+        if method.ends_with("/ChangePassword") {
+            reader.password = "a better password";
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_names_the_headers_there_are() {
+    let server = Server::start();
+    let own = server.organization("Acme");
+    let document = server.http().get("/openapi.json").await.expect(200);
+    let headers = |path: &str, verb: &str, status: &str| {
+        let answer = &document["paths"][path][verb]["responses"][status]["headers"];
+        let names = answer.as_object().expect("headers").keys();
+        names.cloned().collect::<BTreeSet<String>>()
+    };
+    let events = headers("/api/v1/events", "post", "200");
+    let keyed = server.http().bearer(&own.key).with("idempotency-key", "k");
+    keyed
+        .post("/api/v1/events", &json!({"event_name": "x"}))
+        .await
+        .expect(200);
+    let again = keyed
+        .post("/api/v1/events", &json!({"event_name": "x"}))
+        .await;
+    for name in [
+        "X-Request-Id",
+        "X-RateLimit-Limit",
+        "X-RateLimit-Remaining",
+        "X-RateLimit-Reset",
+        "Idempotent-Replayed",
+    ] {
+        assert!(events.contains(name), "{name}: {events:?}");
+        assert!(again.headers.contains_key(name), "{name}");
+    }
+    assert!(headers("/api/v1/events", "post", "429").contains("Retry-After"));
+    assert!(headers("/api/projects", "post", "200").contains("Idempotent-Replayed"));
+    let projects = headers("/api/projects", "get", "200");
+    assert_eq!(projects, BTreeSet::from(["X-Request-Id".to_owned()]));
+    let told = document["info"]["description"].as_str().expect("text");
+    for subject in ["## Authentication", "`X-Project: prj_…`", "## Errors"] {
+        assert!(told.contains(subject), "{subject}: {told}");
+    }
+}
