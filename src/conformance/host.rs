@@ -47,7 +47,23 @@ impl Host {
             ..Reader::default()
         };
         let methods = read(&reader, &pool)?.leak();
-        Self::new(&pool, methods, handler).await
+        Self::answering(&pool, methods, handler).await
+    }
+
+    /// Serves an encoded `FileDescriptorSet` of other people's by an endpoint that is
+    /// made for its methods, all of them public.
+    pub async fn foreign(
+        descriptors: &[u8],
+        endpoint: impl FnOnce(&'static [MethodSpec]) -> Arc<dyn Endpoint>,
+    ) -> Result<Self> {
+        let pool = DescriptorPool::decode(descriptors).map_err(Error::internal)?;
+        let reader = Reader {
+            lenient: true,
+            ..Reader::default()
+        };
+        let methods = read(&reader, &pool)?.leak();
+        let schema = Box::leak(Box::new(Schema::new(&pool)));
+        Self::new(&pool, schema, methods, vec![endpoint(methods)]).await
     }
 
     /// Serves any encoded `FileDescriptorSet`: every method is public, its JSON
@@ -62,13 +78,29 @@ impl Host {
         let declared = read(&reader, &pool)?.leak();
         let methods = echo::answering_http_bodies(declared).leak();
         let handler = echo::handler(Schema::new(&pool), declared);
-        Self::new(&pool, methods, handler).await
+        Self::answering(&pool, methods, handler).await
+    }
+
+    async fn answering(
+        pool: &DescriptorPool,
+        methods: &'static [MethodSpec],
+        handler: Handler,
+    ) -> Result<Self> {
+        let mut services: Vec<&str> = methods.iter().map(|spec| spec.service.name).collect();
+        services.dedup();
+        let schema: &'static Schema = Box::leak(Box::new(Schema::new(pool)));
+        let endpoint = |name| -> Arc<dyn Endpoint> {
+            Arc::new(Dynamic::new(name, methods, schema, handler.clone()))
+        };
+        let endpoints = services.into_iter().map(endpoint).collect();
+        Self::new(pool, schema, methods, endpoints).await
     }
 
     async fn new(
         pool: &DescriptorPool,
+        schema: &'static Schema,
         methods: &'static [MethodSpec],
-        handler: Handler,
+        endpoints: Vec<Arc<dyn Endpoint>>,
     ) -> Result<Self> {
         let folder = TempDir::new().map_err(Error::internal)?;
         let directory = folder.path().display().to_string();
@@ -77,13 +109,6 @@ impl Host {
             .map_err(Error::internal)?;
         let opened = app::shared(&config, Clock::system(), &[]).await;
         let shared = Arc::new(opened.map_err(Error::internal)?);
-        let mut services: Vec<&str> = methods.iter().map(|spec| spec.service.name).collect();
-        services.dedup();
-        let schema: &'static Schema = Box::leak(Box::new(Schema::new(pool)));
-        let endpoint = |name| -> Arc<dyn Endpoint> {
-            Arc::new(Dynamic::new(name, methods, schema, handler.clone()))
-        };
-        let endpoints = services.into_iter().map(endpoint).collect();
         let mut edge = Edge::new(shared.clone(), schema, methods, endpoints);
         app::mount_reflection(&mut edge, pool.clone());
         Ok(Self {

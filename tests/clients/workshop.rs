@@ -39,17 +39,20 @@ impl Workshop {
         }
         let modules = folder.path().join("node_modules");
         std::os::unix::fs::symlink(&web.modules, modules).expect("a link");
-        let mut buf = web.program("buf");
-        buf.args([
-            "generate",
-            "proto",
-            "--include-imports",
-            "--template",
-            TEMPLATE,
-        ]);
-        buf.args(["--path", "proto/apex/metrics", "--path", "proto/google/rpc"]);
-        content(buf.arg("--output").arg(folder.path()));
-        Some(Self { web, folder })
+        let workshop = Self { web, folder };
+        workshop.generate("proto", &["proto/apex/metrics", "proto/google/rpc"]);
+        Some(workshop)
+    }
+
+    /// Makes code of some of the protos in a folder.
+    pub fn generate(&self, protos: &str, of: &[&str]) {
+        let mut buf = self.web.program("buf");
+        buf.args(["generate", protos, "--include-imports"]);
+        buf.args(["--template", TEMPLATE]);
+        for path in of {
+            buf.args(["--path", path]);
+        }
+        content(buf.arg("--output").arg(self.path()));
     }
 
     /// Where it is.
@@ -66,14 +69,19 @@ impl Workshop {
 
     /// Runs a file of tests against a server.
     pub fn test(&self, setup: &Setup, file: &str, more: &[(&str, &str)]) {
+        self.run(file, |node| {
+            let protos = std::fs::canonicalize("proto").expect("the protos");
+            node.env("PROTOS", protos);
+            setup.tell(node);
+            node.envs(more.iter().copied());
+        });
+    }
+
+    /// Runs a file of tests, which is told what it needs.
+    pub fn run(&self, file: &str, tell: impl FnOnce(&mut Command)) {
         let mut node = self.web.node();
         node.current_dir(self.path()).args(["--test", file]);
-        node.env(
-            "PROTOS",
-            std::fs::canonicalize("proto").expect("the protos"),
-        );
-        setup.tell(&mut node);
-        node.envs(more.iter().copied());
+        tell(&mut node);
         let said = content(&mut node);
         // A file without a test would be content as well.
         assert!(!said.contains("# pass 0"), "{said}");
