@@ -3,5 +3,6 @@
 mod documented;
 mod groups;
 mod moved;
+mod periods;
 mod purchases;
 mod returned;

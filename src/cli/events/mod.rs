@@ -42,11 +42,12 @@ pub(super) enum Events {
         /// Project to export, by id or key
         #[arg(long)]
         project: String,
-        /// Only events at or after this time, as 2024-01-01T00:00:00Z
-        #[arg(long)]
+        /// Only events at or after this: a time as 2024-01-01T10:30:00Z, or the midnight
+        /// in UTC that begins a day, as 2024-01-01
+        #[arg(long, value_name = "TIME", value_parser = time)]
         from: Option<jiff::Timestamp>,
-        /// Only events before this time
-        #[arg(long)]
+        /// Only events before this, given likewise
+        #[arg(long, value_name = "TIME", value_parser = time)]
         to: Option<jiff::Timestamp>,
     },
 }
@@ -69,4 +70,20 @@ impl Events {
             Self::Export { project, from, to } => export::export(context, project, from, to).await,
         }
     }
+}
+
+/// A time, or a day for the midnight it begins with.
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    // A time of day without an offset is not to be taken for one of the day.
+    let day: Option<jiff::civil::Date> = match text.len() {
+        10 => text.parse().ok(),
+        _ => None,
+    };
+    let midnight = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    midnight
+        .map(|midnight| midnight.timestamp())
+        .ok_or_else(|| "give a day as 2024-01-01, or a time as 2024-01-01T10:30:00Z".to_owned())
 }
