@@ -207,8 +207,12 @@ impl Error {
         let mut cause: &dyn std::error::Error = self.0.source.as_deref()?;
         let mut text = cause.to_string();
         while let Some(next) = cause.source() {
-            text.push_str(": ");
-            text.push_str(&next.to_string());
+            let told = next.to_string();
+            // What wraps another failure often says it as well.
+            if !text.ends_with(&told) {
+                text.push_str(": ");
+                text.push_str(&told);
+            }
             cause = next;
         }
         // It has a line of its own and no say about how a terminal shows it.
@@ -310,5 +314,23 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let source = self.0.source.as_deref()?;
         Some(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let inner = Layer("no such file", None);
+        let outer = Layer("cannot open: no such file", Some(Box::new(inner)));
+        let error = Error::internal(Layer("cannot start", Some(Box::new(outer))));
+        let told = "cannot start: cannot open: no such file";
+        assert_eq!(error.log_cause().as_deref(), Some(told));
     }
 }

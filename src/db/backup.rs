@@ -1,12 +1,13 @@
 //! Consistent copies of the embedded database while it is in use.
 
+use std::fmt::Display;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 
 use crate::error::{Error, Kind, Result};
 
@@ -19,8 +20,25 @@ pub(super) async fn copy(source: &Path, target: &Path) -> Result<u64> {
             target.display()
         )));
     }
-    let partial = Partial::new(with_suffix(target, ".partial"))?;
+    let partial = Partial::new(with_suffix(target, ".partial"));
+    let partial = partial.map_err(|error| cannot_write(target, &error))?;
     write(source, &partial, target).await
+}
+
+/// Says of the file that was asked for why it cannot be written.
+fn cannot_write(target: &Path, why: &dyn Display) -> Error {
+    Error::new(
+        Kind::FailedPrecondition,
+        format!("cannot write {}: {why}", target.display()),
+    )
+}
+
+/// What SQLite says, once and without its number.
+fn why(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(told) => told.message().to_owned(),
+        None => error.to_string(),
+    }
 }
 
 /// A copy that is being written. It is gone with whoever waited for it.
@@ -31,21 +49,14 @@ struct Partial {
 
 impl Partial {
     /// An empty file, readable by its owner alone.
-    fn new(path: PathBuf) -> Result<Self> {
+    fn new(path: PathBuf) -> std::io::Result<Self> {
         // What a copy that was interrupted left behind.
-        remove(&path)?;
-        let made = std::fs::OpenOptions::new()
+        unlink(&path)?;
+        std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path);
-        made.map_err(|error| {
-            Error::new(
-                Kind::FailedPrecondition,
-                format!("cannot write {}", path.display()),
-            )
-            .caused_by(error)
-        })?;
+            .open(&path)?;
         let abandoned = Arc::default();
         Ok(Self { path, abandoned })
     }
@@ -62,13 +73,7 @@ impl Drop for Partial {
 }
 
 async fn write(source: &Path, partial: &Partial, target: &Path) -> Result<u64> {
-    let cannot = |error: sqlx::Error| {
-        Error::new(
-            Kind::FailedPrecondition,
-            format!("cannot write {}", target.display()),
-        )
-        .caused_by(error)
-    };
+    let cannot = |error: sqlx::Error| cannot_write(target, &why(&error));
     let Partial { path, abandoned } = partial;
     let options = SqliteConnectOptions::new().filename(source).read_only(true);
     let mut connection = options
@@ -114,11 +119,15 @@ async fn forget_salts(copy: &Path) -> Result<(), sqlx::Error> {
 
 /// Gives a file that is whole its name, durably. Answers its size.
 fn name(partial: &Path, target: &Path) -> Result<u64> {
-    let file = std::fs::File::open(partial).map_err(Error::internal)?;
-    file.sync_all().map_err(Error::internal)?;
-    std::fs::rename(partial, target).map_err(Error::internal)?;
+    let named = || {
+        let file = std::fs::File::open(partial)?;
+        file.sync_all()?;
+        std::fs::rename(partial, target)?;
+        Ok(file.metadata()?.len())
+    };
+    let bytes = named().map_err(|error: std::io::Error| cannot_write(target, &error))?;
     sync_folder(target)?;
-    Ok(file.metadata().map_err(Error::internal)?.len())
+    Ok(bytes)
 }
 
 /// Makes durable which files the folder of a file holds.
@@ -131,11 +140,14 @@ pub(super) fn sync_folder(file: &Path) -> Result<()> {
 
 /// Removes a database and what SQLite keeps beside it, as far as they are there.
 pub(super) fn remove(database: &Path) -> Result<()> {
+    unlink(database).map_err(Error::internal)
+}
+
+fn unlink(database: &Path) -> std::io::Result<()> {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         match std::fs::remove_file(with_suffix(database, suffix)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::internal(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
         }
     }
     Ok(())
@@ -150,29 +162,31 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Refuses a file that is not a whole database.
 pub(super) async fn check(path: &Path) -> Result<()> {
-    let broken = || {
+    let broken = |why: &dyn Display| {
         Error::new(
             Kind::FailedPrecondition,
-            format!("{} is no whole database", path.display()),
+            format!("{} is no whole database: {why}", path.display()),
         )
     };
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let connected = options.disable_statement_logging().connect().await;
-    let mut connection = connected.map_err(|error| broken().caused_by(error))?;
-    let row = sqlx::query("PRAGMA integrity_check")
-        .fetch_one(&mut connection)
-        .await;
-    let verdict: String = row
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| broken().caused_by(error))?;
-    connection
-        .close()
-        .await
-        .map_err(|error| broken().caused_by(error))?;
+    let found = std::fs::metadata(path).map_err(|error| broken(&error))?;
+    if !found.is_file() {
+        return Err(broken(&"it is no file"));
+    }
+    let verdict = verdict(path).await.map_err(|error| broken(&why(&error)))?;
     match verdict.as_str() {
         "ok" => Ok(()),
-        _ => Err(broken().caused_by(verdict)),
+        faults => Err(broken(&faults.replace('\n', " "))),
     }
+}
+
+async fn verdict(path: &Path) -> Result<String, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.disable_statement_logging().connect().await?;
+    let verdict = sqlx::query_scalar("PRAGMA integrity_check(1)")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(verdict)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub async fn restore(config: &Config, source: &Path) -> Result<Option<PathBuf>> 
     }
     let target = sqlite::path(url, config);
     check(source).await?;
+    refuse_foreign(source).await?;
     let fresh = with_suffix(&target, ".restoring");
     let prepared = prepare(config, source, &fresh).await;
     if let Err(error) = prepared {
@@ -35,6 +36,26 @@ pub async fn restore(config: &Config, source: &Path) -> Result<Option<PathBuf>> 
     std::fs::rename(&fresh, &target).map_err(Error::internal)?;
     sync_folder(&target)?;
     Ok(kept)
+}
+
+/// Refuses a database of something else, such as an empty file: it would become one
+/// without any data.
+async fn refuse_foreign(source: &Path) -> Result<()> {
+    let options = SqliteConnectOptions::new().filename(source).read_only(true);
+    let count = async {
+        let mut connection = options.disable_statement_logging().connect().await?;
+        let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'migration_core'";
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(count)
+    };
+    match count.await.map_err(Error::internal)? {
+        0 => Err(Error::new(
+            Kind::FailedPrecondition,
+            format!("{} is no copy that `apex backup` made", source.display()),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Copies the source, with what is in its WAL alone, and migrates the copy. One of

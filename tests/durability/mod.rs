@@ -4,6 +4,7 @@
 mod backups;
 mod batches;
 mod clock_steps;
+mod copies;
 mod crash;
 mod failing_sync;
 mod files;
