@@ -32,6 +32,23 @@ struct Step {
 /// All products, in the order they are migrated.
 pub const PRODUCTS: [Product; 3] = [core::PRODUCT, account::PRODUCT, events::PRODUCT];
 
+impl Product {
+    /// What undoing one of its migrations destroys, such as `table session`.
+    pub fn destroyed_by(&self, migration: &str) -> Vec<String> {
+        let steps = self.steps.iter().filter(|step| step.name == migration);
+        let statements = steps.flat_map(|step| step.down.split(';').map(str::trim));
+        let destroyed = |statement: &str| {
+            let table = statement.strip_prefix("DROP TABLE ");
+            let column = statement.strip_prefix("ALTER TABLE ");
+            let column = column.and_then(|rest| rest.split_once(" DROP COLUMN "));
+            table
+                .map(|table| format!("table {table}"))
+                .or_else(|| column.map(|(table, name)| format!("column {name} of {table}")))
+        };
+        statements.filter_map(destroyed).collect()
+    }
+}
+
 impl MigratorTraitSelf for Product {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let steps = self.steps.iter();

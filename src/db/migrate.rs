@@ -79,6 +79,12 @@ pub async fn down(db: &Db, name: &str, steps: u32) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
+/// What undoing a migration destroys, with all that is in it.
+pub fn destroyed_by(step: &Step) -> Vec<String> {
+    let own = PRODUCTS.iter().find(|product| product.name == step.product);
+    own.map_or_else(Vec::new, |product| product.destroyed_by(&step.name))
+}
+
 /// Refuses a schema that is behind; the message says what mends it.
 pub async fn require_current(db: &Db) -> Result<()> {
     let behind = status(db).await?.into_iter().find(|step| !step.applied);

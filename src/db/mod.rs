@@ -141,6 +141,17 @@ impl Db {
         }
     }
 
+    /// Copies the embedded database beside itself, before it loses data. Answers the
+    /// copy; there is none of PostgreSQL's.
+    pub async fn keep(&self) -> Result<Option<PathBuf>> {
+        let Some(source) = &self.0.file else {
+            return Ok(None);
+        };
+        let kept = restore::kept_as(source);
+        backup::copy(source, &kept).await?;
+        Ok(Some(kept))
+    }
+
     /// A connection to read with, until the deadline.
     pub async fn read(&self, deadline: Option<Instant>) -> Result<Read> {
         self.0.readers.plain(deadline).await

@@ -72,14 +72,19 @@ async fn prepare(config: &Config, source: &Path, fresh: &Path) -> Result<()> {
     migrated
 }
 
+/// The name under which a database is kept before it is replaced or loses data.
+pub(super) fn kept_as(database: &Path) -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f");
+    database.with_extension(format!("before-{now}.db"))
+}
+
 /// Keeps the database that is there under another name as well.
 async fn set_aside(target: &Path) -> Result<Option<PathBuf>> {
     let wal = with_suffix(target, "-wal");
     if !target.exists() && !wal.exists() {
         return Ok(None);
     }
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f");
-    let kept = target.with_extension(format!("before-{now}.db"));
+    let kept = kept_as(target);
     if target.exists()
         && write_back(target).await.is_ok()
         && std::fs::hard_link(target, &kept).is_ok()

@@ -1,6 +1,7 @@
 //! A migration that is killed: the next start completes it, or refuses with one
 //! clear line, and nothing is ever served on half a schema.
 
+mod down;
 mod postgres;
 mod sqlite;
 
@@ -117,7 +118,7 @@ async fn an_older_program_changes_nothing_before_it_refuses() {
     let mut server = Server::start();
     server.kill();
     let url = server.database_url();
-    server.apex(&["migrate", "down", "--product", "core"]);
+    server.apex(&["migrate", "down", "--product", "core", "--yes"]);
     add_later_migration(&url, "events").await;
     let before = schema(&url).await;
     refused(
@@ -133,7 +134,7 @@ async fn a_schema_that_is_behind_is_completed_or_refused() {
     for product in PRODUCTS {
         let mut server = Server::start();
         server.kill();
-        server.apex(&["migrate", "down", "--product", product]);
+        server.apex(&["migrate", "down", "--product", product, "--yes"]);
         if database::is_postgres() {
             let says = format!("of {product} is not applied; run `apex migrate up`");
             refused(&server.try_apex(&["serve"]), &says);

@@ -65,7 +65,7 @@ async fn a_migration_killed_at_any_statement_is_completed() {
         if statement.contains("migration_events") {
             // The table must be there to be locked.
             server.apex(&["migrate", "up"]);
-            server.apex(&["migrate", "down", "--product", "events"]);
+            server.apex(&["migrate", "down", "--product", "events", "--yes"]);
         }
         let watch = connect(&server.database_url()).await;
         let lock = watch.begin().await.unwrap();
