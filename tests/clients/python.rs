@@ -12,7 +12,7 @@ use super::setup::{Setup, Wire, both, content};
 const SCRIPTS: &str = "tests/clients/python";
 
 /// Generates stubs into a folder of their own.
-fn stubs(test: &str) -> Option<TempDir> {
+pub fn stubs(test: &str) -> Option<TempDir> {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().display();
     let mut python = kit::python(test)?;

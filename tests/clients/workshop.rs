@@ -60,6 +60,13 @@ impl Workshop {
         self.folder.path()
     }
 
+    /// Node.js, run in the folder.
+    pub fn node(&self) -> Command {
+        let mut command = self.web.node();
+        command.current_dir(self.path());
+        command
+    }
+
     /// A program of a package, run in the folder.
     pub fn program(&self, name: &str) -> Command {
         let mut command = self.web.program(name);
@@ -79,8 +86,8 @@ impl Workshop {
 
     /// Runs a file of tests, which is told what it needs.
     pub fn run(&self, file: &str, tell: impl FnOnce(&mut Command)) {
-        let mut node = self.web.node();
-        node.current_dir(self.path()).args(["--test", file]);
+        let mut node = self.node();
+        node.args(["--test", file]);
         tell(&mut node);
         let said = content(&mut node);
         // A file without a test would be content as well.

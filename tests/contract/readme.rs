@@ -1,12 +1,12 @@
-//! The README's own lines, pasted as a newcomer would paste them: the server of
-//! `apex demo`, every `console` block run by a shell, every answer compared. An
-//! ellipsis in the README stands for whatever comes out there.
+//! The lines of the README and of the guides, pasted as a newcomer would paste them:
+//! every `console` block run by a shell, every answer compared. An ellipsis stands for
+//! whatever comes out there. The README talks to the server of `apex demo`.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::support::skip;
+use crate::support::{Server, skip};
 
 /// `apex demo`, stopped with this.
 struct Demo {
@@ -50,15 +50,54 @@ impl Demo {
         }
     }
 
-    fn run(&self, command: &str, path: &str) -> String {
+    fn shell(&self) -> Shell {
+        Shell::new(&[("URL", &self.url), ("KEY", &self.key)])
+    }
+}
+
+/// Where a reader pastes, in a folder of its own.
+struct Shell {
+    variables: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+}
+
+impl Shell {
+    fn new(variables: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            variables: variables.iter().map(own).collect(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn run(&self, command: &str) -> String {
         let done = Command::new("sh")
             .args(["-c", &format!("{command} 2>&1")])
-            .env("URL", &self.url)
-            .env("KEY", &self.key)
-            .env("PATH", path)
+            .envs(self.variables.iter().cloned())
+            .env("PATH", path())
+            .current_dir(self.folder.path())
             .output()
             .unwrap();
         String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Pastes the lines of a text and compares the answers.
+    fn paste(&self, test: &str, text: &str) {
+        let examples = examples(text);
+        assert!(examples.len() >= 10, "ten lines to paste");
+        for (command, expected) in examples {
+            let program = command.split(' ').next().unwrap();
+            let missing = format!("command -v {program} >/dev/null || echo missing");
+            if !self.run(&missing).is_empty() {
+                skip::skip(test, &format!("{program} is not installed"));
+                continue;
+            }
+            let answer = self.run(&command).replace('\r', "");
+            assert!(
+                matches(&expected, &answer),
+                "{command}\nexpected {expected}\nanswered {answer}"
+            );
+        }
     }
 }
 
@@ -125,20 +164,20 @@ pub fn path() -> String {
 fn the_readme_answers_as_it_says() {
     let test = "contract::readme::the_readme_answers_as_it_says";
     let demo = Demo::start();
-    let examples = examples(include_str!("../../README.md"));
-    assert!(examples.len() >= 10, "ten lines to paste");
-    let path = path();
-    for (command, expected) in examples {
-        let program = command.split(' ').next().unwrap();
-        let missing = format!("command -v {program} >/dev/null || echo missing");
-        if !demo.run(&missing, &path).is_empty() {
-            skip::skip(test, &format!("{program} is not installed"));
-            continue;
-        }
-        let answer = demo.run(&command, &path);
-        assert!(
-            matches(&expected, &answer),
-            "{command}\nexpected {expected}\nanswered {answer}"
-        );
-    }
+    demo.shell().paste(test, include_str!("../../README.md"));
+}
+
+/// On a server where nobody has been yet.
+#[test]
+fn the_guide_to_accounts_answers_as_it_says() {
+    let test = "contract::readme::the_guide_to_accounts_answers_as_it_says";
+    let server = Server::start();
+    let log = server.log();
+    let (_, token) = log.split_once("one-time token ").expect("a token");
+    let shell = Shell::new(&[
+        ("URL", &server.url),
+        ("TOKEN", token.split(' ').next().unwrap()),
+        ("JSON", "Content-Type: application/json"),
+    ]);
+    shell.paste(test, include_str!("../../docs/accounts.md"));
 }
