@@ -40,20 +40,26 @@ impl Passwords {
         }
     }
 
-    /// Refuses a password that is too short or too long.
-    pub fn check(password: &str) -> Result<()> {
+    /// Refuses a password that is too short or too long. `field` is the member of the
+    /// request that holds it.
+    pub fn check(field: &str, password: &str) -> Result<()> {
         if (MIN_PASSWORD..=MAX_PASSWORD).contains(&password.len()) {
             return Ok(());
         }
         Err(Error::invalid_field(
-            "password",
-            format!("password must have {MIN_PASSWORD} to {MAX_PASSWORD} bytes"),
+            field,
+            format!("{field} must have {MIN_PASSWORD} to {MAX_PASSWORD} bytes"),
         ))
     }
 
-    /// The hash to keep.
+    /// The hash to keep of a request's `password`.
     pub async fn hash(&self, password: &str) -> Result<String> {
-        Self::check(password)?;
+        self.hash_of("password", password).await
+    }
+
+    /// The hash to keep of a password in another member.
+    pub async fn hash_of(&self, field: &str, password: &str) -> Result<String> {
+        Self::check(field, password)?;
         let password = password.to_owned();
         self.run(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());

@@ -86,7 +86,8 @@ async fn a_new_password_ends_the_other_sessions() {
     let message = "The current password is wrong";
     refused(&wrong, 400, "VALIDATION_ERROR", message);
     let short = change(PASSWORD, "short").await;
-    let message = "password must have 8 to 1024 bytes";
+    // The member is named as it is called here.
+    let message = "new must have 8 to 1024 bytes";
     refused(&short, 400, "VALIDATION_ERROR", message);
     assert_eq!(there.get("/api/me").await.status, 200);
 

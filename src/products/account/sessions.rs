@@ -132,7 +132,7 @@ impl SessionService for Account {
         if !right {
             return Err(not_current());
         }
-        let hash = self.0.passwords.hash(&request.new).await?;
+        let hash = self.0.passwords.hash_of("new", &request.new).await?;
         let token = self.replace_password(row, hash, true).await?;
         let answer = pb::ChangePasswordResponse { success: true };
         Ok(match token {
