@@ -6,6 +6,7 @@ mod bound_keys;
 mod commands;
 mod cookies;
 mod documented;
+mod first_project;
 mod flood;
 mod flushes;
 mod granting;
