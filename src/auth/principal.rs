@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::policy::{MethodSpec, Role, Scope};
@@ -64,6 +65,8 @@ pub enum Actor {
     Key {
         /// Number of the key.
         number: i64,
+        /// Its public id, `key_…`.
+        id: Arc<str>,
         /// What the key allows.
         scopes: Scopes,
     },

@@ -161,8 +161,8 @@ impl Note {
         let call = self.call.get();
         let principal = call.map(Call::principal);
         let organization = self.organization().map(|id| id.0);
-        let key = principal.and_then(|p| match p.actor {
-            Actor::Key { number, .. } => Some(number),
+        let key = principal.and_then(|p| match &p.actor {
+            Actor::Key { id, .. } => Some(id.as_ref()),
             Actor::Session { .. } | Actor::Page | Actor::Operator | Actor::Anonymous => None,
         });
         let cause = call.and_then(Call::cause);

@@ -199,3 +199,22 @@ async fn the_line_names_the_route() {
     assert!(line.contains("/api/v1/analytics"), "{line}");
     assert!(line.contains(REPORT) && !line.contains("events"), "{line}");
 }
+
+/// By the id the API and `apex key list` show, never by the key itself.
+#[tokio::test]
+async fn the_line_names_the_key() {
+    let server = Server::start();
+    let owner = server.organization("Acme");
+    let made = server.key(&owner, "metrics.write");
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let http = server.http().bearer(key).with("x-request-id", "by-the-key");
+    let event = json!({"event_name": "x"});
+    http.post(EVENTS, &event).await.expect(200);
+    until("a line", || async { server.log().contains("by-the-key") }).await;
+    let log = server.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("by-the-key"))
+        .unwrap();
+    assert!(line.contains(id) && !line.contains(key), "{line}");
+}

@@ -110,6 +110,7 @@ impl Directory {
         Some(Principal {
             actor: super::Actor::Key {
                 number: key.number,
+                id: key.id.clone(),
                 scopes: key.scopes.clone(),
             },
             organization: Some(key.organization),

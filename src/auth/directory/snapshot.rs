@@ -76,6 +76,8 @@ pub struct ProjectRef {
 pub struct KeyRecord {
     /// Its number.
     pub number: i64,
+    /// Its public id.
+    pub(super) id: Arc<str>,
     pub(super) organization: OrganizationId,
     pub(super) user: UserId,
     pub(super) project: Option<ProjectId>,
@@ -212,7 +214,7 @@ impl Snapshot {
     }
 
     async fn read_keys(&mut self, connection: &impl ConnectionTrait) -> Result<()> {
-        let sql = "SELECT number, organization_id, user_id, project, hash, scopes, expires_at, \
+        let sql = "SELECT number, id, organization_id, user_id, project, hash, scopes, expires_at, \
                    last_used_at FROM api_key WHERE revoked_at IS NULL";
         for row in rows(connection, sql, []).await? {
             let hash: Vec<u8> = row.try_get("", "hash")?;
@@ -227,8 +229,10 @@ impl Snapshot {
             }
             let scopes: String = row.try_get("", "scopes")?;
             let used: Option<i64> = row.try_get("", "last_used_at")?;
+            let id: String = row.try_get("", "id")?;
             let key = KeyRecord {
                 number: row.try_get("", "number")?,
+                id: id.into(),
                 organization: OrganizationId(row.try_get("", "organization_id")?),
                 user: UserId(row.try_get("", "user_id")?),
                 project,
