@@ -5,7 +5,7 @@ use apex::error::Kind;
 use serde_json::json;
 
 use super::catalogue::{fields, find, served};
-use super::wire::ways;
+use super::wire::{Way, ways};
 use super::world::World;
 
 /// Names of fields that bound or continue a list.
@@ -86,6 +86,16 @@ async fn bounds_hold_on_every_protocol() {
                     assert!(outcome.failed(Kind::InvalidArgument), "{beyond}: {outcome}");
                     let words = format!("{field} must be between {least} and {most}");
                     assert!(outcome.text.contains(&words), "{outcome}");
+                }
+                // Also what the field's type cannot hold.
+                for beyond in [json!(1_u64 << 31), json!(1e20), json!(-1e20)] {
+                    let request = json!({field: beyond});
+                    if matches!(way, Way::Rest(_)) {
+                        let outcome = caller.call(spec, way, &request).await;
+                        assert!(outcome.failed(Kind::InvalidArgument), "{beyond}: {outcome}");
+                        let words = format!("{field} must be between {least} and {most}");
+                        assert!(outcome.text.contains(&words), "{outcome}");
+                    }
                 }
                 for within in [least, most] {
                     let outcome = caller.call(spec, way, &json!({field: within})).await;

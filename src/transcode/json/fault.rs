@@ -12,6 +12,8 @@ pub struct Fault {
     /// Whether it is a word its enum does not know, which who ignores unknown
     /// members ignores too.
     pub unknown_word: bool,
+    /// Whether it is a whole number its type cannot hold.
+    pub out_of_range: bool,
     steps: Vec<Step>,
 }
 
@@ -31,6 +33,7 @@ impl Fault {
             what: what.into(),
             syntax: false,
             unknown_word: false,
+            out_of_range: false,
             steps: Vec::new(),
         }
     }
@@ -41,6 +44,7 @@ impl Fault {
             what: format!("is not valid JSON: {what} at byte {at}"),
             syntax: true,
             unknown_word: false,
+            out_of_range: false,
             steps: Vec::new(),
         }
     }
@@ -55,6 +59,23 @@ impl Fault {
     pub fn in_element(mut self, index: usize) -> Self {
         self.steps.push(Step::Index(index));
         self
+    }
+
+    /// The same fault, told of a field with bounds of its own, which say more than
+    /// those of its type.
+    pub fn within(mut self, bounds: Option<(i128, i128)>) -> Self {
+        if let Some((least, most)) = bounds.filter(|_| self.out_of_range) {
+            self.what = format!("must be between {least} and {most}");
+        }
+        self
+    }
+
+    /// The fault in words of what it is in, such as `The body`, for want of a path.
+    pub fn of(&self, whole: &str) -> String {
+        match self.path() {
+            path if path.is_empty() || self.syntax => format!("{whole} {}", self.what),
+            path => format!("{path} {}", self.what),
+        }
     }
 
     /// Where the fault is, such as `events[2].price`; empty for the whole text.
@@ -76,10 +97,6 @@ impl Fault {
 
 impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path();
-        if path.is_empty() || self.syntax {
-            return write!(f, "The body {}", self.what);
-        }
-        write!(f, "{path} {}", self.what)
+        f.write_str(&self.of("The body"))
     }
 }

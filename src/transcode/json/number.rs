@@ -13,7 +13,9 @@ pub fn integer(text: &str, min: i128, max: i128) -> Parsed<i128> {
         Err(_) => whole(text).ok_or_else(|| Fault::shape("must be a whole number"))?,
     };
     if value < min || value > max {
-        return Err(Fault::shape(format!("must be between {min} and {max}")));
+        let mut fault = Fault::shape(format!("must be between {min} and {max}"));
+        fault.out_of_range = true;
+        return Err(fault);
     }
     Ok(value)
 }

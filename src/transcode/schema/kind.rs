@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::FieldDescriptor;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind as K};
 
 use super::{EnumId, MessageId};
 use crate::policy::fields::is_wrapper;
@@ -66,7 +66,6 @@ impl Kind {
         messages: &HashMap<String, MessageId>,
         enums: &HashMap<String, EnumId>,
     ) -> Self {
-        use prost_reflect::Kind as K;
         match field.kind() {
             K::Double => Self::Double,
             K::Float => Self::Float,
@@ -126,4 +125,28 @@ impl Known {
             _ => return None,
         })
     }
+}
+
+/// Within what a whole number must be, by its field's options and its type. None of
+/// its own means those of the type, or that it is no whole number.
+pub(super) fn bounds(field: &FieldDescriptor, options: &DynamicMessage) -> Option<(i128, i128)> {
+    let bound = |name: &str| {
+        let set = options.has_field_by_name(name);
+        let value = options.get_field_by_name(name)?.as_f64()?;
+        set.then_some(value)
+    };
+    let (least, most) = match field.kind() {
+        K::Int32 | K::Sint32 | K::Sfixed32 => (i32::MIN.into(), i32::MAX.into()),
+        K::Int64 | K::Sint64 | K::Sfixed64 => (i64::MIN.into(), i64::MAX.into()),
+        K::Uint32 | K::Fixed32 => (0, u32::MAX.into()),
+        K::Uint64 | K::Fixed64 => (0, u64::MAX.into()),
+        _ => return None,
+    };
+    let (min, max) = (bound("min"), bound("max"));
+    if min.is_none() && max.is_none() {
+        return None;
+    }
+    let least = min.map_or(least, |min| (min.ceil() as i128).max(least));
+    let most = max.map_or(most, |max| (max.floor() as i128).min(most));
+    Some((least, most))
 }

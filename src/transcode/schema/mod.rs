@@ -12,7 +12,7 @@ use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, MessageDescrip
 pub use self::enumeration::{Enum, EnumValue};
 pub use self::kind::{Kind, Known};
 use crate::policy::RawJson;
-use crate::policy::options::{Options, flag, number};
+use crate::policy::options::{Options, flag, number, positive};
 
 /// Every message and enum of a descriptor pool.
 #[derive(Debug, Default)]
@@ -75,6 +75,10 @@ pub struct Field {
     pub hidden: bool,
     /// Takes the undecoded query string.
     pub raw_query: bool,
+    /// Fewest elements of a list that is given.
+    pub min_items: u32,
+    /// Within what a whole number must be that has bounds of its own.
+    pub bounds: Option<(i128, i128)>,
 }
 
 /// How many values a field has.
@@ -174,6 +178,11 @@ impl Message {
                 omit_empty: is("omit_empty"),
                 hidden: is("parse_error") || is("selection"),
                 raw_query: is("raw_query"),
+                min_items: own
+                    .as_ref()
+                    .and_then(|own| positive(own, "min_items"))
+                    .unwrap_or(0),
+                bounds: own.as_ref().and_then(|own| kind::bounds(field, own)),
             };
             if !row.hidden {
                 message.names.insert(row.name.clone(), at);

@@ -56,7 +56,8 @@ pub fn element(
 pub fn scalar(schema: &Schema, field: &Field, text: &str, out: &mut Vec<u8>) -> Parsed<()> {
     let canonical = Rules::of(crate::policy::Profile::Canonical);
     let mut decoder = Decoder::new(schema, canonical, "");
-    decoder.plain(field, text, out)
+    let read = decoder.plain(field, text, out);
+    read.map_err(|fault| fault.within(field.bounds))
 }
 
 struct Decoder<'a> {
@@ -154,6 +155,12 @@ impl<'a> Decoder<'a> {
             self.lexer.word("null")?;
             return Ok(false);
         }
+        let read = self.given(field, out);
+        read.map_err(|fault| fault.within(field.bounds))
+    }
+
+    /// The value of a field that is not null.
+    fn given(&mut self, field: &Field, out: &mut Vec<u8>) -> Parsed<bool> {
         match field.shape {
             Shape::List { packed } => self.list(field, packed, out)?,
             Shape::Map(key) => self.map(field, key, out)?,
