@@ -2,6 +2,7 @@
 
 mod documented;
 mod groups;
+mod items;
 mod moved;
 mod periods;
 mod purchases;

@@ -168,6 +168,10 @@ impl Metrics {
         common: Common<'_>,
     ) -> Result<NewEvent> {
         let known = Known::read(&common.metadata)?;
+        // All that are blank would be one event.
+        if !common.event_id.is_empty() && common.event_id.trim().is_empty() {
+            return Err(blank("event_id"));
+        }
         let user_agent = known.user_agent.as_deref().or(call.user_agent());
         let visitor = match common.visitor_id.trim() {
             "" => {
@@ -235,6 +239,13 @@ impl Known {
             // Free properties: what is no text is nothing to us.
             *slot = raw::text(value).filter(|text| !text.is_empty());
         }
+        if known
+            .event_id
+            .as_ref()
+            .is_some_and(|id| id.trim().is_empty())
+        {
+            return Err(blank("metadata.event_id"));
+        }
         if let Some(id) = &known.event_id
             && (id.len() > MAX_ID || id.contains('\0'))
         {
@@ -272,6 +283,10 @@ impl Paid {
         let product = product.filter(|name| !name.is_empty() && name.len() <= MAX_ID);
         Ok(Some(Self { money, product }))
     }
+}
+
+fn blank(field: &str) -> Error {
+    Error::invalid_field(field, format!("{field} must not be blank"))
 }
 
 /// An integer above zero; also one that a page's attribute gave as text.

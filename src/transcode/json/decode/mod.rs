@@ -278,7 +278,7 @@ impl<'a> Decoder<'a> {
         put_delimited(out, |out| {
             let number = row.fields[usize::from(parse_error)].number;
             put_tag(out, number, WireType::Delimited);
-            put_bytes(out, fault.to_string().as_bytes());
+            put_bytes(out, fault.of("The item").as_bytes());
             Ok(())
         })
     }
