@@ -59,6 +59,9 @@ pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<
     if positive(&own, "max_items").is_some() && !(field.is_list() || field.is_map()) {
         return Some("max_items needs a repeated field".to_owned());
     }
+    if positive(&own, "min_items").is_some() && !field.is_list() {
+        return Some("min_items needs a list".to_owned());
+    }
     let is_member = field.containing_oneof().is_some_and(|o| !o.is_synthetic());
     let rules = [
         "required",
@@ -67,6 +70,7 @@ pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<
         "min_length",
         "max_length",
         "pattern",
+        "min_items",
         "max_items",
         "raw_json",
     ];

@@ -36,17 +36,17 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Writes what `fill` writes with its length in front. One byte is kept for the
 /// length, which fits most messages; longer ones are moved up.
-pub fn put_delimited<E>(
+pub fn put_delimited<T, E>(
     out: &mut Vec<u8>,
-    fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<(), E> {
+    fill: impl FnOnce(&mut Vec<u8>) -> Result<T, E>,
+) -> Result<T, E> {
     let start = out.len();
     out.push(0);
-    fill(out)?;
+    let filled = fill(out)?;
     let len = out.len() - start - 1;
     if len < 0x80 {
         out[start] = len as u8;
-        return Ok(());
+        return Ok(filled);
     }
     let extra = varint_len(len as u64) - 1;
     out.resize(out.len() + extra, 0);
@@ -57,7 +57,7 @@ pub fn put_delimited<E>(
         value >>= 7;
     }
     out[start + extra] = value as u8;
-    Ok(())
+    Ok(filled)
 }
 
 fn varint_len(value: u64) -> usize {

@@ -259,6 +259,10 @@ fn fields_that_cannot_be_checked_are_refused() {
             "string x = 1 [(apex.options.v1.field) = {max_items: 3}]",
             "max_items needs a repeated field",
         ),
+        (
+            "map<string, string> x = 1 [(apex.options.v1.field) = {min_items: 1}]",
+            "min_items needs a list",
+        ),
     ] {
         let service = format!("option (apex.options.v1.service) = {{{SERVICE}}};");
         let rest = format!("}} message N {{ {field};");

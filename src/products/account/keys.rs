@@ -107,6 +107,10 @@ impl ApiKeyService for Account {
         }
         let name = has("name").then(|| request.name.trim().to_owned());
         let scopes = match has("scopes") {
+            // Which means everything only of a new key, and only left out.
+            true if request.scopes.is_empty() => {
+                return Err(Error::invalid_field("scopes", "scopes must not be empty"));
+            }
             true => Some(self.scopes(&call, &request.scopes)?),
             false => None,
         };

@@ -153,6 +153,7 @@ impl<'a> Decoder<'a> {
     fn field(&mut self, field: &Field, out: &mut Vec<u8>) -> Parsed<bool> {
         if self.lexer.peek()? == Token::Null && !self.takes_null(field) {
             self.lexer.word("null")?;
+            enough(field, 0)?;
             return Ok(false);
         }
         let read = self.given(field, out);
@@ -229,20 +230,22 @@ impl<'a> Decoder<'a> {
 
     fn list(&mut self, field: &Field, packed: bool, out: &mut Vec<u8>) -> Parsed<()> {
         self.expect(Token::Array)?;
-        if packed && field.kind.is_packable() {
+        let count = if packed && field.kind.is_packable() {
             put_tag(out, field.number, WireType::Delimited);
-            return put_delimited(out, |out| {
+            put_delimited(out, |out| {
                 self.elements(|this, out| this.value(field.kind, out), out)
-            });
-        }
-        self.elements(|this, out| this.element(field, out), out)
+            })?
+        } else {
+            self.elements(|this, out| this.element(field, out), out)?
+        };
+        enough(field, count)
     }
 
     fn elements(
         &mut self,
         mut read: impl FnMut(&mut Self, &mut Vec<u8>) -> Parsed<()>,
         out: &mut Vec<u8>,
-    ) -> Parsed<()> {
+    ) -> Parsed<usize> {
         self.lexer.open(b'[')?;
         let mut index = 0;
         while self.lexer.more(b']', index == 0)? {
@@ -250,7 +253,7 @@ impl<'a> Decoder<'a> {
                 .map_err(|fault| fault.in_element(index))?;
             index += 1;
         }
-        Ok(())
+        Ok(index)
     }
 
     /// One element of a list. An item that takes its own parse error replaces
@@ -316,4 +319,16 @@ impl<'a> Decoder<'a> {
         }
         Err(Fault::shape(format!("must be {}", token.name())))
     }
+}
+
+/// Refuses a list that is given with too few elements.
+fn enough(field: &Field, count: usize) -> Parsed<()> {
+    let least = field.min_items as usize;
+    if count >= least {
+        return Ok(());
+    }
+    Err(Fault::shape(match least {
+        1 => "must not be empty".to_owned(),
+        least => format!("must have at least {least} elements"),
+    }))
 }
