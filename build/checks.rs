@@ -49,7 +49,23 @@ fn put_check(out: &mut String, message: &MessageDescriptor, options: &Options) {
     for rule in rules {
         let _ = writeln!(out, "        {rule}");
     }
-    let _ = writeln!(out, "    }}\n}}\n");
+    let _ = writeln!(out, "    }}");
+    if is_mask(message.get_field_by_name("update_mask")) {
+        let _ = writeln!(
+            out,
+            "\n    fn update_mask(&self) -> &[String] {{\n        \
+             self.update_mask.as_ref().map_or(&[], |mask| &mask.paths)\n    }}"
+        );
+    }
+    let _ = writeln!(out, "}}\n");
+}
+
+fn is_mask(field: Option<FieldDescriptor>) -> bool {
+    field.is_some_and(|field| {
+        let kind = field.kind();
+        let message = kind.as_message().map(MessageDescriptor::full_name);
+        !field.is_list() && message == Some("google.protobuf.FieldMask")
+    })
 }
 
 fn rule(field: &FieldDescriptor, options: &Options) -> Option<String> {

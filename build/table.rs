@@ -85,6 +85,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
         profile,
         when,
         update_mask_from_body,
+        updatable,
         one_or_many,
         body_or_query,
         secret_answer,
@@ -103,6 +104,10 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
         .iter()
         .map(|when| format!("{}, ", literal(when)))
         .collect();
+    let updatable = match updatable {
+        Some(names) => format!("Some(&{names:?})"),
+        None => "None".to_owned(),
+    };
     let bindings: String = bindings.iter().map(binding).collect();
     let _ = writeln!(
         out,
@@ -113,7 +118,8 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
          role: Role::{role:?}, rate_group: {rate_group:?}, success_status: {success_status}, \
          body_limit: {body_limit:?}, timeout_ms: {timeout_ms:?}, dialect: Dialect::{dialect:?}, \
          profile: Profile::{profile:?}, when: &[{when}], \
-         update_mask_from_body: {update_mask_from_body}, one_or_many: {one_or_many:?}, \
+         update_mask_from_body: {update_mask_from_body}, updatable: {updatable}, \
+         one_or_many: {one_or_many:?}, \
          body_or_query: {body_or_query}, secret_answer: {secret_answer}, \
          idempotency_window_s: {idempotency_window_s}, any_origin: {any_origin}, \
          any_query: {any_query}, \

@@ -111,7 +111,7 @@ impl FromStr for Plan {
             "scale" => Ok(Self::Scale),
             _ => Err(Error::invalid_field(
                 "plan",
-                "plan must be trial, starter or scale",
+                "plan must be one of trial, starter, scale",
             )),
         }
     }

@@ -5,6 +5,7 @@
 
 mod bindings;
 pub mod fields;
+mod mask;
 pub mod options;
 pub mod read;
 pub mod template;
@@ -52,6 +53,8 @@ pub struct MethodSpec {
     pub when: &'static [When],
     /// Fills `update_mask` from the members of the body.
     pub update_mask_from_body: bool,
+    /// Fields an update mask may name, if the request has one.
+    pub updatable: Option<&'static [&'static str]>,
     /// Repeated field that makes the body one object or an array of them.
     pub one_or_many: Option<&'static str>,
     /// Whether the body's members are merged under the query's.

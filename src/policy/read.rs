@@ -9,6 +9,7 @@ use prost_reflect::{
 
 use super::bindings::{bindings, check_routes, when};
 use super::fields::{check_field, is_message, top_level};
+use super::mask::updatable;
 use super::options::{Options, flag, leak, list, number, optional_text, positive, text};
 use super::{Auth, Carriers, Dialect, MethodSpec, Profile, Role, Scope, ServiceSpec, When};
 
@@ -152,6 +153,7 @@ impl Reader<'_> {
             profile: Profile::Canonical,
             when: &[],
             update_mask_from_body: false,
+            updatable: None,
             one_or_many: None,
             body_or_query: false,
             secret_answer: false,
@@ -171,6 +173,7 @@ impl Reader<'_> {
             return Err(format!("unknown rate group `{}`", spec.rate_group));
         }
         spec.bindings = Box::leak(bindings(method, options)?.into_boxed_slice());
+        spec.updatable = updatable(method, spec.bindings);
         if spec.client_streaming && !spec.bindings.is_empty() {
             if !self.lenient {
                 return Err("a client stream has no REST form".to_owned());

@@ -4,23 +4,33 @@
 use regex::Regex;
 
 use crate::error::{Error, Result, Violation};
-use crate::policy::RawJson;
-use crate::transcode::json::{DEPTH, raw};
+use crate::policy::{MethodSpec, RawJson};
+use crate::transcode::json::{DEPTH, mask, raw};
 
 /// A message that can be checked against its field options.
 pub trait Check {
     /// Adds what is wrong with the message.
     fn check(&self, found: &mut Violations);
+
+    /// What its update mask names, if it has one.
+    fn update_mask(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// Checks a message.
 pub fn check(message: &impl Check) -> Result<()> {
     let mut found = Violations::default();
     message.check(&mut found);
-    if found.list.is_empty() {
-        return Ok(());
-    }
-    Err(Error::violations(found.list))
+    found.told()
+}
+
+/// Checks the request of a method.
+pub fn check_request(spec: &MethodSpec, request: &impl Check) -> Result<()> {
+    let mut found = Violations::default();
+    request.check(&mut found);
+    found.mask(spec, request.update_mask());
+    found.told()
 }
 
 /// Rules for a text.
@@ -46,6 +56,28 @@ pub struct Violations {
 }
 
 impl Violations {
+    fn told(self) -> Result<()> {
+        if self.list.is_empty() {
+            return Ok(());
+        }
+        Err(Error::violations(self.list))
+    }
+
+    /// A mask names what the method changes. What it named besides would not be
+    /// changed, and nobody would say so.
+    fn mask(&mut self, spec: &MethodSpec, paths: &[String]) {
+        let Some(known) = spec.updatable else {
+            return;
+        };
+        // The first is enough: a mask may name very many.
+        if let Some(path) = paths.iter().find(|path| !known.contains(&path.as_str())) {
+            let shown = mask::camel(path);
+            let shown = shown.as_deref().unwrap_or(path);
+            let words = format!("updateMask names `{shown}`, which is no member to change");
+            self.add("updateMask", words);
+        }
+    }
+
     fn add(&mut self, field: &str, description: String) {
         let field = format!("{}{field}", self.prefix);
         self.list.push(Violation { field, description });

@@ -8,7 +8,7 @@ use tonic::metadata::KeyAndValueRef;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{Call, Replies, Reply, Requests, StatusOverride};
-use super::check::{Check, check};
+use super::check::{Check, check, check_request};
 use super::{idempotency, pace, page};
 use crate::error::Error;
 use crate::policy::MethodSpec;
@@ -26,7 +26,7 @@ where
     Fut: Future<Output = Result<Reply<O>, Error>>,
 {
     let (call, message) = admitted(spec, request)?;
-    check(&message).map_err(|error| call.status_of(error))?;
+    check_request(spec, &message).map_err(|error| call.status_of(error))?;
     once(call, message, method).await
 }
 
@@ -45,7 +45,7 @@ where
     Fut: Future<Output = Result<Reply<O>, Error>>,
 {
     let (call, message) = admitted(spec, request)?;
-    check(&message).map_err(|error| call.status_of(error))?;
+    check_request(spec, &message).map_err(|error| call.status_of(error))?;
     let identified = page::identify(&call, field, key(&message)).await;
     identified.map_err(|error| call.status_of(error))?;
     once(call, message, method).await
@@ -81,7 +81,7 @@ where
     Fut: Future<Output = Result<Replies<O>, Error>>,
 {
     let (call, message) = admitted(spec, request)?;
-    check(&message).map_err(|error| call.status_of(error))?;
+    check_request(spec, &message).map_err(|error| call.status_of(error))?;
     let answer = method(call.clone(), message).await;
     replies(&call, answer)
 }

@@ -164,13 +164,21 @@ impl<'a> Binder<'a> {
         put_tag(out, mask.number, WireType::Delimited);
         let _ = put_delimited(out, |out| {
             for (name, _) in &members {
-                if let Some(at) = row.position(name, usize::MAX) {
+                let at = row.position(name, usize::MAX);
+                let field = at.map(|at| row.fields[usize::from(at)].name.as_str());
+                // What the path says is not changed by saying it again.
+                if let Some(field) = field.filter(|name| self.is_updatable(name)) {
                     put_tag(out, 1, WireType::Delimited);
-                    put_bytes(out, row.fields[usize::from(at)].name.as_bytes());
+                    put_bytes(out, field.as_bytes());
                 }
             }
             Ok::<_, ()>(())
         });
+    }
+
+    fn is_updatable(&self, name: &str) -> bool {
+        let known = self.route.spec.updatable;
+        known.is_none_or(|known| known.contains(&name))
     }
 
     /// Reads the query and answers which fields it gave.

@@ -3,6 +3,7 @@
 
 mod at_once;
 mod bound_keys;
+mod changes;
 mod commands;
 mod cookies;
 mod documented;

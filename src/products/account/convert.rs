@@ -95,11 +95,12 @@ pub(super) fn plan_of(number: i32) -> Result<Option<Plan>> {
         Ok(pb::Plan::Trial) => Ok(Some(Plan::Trial)),
         Ok(pb::Plan::Starter) => Ok(Some(Plan::Starter)),
         Ok(pb::Plan::Scale) => Ok(Some(Plan::Scale)),
-        Err(_) => Err(Error::invalid_field(
-            "plan",
-            "plan must be trial, starter or scale",
-        )),
+        Err(_) => Err(no_plan()),
     }
+}
+
+pub(super) fn no_plan() -> Error {
+    Error::invalid_field("plan", "plan must be one of trial, starter, scale")
 }
 
 /// The role a message names; `None` when it names none.
@@ -107,6 +108,7 @@ pub(super) fn role_of(number: i32) -> Result<Option<Role>> {
     if number == 0 {
         return Ok(None);
     }
-    let unknown = || Error::invalid_field("role", "role must be owner, admin, member or viewer");
+    let unknown =
+        || Error::invalid_field("role", "role must be one of viewer, member, admin, owner");
     Role::from_number(number).map(Some).ok_or_else(unknown)
 }

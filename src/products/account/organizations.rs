@@ -88,7 +88,8 @@ impl OrganizationService for Account {
                     }
                     change.name = Set(request.name.trim().to_owned());
                 }
-                if let Some(plan) = plan.filter(|_| mask.iter().any(|path| path == "plan")) {
+                if mask.iter().any(|path| path == "plan") {
+                    let plan = plan.ok_or_else(convert::no_plan)?;
                     change.plan = Set(plan.word().to_owned());
                 }
                 let row = change.update(tx).await?;

@@ -197,7 +197,7 @@ fn apply(
         change.allowed_origins = Set(serde_json::json!(origins).to_string());
     }
     if has("consent_mode") {
-        let mode = consent_mode(request.consent_mode)?.unwrap_or("off");
+        let mode = consent_mode(request.consent_mode)?.ok_or_else(no_consent_mode)?;
         change.consent_mode = Set(mode.to_owned());
     }
     Ok(())
@@ -236,11 +236,12 @@ fn consent_mode(number: i32) -> Result<Option<&'static str>> {
         Ok(pb::ConsentMode::Unspecified) => Ok(None),
         Ok(pb::ConsentMode::Off) => Ok(Some("off")),
         Ok(pb::ConsentMode::Required) => Ok(Some("required")),
-        Err(_) => Err(Error::invalid_field(
-            "consentMode",
-            "consentMode must be off or required",
-        )),
+        Err(_) => Err(no_consent_mode()),
     }
+}
+
+fn no_consent_mode() -> Error {
+    Error::invalid_field("consentMode", "consentMode must be one of off, required")
 }
 
 fn origins(origins: Vec<String>) -> Result<Vec<String>> {

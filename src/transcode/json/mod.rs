@@ -9,7 +9,7 @@ pub mod decode;
 pub mod encode;
 mod fault;
 pub mod lexer;
-mod mask;
+pub mod mask;
 mod number;
 pub mod raw;
 mod time;

@@ -269,6 +269,11 @@ async fn a_patch_changes_what_was_sent() {
         )
         .await;
     assert_eq!(named.expect(200)["updateMask"], "name");
+    // What the path says is not changed by saying it again.
+    let again = r#"{"id":"2","name":"n"}"#;
+    let answer = host.send("PATCH", "/update/1", again).await.expect(200);
+    assert_eq!(answer["updateMask"], "name");
+    assert_eq!(answer["thing"]["id"], "1");
 }
 
 #[tokio::test]
