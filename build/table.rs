@@ -92,6 +92,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
         idempotency_window_s,
         any_origin,
         any_query,
+        until_set_up,
         bindings,
     } = spec;
     let scope = match scope {
@@ -123,7 +124,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
          body_or_query: {body_or_query}, secret_answer: {secret_answer}, \
          idempotency_window_s: {idempotency_window_s}, any_origin: {any_origin}, \
          any_query: {any_query}, \
-         bindings: &[{bindings}] }},"
+         until_set_up: {until_set_up}, bindings: &[{bindings}] }},"
     );
 }
 

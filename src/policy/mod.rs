@@ -67,6 +67,8 @@ pub struct MethodSpec {
     pub any_origin: bool,
     /// Whether unknown query parameters are passed over.
     pub any_query: bool,
+    /// Whether it is gone once there is a user.
+    pub until_set_up: bool,
     /// REST routes.
     pub bindings: &'static [Binding],
 }

@@ -160,6 +160,7 @@ impl Reader<'_> {
             idempotency_window_s: DAY_S,
             any_origin: false,
             any_query: false,
+            until_set_up: false,
             bindings: &[],
         };
         let own = options.of(&method.options(), options.method.as_ref());
@@ -264,6 +265,10 @@ impl Reader<'_> {
         spec.secret_answer = flag(own, "secret_answer");
         spec.any_origin = flag(own, "any_origin");
         spec.any_query = flag(own, "any_query");
+        spec.until_set_up = flag(own, "until_set_up");
+        if spec.until_set_up && spec.auth != Auth::Public {
+            return Err("until_set_up needs AUTH_PUBLIC: nobody is known by then".to_owned());
+        }
         if let Some(window) = positive(own, "idempotency_window_s") {
             spec.idempotency_window_s = window;
         }

@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use super::call::Client;
 use super::client::Peer;
 use super::headers::{X_API_KEY, X_ORGANIZATION};
+use super::respond::words_of;
 use super::shared::Shared;
 use super::{csrf, health};
 use crate::auth::{Actor, Claims, OrganizationId, Principal, SESSION_COOKIE};
@@ -63,6 +64,10 @@ impl Visitor<'_> {
         passage.standing = shared.limits.take(group, caller).await;
         allowed?;
         within(shared, group, passage.standing, spec.dialect)?;
+        if spec.until_set_up && shared.directory.is_set_up() {
+            // Whatever was sent to it, and so before anybody looks at that.
+            return Err(Error::not_found(words_of(spec).not_found()));
+        }
         Ok(principal)
     }
 
@@ -90,13 +95,36 @@ impl Visitor<'_> {
         match self.spec.auth {
             Auth::Public | Auth::ProjectKey => Ok(Principal::anonymous()),
             Auth::Operator => Err(Error::forbidden("Only the operator may do this")),
-            Auth::ApiKey => self.key(shared)?.ok_or_else(missing),
-            Auth::Session => self.session(shared, passage)?.ok_or_else(missing),
+            Auth::ApiKey => self.key(shared)?.ok_or_else(|| self.missing()),
+            Auth::Session => match self.session(shared, passage)? {
+                Some(principal) => Ok(principal),
+                // Who it is, is known; it is nobody who signed in.
+                None if matches!(self.key(shared), Ok(Some(_))) => {
+                    Err(Error::forbidden("This needs a signed-in user"))
+                }
+                None => Err(self.missing()),
+            },
             Auth::SessionOrApiKey => match self.key(shared)? {
                 Some(principal) => Ok(principal),
-                None => self.session(shared, passage)?.ok_or_else(missing),
+                None => self.session(shared, passage)?.ok_or_else(|| self.missing()),
             },
         }
+    }
+
+    /// There is no credential, or it stands where this service does not look. Whether
+    /// that one is any good is not said.
+    fn missing(self) -> Error {
+        let (carriers, auth) = (self.spec.service.carriers, self.spec.auth);
+        let takes_keys = matches!(auth, Auth::ApiKey | Auth::SessionOrApiKey);
+        Error::unauthenticated(
+            if takes_keys && !carriers.x_api_key && self.headers.contains_key(&X_API_KEY) {
+                "Send the API key as Authorization: Bearer"
+            } else if takes_keys && !carriers.bearer && bearer(self.headers).is_some() {
+                "Send the API key as x-api-key"
+            } else {
+                "Authentication is required"
+            },
+        )
     }
 
     /// The caller of an API key. A key that is given and wrong is never passed
@@ -222,10 +250,6 @@ pub(super) fn within(
         .with("limit", standing.limit)
         .with("current", standing.limit + 1)
         .with("window", standing.window.as_secs()))
-}
-
-fn missing() -> Error {
-    Error::unauthenticated("Authentication is required")
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

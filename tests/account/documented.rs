@@ -265,10 +265,17 @@ async fn who_may_call() {
         "/api/auth/password",
         "/api/organizations",
     ] {
-        for http in [&key, &server.http()] {
+        let answer = server.http().post(path, &body).await;
+        refused(&answer, 401, "UNAUTHORIZED", needed);
+        // A key says who calls, and that is nobody who signed in.
+        let by_header = server.http().with("x-api-key", &organization.key);
+        for http in [&key, &by_header] {
             let answer = http.post(path, &body).await;
-            refused(&answer, 401, "UNAUTHORIZED", needed);
+            refused(&answer, 403, "FORBIDDEN", "This needs a signed-in user");
         }
+        let nonsense = server.http().bearer("apex_key_nonsense");
+        let answer = nonsense.post(path, &body).await;
+        refused(&answer, 401, "UNAUTHORIZED", needed);
     }
     for path in [
         "/api/me",

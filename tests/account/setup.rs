@@ -6,6 +6,7 @@ use apex::api::METHODS;
 use apex::api::apex::account::v1 as pb;
 use apex::policy::Auth;
 use pb::session_service_client::SessionServiceClient;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
@@ -51,6 +52,10 @@ async fn a_wrong_token_sets_nothing_up() {
         let answer = http.post("/api/setup", &wrong).await;
         refused(&answer, 400, "VALIDATION_ERROR", message);
     }
+    let mut alien = body(&token, "a@example.com");
+    alien["tenantId"] = json!(1);
+    let answer = http.post("/api/setup", &alien).await;
+    refused(&answer, 400, "VALIDATION_ERROR", "tenantId is not known");
     // None of it used the token up.
     let answer = http
         .post("/api/setup", &body(&token, "a@example.com"))
@@ -118,7 +123,22 @@ async fn afterwards_there_is_no_such_path() {
         let answer = http.post("/api/setup", &body(token, "b@example.com")).await;
         refused(&answer, 404, "NOT_FOUND", GONE);
     }
+    // Nor for what would never have been taken, over any protocol.
+    let json = http.with("content-type", "application/json");
+    for body in ["", "{", "[]", "{}", r#"{"token": 1}"#, r#"{"tenantId": 1}"#] {
+        let body = Some(body.as_bytes().to_vec());
+        let answer = json.send(Method::POST, "/api/setup", body).await;
+        refused(&answer, 404, "NOT_FOUND", GONE);
+    }
+    let text = http.with("content-type", "text/plain");
+    let body = Some(b"token=x".to_vec());
+    let answer = text.send(Method::POST, "/api/setup?x=y", body).await;
+    refused(&answer, 404, "NOT_FOUND", GONE);
     let mut sessions = SessionServiceClient::new(grpc::channel(&server.url).await);
+    let nothing = pb::CompleteSetupRequest::default();
+    let status = sessions.complete_setup(nothing).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    assert_eq!(grpc::reason(&status), "NOT_FOUND");
     let request = pb::CompleteSetupRequest {
         token,
         organization: "Acme".to_owned(),

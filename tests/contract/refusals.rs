@@ -120,6 +120,10 @@ fn methods_without_a_sound_policy_are_refused() {
             "t.S.A: update_mask_from_body `update_mask` names no field of M",
         ),
         (
+            r#"auth: AUTH_SESSION rate_group: "read" until_set_up: true"#,
+            "t.S.A: until_set_up needs AUTH_PUBLIC: nobody is known by then",
+        ),
+        (
             r#"auth: AUTH_PUBLIC rate_group: "read" one_or_many: "list""#,
             "t.S.A: `list` of one_or_many repeats no message",
         ),

@@ -152,8 +152,18 @@ async fn every_status_of_the_table() {
     }
     // A key of another product's carrier is no credential here.
     let organization = server.organization("Other");
-    let carrier = server.http().with("x-api-key", &organization.key);
-    assert_eq!(carrier.post("/api/v1/events", &event).await.status, 401);
+    // One says where it belongs, and not whether it is any good.
+    for key in [organization.key.as_str(), "nonsense"] {
+        let carrier = server.http().with("x-api-key", key);
+        let needed = "Send the API key as Authorization: Bearer";
+        for answer in [
+            carrier.post("/api/v1/events", &event).await,
+            carrier.get("/api/v1/analytics").await,
+        ] {
+            let error = answer.expect(401)["error"].clone();
+            assert_eq!(error, json!({"code": "UNAUTHORIZED", "message": needed}));
+        }
+    }
     let in_query = format!("/api/v1/analytics?api_key={}", organization.key);
     assert_eq!(server.http().get(&in_query).await.status, 401);
     // 403: the key is valid and may not.

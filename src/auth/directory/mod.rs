@@ -94,6 +94,11 @@ impl Directory {
         Ok(())
     }
 
+    /// Whether somebody has been here: there is a user.
+    pub fn is_set_up(&self) -> bool {
+        !self.snapshot().users.is_empty()
+    }
+
     /// The caller an API key stands for.
     pub fn key(&self, token: &str) -> Option<Principal> {
         if !token.starts_with(tokens::KEY_PREFIX) || token.len() > 128 {

@@ -41,7 +41,7 @@ async fn keys_do_what_their_scopes_say() {
                 let_in("a key that reads", &reader, spec).await;
             }
             (Auth::Session, _) => {
-                refused("a key", &world.owner.key, spec, Kind::Unauthenticated).await;
+                refused("a key", &world.owner.key, spec, Kind::PermissionDenied).await;
             }
             (Auth::Operator, _) => {
                 for caller in [&world.owner.key, &world.owner.session] {
