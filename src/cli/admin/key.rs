@@ -36,8 +36,9 @@ pub(crate) enum Key {
     },
     /// Revoke a key
     Revoke {
-        #[command(flatten)]
-        of: Of,
+        /// Organization it is of; the id alone is enough
+        #[arg(long, value_name = "ID")]
+        organization: Option<i64>,
         /// Id of the key, key_…
         id: String,
     },
@@ -48,7 +49,7 @@ impl Key {
         let client = Client::connect(context).await?;
         let service = |organization| {
             ApiKeyServiceClient::new(client.targeted(Target {
-                organization: Some(organization),
+                organization,
                 project: None,
             }))
         };
@@ -67,7 +68,7 @@ impl Key {
                     expires_at: expires_at
                         .map(|at| crate::products::timestamp(at.as_microsecond())),
                 };
-                let made = service(of.choose(&client).await?)
+                let made = service(Some(of.choose(&client).await?))
                     .create_api_key(request)
                     .await?
                     .into_inner();
@@ -79,7 +80,7 @@ impl Key {
                 });
             }
             Self::List { of } => {
-                let mut service = service(of.choose(&client).await?);
+                let mut service = service(Some(of.choose(&client).await?));
                 let mut all: Vec<pb::ApiKey> = Vec::new();
                 let mut full = true;
                 while full {
@@ -105,11 +106,9 @@ impl Key {
                 let headings = ["ID", "PREFIX", "NAME", "SCOPES", "LAST USED"];
                 context.output.result(&json, || table(&headings, &rows));
             }
-            Self::Revoke { of, id } => {
+            Self::Revoke { organization, id } => {
                 let request = pb::DeleteApiKeyRequest { id: id.clone() };
-                service(of.choose(&client).await?)
-                    .delete_api_key(request)
-                    .await?;
+                service(organization).delete_api_key(request).await?;
                 let json = json!({"id": id, "revoked": true});
                 context.output.result(&json, || format!("revoked {id}"));
             }

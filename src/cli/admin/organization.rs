@@ -113,13 +113,20 @@ fn show_provisioned(context: &Context, made: &pb::ProvisionOrganizationResponse)
     if let Some(password) = &made.password {
         json["owner"]["password"] = json!(password);
     }
+    if made.owner_existed {
+        json["owner"]["existed"] = json!(true);
+    }
     context.output.result(&json, || {
+        let existed = match made.owner_existed {
+            true => "   (existed already; the password stays)",
+            false => "",
+        };
         let password = match &made.password {
             Some(password) => format!("password      {password}   (shown once)\n"),
             None => String::new(),
         };
         format!(
-            "organization  {} ({})\nowner         {} ({})\n{password}\
+            "organization  {} ({})\nowner         {} ({}){existed}\n{password}\
              project       {}\nproject key   {}   (public)\n\
              API key       {}   (shown once)\n",
             organization.id,

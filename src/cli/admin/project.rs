@@ -30,15 +30,17 @@ pub(crate) enum Project {
     },
     /// Give a project a new public key; pages with the old one are refused
     RotateKey {
-        #[command(flatten)]
-        of: Of,
+        /// Organization it is of; the id alone is enough
+        #[arg(long, value_name = "ID")]
+        organization: Option<i64>,
         /// Id of the project, prj_…
         id: String,
     },
     /// Delete a project; its keys stop working, its data is kept
     Delete {
-        #[command(flatten)]
-        of: Of,
+        /// Organization it is of; the id alone is enough
+        #[arg(long, value_name = "ID")]
+        organization: Option<i64>,
         /// Id of the project, prj_…
         id: String,
     },
@@ -49,7 +51,7 @@ impl Project {
         let client = Client::connect(context).await?;
         let service = |organization| {
             ProjectServiceClient::new(client.targeted(Target {
-                organization: Some(organization),
+                organization,
                 project: None,
             }))
         };
@@ -79,7 +81,7 @@ impl Project {
                     timezone,
                     ..Default::default()
                 };
-                let made = service(of.choose(&client).await?)
+                let made = service(Some(of.choose(&client).await?))
                     .create_project(request)
                     .await?
                     .into_inner();
@@ -87,25 +89,23 @@ impl Project {
             }
             Self::List { of } => {
                 let request = pb::ListProjectsRequest {};
-                let all = service(of.choose(&client).await?)
+                let all = service(Some(of.choose(&client).await?))
                     .list_projects(request)
                     .await?
                     .into_inner();
                 show(all.projects, false);
             }
-            Self::RotateKey { of, id } => {
+            Self::RotateKey { organization, id } => {
                 let request = pb::RotateProjectKeyRequest { id };
-                let made = service(of.choose(&client).await?)
+                let made = service(organization)
                     .rotate_project_key(request)
                     .await?
                     .into_inner();
                 show(made.project.into_iter().collect(), true);
             }
-            Self::Delete { of, id } => {
+            Self::Delete { organization, id } => {
                 let request = pb::DeleteProjectRequest { id: id.clone() };
-                service(of.choose(&client).await?)
-                    .delete_project(request)
-                    .await?;
+                service(organization).delete_project(request).await?;
                 let json = json!({"id": id, "deleted": true});
                 context.output.result(&json, || format!("deleted {id}"));
             }

@@ -138,13 +138,14 @@ impl Account {
                     password: None,
                     project: Some(convert::project(&project, key)),
                     api_key: String::new(),
+                    owner_existed: !fresh,
                 };
-                Ok((answer, fresh))
+                Ok(answer)
             })
         });
-        let (mut answer, fresh) = made.await?;
+        let mut answer = made.await?;
         answer.api_key = secret.reveal().to_owned();
-        if fresh {
+        if !answer.owner_existed {
             answer.password = generated.map(|own| own.reveal().to_owned());
         }
         Ok(answer)

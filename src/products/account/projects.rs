@@ -94,7 +94,7 @@ impl ProjectService for Account {
         call: Call,
         request: pb::DeleteProjectRequest,
     ) -> Result<Reply<pb::DeleteProjectResponse>> {
-        let organization = call.organization()?;
+        let organization = organization_of(&call, &request.id)?;
         own_project(&call, &request.id)?;
         let now = self.now();
         let answer = self.change_once(&call, move |tx| {
@@ -115,7 +115,7 @@ impl ProjectService for Account {
         call: Call,
         request: pb::RotateProjectKeyRequest,
     ) -> Result<Reply<pb::RotateProjectKeyResponse>> {
-        let organization = call.organization()?;
+        let organization = organization_of(&call, &request.id)?;
         own_project(&call, &request.id)?;
         let now = self.now();
         let answer = self.change_once(&call, move |tx| {
@@ -201,6 +201,17 @@ fn apply(
         change.consent_mode = Set(mode.to_owned());
     }
     Ok(())
+}
+
+/// The organization a call on a project is for. The operator need not name it: the
+/// project's id belongs to no other.
+fn organization_of(call: &Call, id: &str) -> Result<OrganizationId> {
+    let principal = call.principal();
+    if !principal.is_operator() || principal.organization.is_some() {
+        return call.organization();
+    }
+    let project = call.directory().project_of(principal, Some(id))?;
+    Ok(project.organization)
 }
 
 /// A key that is bound to a project sees no other.

@@ -26,10 +26,19 @@ fn exit_codes() {
         1,
         "is no scope",
     );
+    // What an id names needs no organization beside it; one that is named counts.
+    for command in [
+        &["key", "revoke", "key_x"],
+        &["project", "rotate-key", "prj_x"],
+        &["project", "delete", "prj_x"],
+    ] {
+        fails(&server, command, 1, " not found");
+        let unknown = [&command[..], &["--organization", "999"]].concat();
+        fails(&server, &unknown, 1, "Organization not found");
+    }
     for command in [
         &["key", "list"][..],
         &["key", "create", "--name", "k"],
-        &["key", "revoke", "key_x"],
         &["project", "list"],
         &["project", "create", "--name", "x"],
         &["user", "add", "--email", "x@example.com"],

@@ -78,3 +78,40 @@ async fn keys_on_a_new_data_directory() {
     let me = server.http().bearer(key).get("/api/me").await;
     assert_eq!(me.status, 401);
 }
+
+/// Ids are unique: with several organizations too, one is enough.
+#[tokio::test]
+async fn an_id_alone_among_organizations() {
+    let server = Server::start();
+    let organizations = ["Acme", "Other"].map(|name| server.organization(name));
+    for (own, other) in [(0, 1), (1, 0)] {
+        let made = server.key(&organizations[own], "account.read");
+        let key = server.http().bearer(made["key"].as_str().unwrap());
+        assert_eq!(key.get("/api/me").await.status, 200);
+        let id = made["id"].as_str().unwrap();
+        // In another organization it is not there.
+        let elsewhere = organizations[other].id.to_string();
+        let wrong = ["key", "revoke", id, "--organization", &elsewhere];
+        fails(&server, &wrong, 1, "API key not found");
+        assert_eq!(key.get("/api/me").await.status, 200);
+        let text = server.apex(&["key", "revoke", id]);
+        assert_eq!(text, format!("revoked {id}\n"));
+        assert_eq!(key.get("/api/me").await.status, 401);
+        fails(&server, &["key", "revoke", id], 1, "API key not found");
+    }
+    let [first, second] = &organizations;
+    let rotated = server.apex_json(&["project", "rotate-key", &second.project]);
+    assert_eq!(rotated["id"], second.project.as_str());
+    assert_ne!(rotated["key"], second.project_key.as_str());
+    let wrong = [
+        "project",
+        "delete",
+        &second.project,
+        "--organization",
+        &first.id.to_string(),
+    ];
+    fails(&server, &wrong, 1, "Project not found");
+    server.apex(&["project", "delete", &second.project]);
+    let left = server.apex_json(&["project", "list", "--organization", &first.id.to_string()]);
+    assert_eq!(left[0]["id"], first.project.as_str());
+}

@@ -76,7 +76,7 @@ async fn an_organization_beside_a_running_server() {
     let second = server.apex_json(&create);
     assert_eq!(
         second["owner"],
-        json!({"id": 1, "email": "ada@example.com"})
+        json!({"id": 1, "email": "ada@example.com", "existed": true})
     );
     assert_eq!(second["organization_id"], 102);
     assert_eq!(
@@ -118,4 +118,19 @@ async fn an_organization_beside_a_running_server() {
     ];
     assert_eq!(words, expected, "{text}");
     assert_eq!(text.matches("(shown once)").count(), 2);
+    assert!(!text.contains("existed"), "{text}");
+    let text = server.apex(&[
+        "organization",
+        "create",
+        "--name",
+        "Four",
+        "--email",
+        "Eve@example.com",
+    ]);
+    let owner = text.lines().find(|line| line.starts_with("owner"));
+    assert!(
+        owner.is_some_and(|line| line.contains("eve@example.com (2)   (existed already")),
+        "{text}"
+    );
+    assert_eq!(text.matches("(shown once)").count(), 1, "{text}");
 }

@@ -100,7 +100,7 @@ const SHOWN: [(&str, Shape); 26] = [
             ("organization.", ORGANIZATION),
             ("owner.", USER),
             ("project.", FIRST),
-            ("", "password apiKey"),
+            ("", "password apiKey ownerExisted"),
         ],
     ),
     ("OperatorService/ListUsers", &[("users[].", USER)]),
