@@ -56,7 +56,7 @@ pub(super) fn or_null(mut schema: Value) -> Value {
     }
 }
 
-/// A comma list of paths of members. One that names nothing is passed over.
+/// A comma list of paths of members.
 const MASK: &str = "^[A-Za-z0-9.,]*$";
 
 /// Well-known types by their JSON form.

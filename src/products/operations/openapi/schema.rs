@@ -79,9 +79,10 @@ impl Writer {
                 Side::Answer(rules) => shown && is_always_written(&field, own, rules),
             };
             let mut schema = self.field(&field, side);
+            let is_filled = own.is_some_and(|own| positive(own, "min_items").is_some());
             match side {
-                // Null is the same as absence.
-                Side::Request(_) if !is_required => schema = or_null(schema),
+                // Null is the same as absence, unless a list must hold something.
+                Side::Request(_) if !is_required && !is_filled => schema = or_null(schema),
                 Side::Request(_) | Side::Answer(_) => {}
             }
             if is_required {
@@ -135,8 +136,10 @@ impl Writer {
         if field.is_list() {
             let items = self.value(field, own.as_ref(), side);
             let mut schema = json!({"type": "array", "items": items});
-            if own.as_ref().is_some_and(|own| flag(own, "required")) {
-                schema["minItems"] = json!(1);
+            let required = own.as_ref().is_some_and(|own| flag(own, "required"));
+            let fewest = own.as_ref().and_then(|own| positive(own, "min_items"));
+            if let Some(fewest) = fewest.or(required.then_some(1)) {
+                schema["minItems"] = json!(fewest);
             }
             if let Some(max) = own.as_ref().and_then(|own| positive(own, "max_items")) {
                 schema["maxItems"] = json!(max);
