@@ -150,15 +150,15 @@ impl Call {
     }
 
     /// The project the call is for: the key's own, the one named by header or
-    /// parameter, or the oldest there is.
+    /// parameter, or the only one there is.
     pub fn project(&self) -> Result<ProjectRef> {
         let choice = self.0.project_choice.as_deref();
         self.0.shared.directory.project_of(self.principal(), choice)
     }
 
     /// The project the caller says the call is for, or its key is bound to. The one
-    /// that goes without saying is not meant: which one that is changes when the
-    /// oldest is deleted.
+    /// that goes without saying while there is no other is not meant: which one
+    /// that is changes with time.
     pub fn named_project(&self) -> Option<ProjectId> {
         let named = self.0.project_choice.is_some() || self.principal().project.is_some();
         let project = named.then(|| self.project_id());

@@ -7,7 +7,6 @@ mod changes;
 mod commands;
 mod cookies;
 mod documented;
-mod first_project;
 mod flood;
 mod flushes;
 mod granting;

@@ -167,9 +167,9 @@ async fn a_call_chooses_among_several() {
     let (second, public) = project(&http, "Second").await;
     let by_key = server.http().bearer(&own.key);
     for http in [&http, &by_key] {
-        // With several, the oldest is meant until another is named.
+        // With several, none is meant until one is named.
         let me = http.get("/api/me").await.expect(200);
-        assert_eq!(me["project"]["id"], own.project);
+        assert_eq!(me["project"], Value::Null);
         for header in ["x-project", "x-apex-project"] {
             for (name, id) in [
                 (&own.project, &own.project),

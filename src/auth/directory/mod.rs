@@ -161,8 +161,7 @@ impl Directory {
     }
 
     /// The project a call is for: the caller's own, the one it names by id or
-    /// public key, or the oldest of the organization: a second project changes
-    /// nothing for those who never named one.
+    /// public key, or the only one of the organization.
     pub fn project_of(&self, principal: &Principal, choice: Option<&str>) -> Result<ProjectRef> {
         let snapshot = self.snapshot();
         let unknown = || Error::not_found("Project not found");
@@ -190,9 +189,13 @@ impl Directory {
         }
         let organization =
             organization.ok_or_else(|| Error::invalid("Name a project with X-Project"))?;
-        match snapshot.projects_of(organization).first() {
-            Some(oldest) => snapshot.projects.get(oldest).cloned().ok_or_else(unknown),
-            None => Err(Error::invalid("The organization has no project")),
+        match snapshot.projects_of(organization) {
+            [only] => snapshot.projects.get(only).cloned().ok_or_else(unknown),
+            [] => Err(Error::invalid("The organization has no project yet")),
+            _ => Err(Error::invalid(
+                "The organization has several projects: name one with the header X-Project \
+                 or the parameter project",
+            )),
         }
     }
 
