@@ -9,6 +9,9 @@ use std::path::Path;
 
 use crate::config::ConfigError;
 
+/// The file that is locked.
+const LOCK: &str = "apex.lock";
+
 /// The data directory, owned as long as this lives.
 #[derive(Debug)]
 pub struct Owner(#[allow(dead_code)] File);
@@ -32,7 +35,7 @@ pub fn claim(directory: &Path) -> Result<Option<Owner>, ConfigError> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(directory.join("apex.lock"))
+        .open(directory.join(LOCK))
         .map_err(|error| fail("lock", error))?;
     keep_private(directory, &lock).map_err(|error| fail("protect", error))?;
     match lock.try_lock() {
@@ -40,6 +43,11 @@ pub fn claim(directory: &Path) -> Result<Option<Owner>, ConfigError> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(fail("lock", error)),
     }
+}
+
+/// Whether somebody owns the directory, or once did.
+pub fn was_claimed(directory: &Path) -> bool {
+    directory.join(LOCK).exists()
 }
 
 /// Has nobody but its owner look into a directory that was there before. One that

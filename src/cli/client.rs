@@ -19,7 +19,6 @@ use tower::Service as _;
 use super::{Context, Failure, Outcome};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::owner;
 use crate::server::listener::operator_peer;
 
 /// A way to the services.
@@ -63,7 +62,7 @@ impl Client {
     /// Finds a way to the services.
     pub(super) async fn connect(context: &Context) -> Outcome<Self> {
         let config = &context.config;
-        let Some(owner) = owner::claim(&config.data_dir)? else {
+        let Some(owner) = context.claim()? else {
             return Self::socket(config.socket_path()).await;
         };
         let app = App::open(config, owner, Clock::system()).await?;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::output::table;
 use super::{Context, Failure, Outcome};
 use crate::db::{Db, migrate};
-use crate::owner;
 
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
@@ -42,13 +41,21 @@ enum Action {
 }
 
 impl Migrate {
+    /// Whether it is about a schema that is there.
+    pub(super) fn expects_data(&self) -> bool {
+        matches!(self.action, Some(Action::Status | Action::Down { .. }))
+    }
+
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let config = &context.config;
         let db = match self.action {
-            Some(Action::Status) => Db::open(config).await?,
+            Some(Action::Status) => {
+                context.require_data()?;
+                Db::open(config).await?
+            }
             _ => {
                 // On SQLite a running server must not lose its schema.
-                let own = owner::claim(&config.data_dir)?;
+                let own = context.claim()?;
                 let db = Db::open(config).await?;
                 if own.is_none() && db.engine() == "sqlite" {
                     return Err(Failure::Failed("stop the server first".to_owned()));

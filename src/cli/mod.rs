@@ -21,6 +21,8 @@ use clap_complete::Shell;
 
 use crate::app::StartError;
 use crate::config::{Config, ConfigError, Layers};
+use crate::db;
+use crate::owner::{self, Owner};
 use output::Output;
 
 /// Accounts, API keys and event analytics on one port, as gRPC, gRPC-Web and JSON REST.
@@ -94,6 +96,21 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether it reads, or needs, data that is there.
+    fn expects_data(&self) -> bool {
+        match self {
+            Self::Organization(command) => matches!(command, admin::Organization::List),
+            Self::Key(command) => matches!(command, admin::Key::List { .. }),
+            Self::Project(command) => matches!(command, admin::Project::List { .. }),
+            Self::User(command) => matches!(command, admin::User::List),
+            Self::Migrate(migrate) => migrate.expects_data(),
+            Self::Events(_) | Self::Backup(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -156,6 +173,36 @@ struct Context {
     config: Config,
     layers: Layers,
     output: Output,
+    /// Whether the command is for data that is there.
+    expects_data: bool,
+}
+
+impl Context {
+    /// Owns the data directory; `None` where another process does. A command for data
+    /// that is there makes nothing where there is none: most likely the directory is
+    /// not the one that was meant.
+    fn claim(&self) -> Outcome<Option<Owner>> {
+        let directory = &self.config.data_dir;
+        if !owner::was_claimed(directory) {
+            self.require_data()?;
+        }
+        let own = owner::claim(directory)?;
+        // The server knows better where its data is.
+        if own.is_some() {
+            self.require_data()?;
+        }
+        Ok(own)
+    }
+
+    fn require_data(&self) -> Outcome {
+        match db::missing(&self.config).filter(|_| self.expects_data) {
+            None => Ok(()),
+            Some(file) => Err(Failure::Failed(format!(
+                "there is no database at {}; --data-dir says where it is",
+                file.display()
+            ))),
+        }
+    }
 }
 
 /// Runs the command the process was given.
@@ -189,6 +236,7 @@ fn execute(cli: Cli, output: Output) -> Outcome {
         config: layers.build()?,
         layers,
         output,
+        expects_data: cli.command.expects_data(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

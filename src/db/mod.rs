@@ -59,6 +59,13 @@ struct Inner {
 /// Work inside a transaction.
 pub type Work<T> = Box<dyn for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send>;
 
+/// The embedded database's file, if the configuration names it and it is not there.
+pub fn missing(config: &Config) -> Option<PathBuf> {
+    let url = config.database_url.expose_secret();
+    let file = (!url.starts_with("postgres")).then(|| sqlite::path(url, config));
+    file.filter(|file| !file.exists())
+}
+
 impl Db {
     /// Opens the database the configuration names.
     pub async fn open(config: &Config) -> Result<Self> {

@@ -150,6 +150,49 @@ fn a_file_is_laid_under_the_environment() {
     );
 }
 
+/// A data directory that is mistyped is not made.
+#[test]
+fn what_reads_data_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let reading: [&[&str]; 9] = [
+        &["organization", "list"],
+        &["key", "list"],
+        &["project", "list"],
+        &["user", "list"],
+        &["events", "export", "--project", "p"],
+        &["events", "import", "/dev/null", "--project", "p"],
+        &["backup", "copy.db"],
+        &["migrate", "status"],
+        &["migrate", "down", "--product", "core", "--yes"],
+    ];
+    let mistyped = folder.path().join("dta");
+    let claimed = folder.path().join("claimed");
+    fs::create_dir(&claimed).unwrap();
+    fs::write(claimed.join("apex.lock"), "").unwrap();
+    for directory in [&mistyped, &claimed] {
+        let named = directory.to_str().unwrap();
+        let says = format!(
+            "apex: there is no database at {}; --data-dir says where it is\n",
+            directory.join("apex.db").display()
+        );
+        for arguments in reading {
+            let done = apex(&[&["--data-dir", named], arguments].concat(), &[]);
+            assert_eq!(String::from_utf8_lossy(&done.stderr), says, "{arguments:?}");
+            assert_eq!(done.status.code(), Some(1), "{arguments:?}");
+            assert!(done.stdout.is_empty(), "{arguments:?}");
+        }
+    }
+    assert!(!mistyped.exists());
+    let left: Vec<_> = fs::read_dir(&claimed).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // What makes data does.
+    let named = mistyped.to_str().unwrap();
+    for arguments in [&["migrate", "up"][..], &["organization", "list"]] {
+        let done = apex(&[&["--data-dir", named], arguments].concat(), &[]);
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}");
+    }
+}
+
 /// Its password is published: it must never reach data that somebody keeps.
 #[test]
 fn the_demo_keeps_to_its_own_data() {
