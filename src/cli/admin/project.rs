@@ -10,6 +10,11 @@ use crate::cli::output::table;
 use crate::cli::{Context, Outcome};
 use pb::project_service_client::ProjectServiceClient;
 
+/// What changes with the second project.
+const SEVERAL: &str = "There are several projects now: a call by a key that was made for none must \
+                       name one with X-Project, or is refused. `apex key create --project` makes \
+                       a key for one.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Project {
     /// Create a project with a public key
@@ -81,11 +86,13 @@ impl Project {
                     timezone,
                     ..Default::default()
                 };
-                let made = service(Some(of.choose(&client).await?))
-                    .create_project(request)
-                    .await?
-                    .into_inner();
+                let mut service = service(Some(of.choose(&client).await?));
+                let made = service.create_project(request).await?.into_inner();
                 show(made.project.into_iter().collect(), true);
+                let all = service.list_projects(pb::ListProjectsRequest {}).await?;
+                if all.into_inner().projects.len() == 2 {
+                    context.output.note(SEVERAL);
+                }
             }
             Self::List { of } => {
                 let request = pb::ListProjectsRequest {};

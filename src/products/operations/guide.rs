@@ -159,9 +159,9 @@ fn organizations() -> Section {
             ),
             text(
                 "Events belong to a project. A key that was made for one project acts on that \
-                 one. Any other call acts on the organization's oldest project unless \
-                 `X-Project: prj_…`, or the query parameter `project=prj_…`, names another by its \
-                 id or its public key.",
+                 one. Any other call names one by `X-Project: prj_…` or the query parameter \
+                 `project=prj_…`, by its id or its public key; where there is only one project, it \
+                 goes without saying.",
             ),
             text(
                 "What belongs to another organization is answered as if it did not exist: \

@@ -4,6 +4,7 @@
 mod exits;
 mod keys;
 mod organizations;
+mod projects;
 mod users;
 
 use std::io::Write as _;

@@ -86,8 +86,8 @@ fn headers(spec: &MethodSpec) -> Vec<Value> {
         );
         add(
             "X-Project",
-            "Id or public key of the project to act on; a key's own, or the organization's oldest, \
-             when absent. The query parameter `project` says the same.",
+            "Id or public key of the project to act on. Needed only where there are several and the \
+             key was made for none. The query parameter `project` says the same.",
             json!({"type": "string"}),
         );
     }
