@@ -86,7 +86,7 @@ fn item(line: &[u8]) -> pb::EventItem {
             // What is no JSON at all is no object either; that is not what is wrong.
             let syntax = raw::check_any(text, DEPTH).err();
             let fault = syntax.filter(|fault| fault.syntax).unwrap_or(fault);
-            refused(fault.to_string().replace("The body", "The line"))
+            refused(fault.of("The line"))
         }
     }
 }
