@@ -205,7 +205,9 @@ async fn every_example_works() {
         folder: tempfile::tempdir().unwrap(),
     };
     let page = reader.http().get("/docs").await.text;
-    let examples = examples(&page);
+    let mut examples = examples(&page);
+    // While there is one project, no call need name it.
+    examples.sort_by_key(|(method, _)| !method.starts_with("/apex.metrics."));
     let callable = METHODS
         .iter()
         .filter(|spec| spec.service.name.starts_with("apex.") && spec.auth != Auth::Operator);

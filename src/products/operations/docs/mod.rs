@@ -56,20 +56,20 @@ pub(super) fn page() -> String {
     for section in &sections {
         let _ = write!(
             html,
-            "<a href=\"#{}\">{}</a>",
+            "<a href=\"#{}\">{}</a> ",
             section.id,
             escape(section.title)
         );
     }
     html.push_str("<a href=\"#types\">Types</a></p>");
     for product in &products {
-        let _ = write!(html, "<p><a href=\"#{product}\"><b>{product}</b></a>");
+        let _ = write!(html, "<p><a href=\"#{product}\"><b>{product}</b></a> ");
         for method in methods
             .iter()
             .filter(|m| m.spec.service.product == *product)
         {
             let name = method.spec.name;
-            let _ = write!(html, "<a href=\"#{name}\">{name}</a>");
+            let _ = write!(html, "<a href=\"#{name}\">{name}</a> ");
         }
         html.push_str("</p>");
     }
