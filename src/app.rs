@@ -22,6 +22,7 @@ use crate::limit::{Counters, Limits, Memory, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
+use crate::products::growth::Growth;
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
 use crate::server::dispatch::Endpoint;
@@ -75,6 +76,7 @@ impl App {
         let account = Account::new(shared.clone(), events.clone(), config.signup);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
+            Growth.endpoints(),
             Metrics::new(events.clone(), clock).endpoints(),
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
         ]

@@ -10,6 +10,7 @@ mod clients;
 mod conformance;
 mod contract;
 mod durability;
+mod growth;
 mod metrics;
 mod security;
 mod support;

@@ -2,6 +2,7 @@
 //! None imports another.
 
 pub mod account;
+pub mod growth;
 pub mod metrics;
 pub mod operations;
 

@@ -9,6 +9,7 @@
 mod account;
 mod headers;
 mod lists;
+mod growth;
 mod metrics;
 
 use std::collections::BTreeSet;
@@ -60,7 +61,7 @@ pub struct Object {
 }
 
 /// Every product's table.
-const TABLES: [&Table; 2] = [&account::TABLE, &metrics::TABLE];
+const TABLES: [&Table; 3] = [&account::TABLE, &growth::TABLE, &metrics::TABLE];
 
 /// Puts what was made into a request.
 fn filled(template: &str, tenant: &Tenant, made: &Value) -> Value {

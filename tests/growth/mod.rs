@@ -1,0 +1,3 @@
+//! The growth product over HTTP, and alike over gRPC.
+
+mod analyze;
