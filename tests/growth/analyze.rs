@@ -157,7 +157,7 @@ async fn sums_that_cannot_be_are_refused_by_name() {
         ),
         (
             with(json!({"id": "b", "users": 1, "sum_squares": -1})),
-            "variations[1].sum_squares",
+            "sum_squares",
         ),
         (with(json!({"id": "b", "users": 1, "sum": "NaN"})), "sum"),
     ];

@@ -89,7 +89,8 @@ impl Canaries {
             _ => json!(1),
         };
         match field.is_list() {
-            true if whole => Some(json!([value])),
+            // Some lists begin at two.
+            true if whole => Some(json!([value, value])),
             true => None,
             false => Some(value),
         }

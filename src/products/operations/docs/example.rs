@@ -3,7 +3,7 @@
 use prost_reflect::FieldDescriptor;
 
 use super::super::page::{Documented, example};
-use crate::policy::options::{Options, flag};
+use crate::policy::options::{Options, flag, positive};
 use crate::policy::template::Template;
 use crate::policy::{Auth, Binding, Body};
 
@@ -118,7 +118,11 @@ fn value(field: &FieldDescriptor, options: &Options) -> Option<String> {
         (None, None) => return None,
     };
     Some(match field.is_list() {
-        true => format!("[{single}]"),
+        true => {
+            let fewest = own.as_ref().and_then(|own| positive(own, "min_items"));
+            let items = vec![single; fewest.map_or(1, |fewest| fewest as usize)];
+            format!("[{}]", items.join(", "))
+        }
         false => single,
     })
 }
