@@ -7,9 +7,9 @@
 //! A product adds a file with a [`Table`] and names it in [`TABLES`].
 
 mod account;
+mod growth;
 mod headers;
 mod lists;
-mod growth;
 mod metrics;
 
 use std::collections::BTreeSet;
