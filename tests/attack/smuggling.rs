@@ -11,9 +11,12 @@ async fn answers(target: &Target, bytes: impl AsRef<[u8]>) -> String {
     attacker.closed().await
 }
 
+/// The statuses of answers. A page may speak of HTTP/1.1 too, but of no status.
 fn statuses(answers: &str) -> Vec<&str> {
     let lines = answers.split("HTTP/1.1 ").skip(1);
-    lines.map(|line| &line[..3]).collect()
+    let statuses = lines.filter_map(|line| line.get(..3));
+    let is_status = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+    statuses.filter(is_status).collect()
 }
 
 const SMUGGLED: &str = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
