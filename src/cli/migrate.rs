@@ -48,31 +48,33 @@ impl Migrate {
 
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let config = &context.config;
-        let db = match self.action {
-            Some(Action::Status) => {
-                context.require_data()?;
-                Db::open(config).await?
-            }
-            _ => {
-                // On SQLite a running server must not lose its schema.
-                let own = context.claim()?;
-                let db = Db::open(config).await?;
-                if own.is_none() && db.engine() == "sqlite" {
-                    return Err(Failure::Failed("stop the server first".to_owned()));
-                }
-                db
-            }
+        let status = matches!(self.action, Some(Action::Status));
+        // The data directory is ours until the end.
+        let own = match status {
+            true => context.require_data().map(|()| None)?,
+            false => context.claim()?,
         };
+        let db = Db::open(config).await?;
+        // On SQLite a running server must not lose its schema.
+        if !status && own.is_none() && db.engine() == "sqlite" {
+            return Err(Failure::Failed("stop the server first".to_owned()));
+        }
+        let done = self.act(context, &db).await;
+        db.close().await?;
+        done
+    }
+
+    async fn act(self, context: &Context, db: &Db) -> Outcome {
         match self.action {
-            None | Some(Action::Up) => migrate::up(&db).await?,
+            None | Some(Action::Up) => migrate::up(db).await?,
             Some(Action::Down {
                 product,
                 steps,
                 yes,
-            }) => down(context, &db, &product, steps, yes).await?,
+            }) => down(context, db, &product, steps, yes).await?,
             Some(Action::Status) => {}
         }
-        let steps = migrate::status(&db).await?;
+        let steps = migrate::status(db).await?;
         let json: Value = steps
             .iter()
             .map(|s| json!({"product": s.product, "name": s.name, "applied": s.applied}))

@@ -38,6 +38,10 @@ async fn what_is_no_copy_is_not_restored() {
     }
     let server = Server::stopped(&[]);
     server.apex(&["migrate", "up"]);
+    assert!(
+        !server.data.join("apex.db-wal").exists(),
+        "all is in the file"
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     let copy = file("copy.db");
