@@ -49,13 +49,14 @@ impl Migrate {
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let config = &context.config;
         let status = matches!(self.action, Some(Action::Status));
-        // The data directory is ours until the end.
         let own = match status {
             true => context.require_data().map(|()| None)?,
             false => context.claim()?,
         };
         let db = Db::open(config).await?;
-        // On SQLite a running server must not lose its schema.
+        // On SQLite a running server must not lose its schema, so the data directory
+        // is ours until the end. PostgreSQL sees to its own order.
+        let own = own.filter(|_| db.engine() == "sqlite");
         if !status && own.is_none() && db.engine() == "sqlite" {
             return Err(Failure::Failed("stop the server first".to_owned()));
         }
