@@ -38,6 +38,12 @@ def table(headings, rows):
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
+def without_limits():
+    """A configuration in which every rate limit is out of reach."""
+    groups = re.findall(r"^\[limits\.(\w+)\]", (ROOT / "src/config/defaults.toml").read_text(), re.M)
+    return "".join(f"[limits.{group}]\nlimit = 1000000000\n" for group in groups)
+
+
 class Process:
     """A server under measurement."""
 
@@ -100,8 +106,7 @@ class Bench:
     def serve(self, data, port):
         """Starts Apex as it ships, its request log in a file; only the limits are out of reach."""
         config = data.with_suffix(".toml")
-        groups = re.findall(r"^\[limits\.(\w+)\]", (ROOT / "src/config/defaults.toml").read_text(), re.M)
-        config.write_text("".join(f"[limits.{group}]\nlimit = 1000000000\n" for group in groups))
+        config.write_text(without_limits())
         log = open(data.with_suffix(".log"), "ab")
         environment = {"APEX_DATA_DIR": str(data), "APEX_LISTEN": f"127.0.0.1:{port}"}
         return Process([TARGET / "apex", "--config", config, "serve"], environment, output=log).wait_for(port)
