@@ -56,13 +56,15 @@ impl Migrate {
         let db = Db::open(config).await?;
         // On SQLite a running server must not lose its schema, so the data directory
         // is ours until the end. PostgreSQL sees to its own order.
-        let own = own.filter(|_| db.engine() == "sqlite");
-        if !status && own.is_none() && db.engine() == "sqlite" {
+        let embedded = db.engine() == "sqlite";
+        let own = own.filter(|_| embedded);
+        if embedded && !status && own.is_none() {
             return Err(Failure::Failed("stop the server first".to_owned()));
         }
         let done = self.act(context, &db).await;
-        db.close().await?;
-        done
+        let closed = db.close().await;
+        done?;
+        Ok(closed?)
     }
 
     async fn act(self, context: &Context, db: &Db) -> Outcome {

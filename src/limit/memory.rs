@@ -6,7 +6,6 @@ use std::future::ready;
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::HashMap;
-
 use futures_util::future::BoxFuture;
 
 use super::{CounterKey, Counters, Figures, Standing};

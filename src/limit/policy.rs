@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::HashMap;
-
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{CounterKey, Counters, Figures, Standing};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use foldhash::HashMap;
-
 use sea_orm::ConnectionTrait;
 
 use super::super::principal::{OrganizationId, Plan, ProjectId, Scopes, UserId};

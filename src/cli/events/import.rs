@@ -1,5 +1,6 @@
 //! `apex events import`.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ pub(super) async fn import(context: &Context, file: &Path, project: String) -> O
     let mut run = Run {
         context,
         file,
-        parts: from_stdin.then(|| vec![Part::of_stdin()]),
+        parts: from_stdin.then(|| [Part::of_stdin()].into()),
         bar,
         tally: Tally::default(),
     };
@@ -121,7 +122,7 @@ struct Run<'a> {
     context: &'a Context,
     file: &'a Path,
     /// What is left to send, once it is known.
-    parts: Option<Vec<Part>>,
+    parts: Option<VecDeque<Part>>,
     bar: ProgressBar,
     tally: Tally,
 }
@@ -132,18 +133,20 @@ impl Run<'_> {
         &mut self,
         service: &mut MetricsServiceClient<Targeted>,
     ) -> Result<(), tonic::Status> {
-        let parts = match &self.parts {
-            Some(parts) => parts.clone(),
-            None => past::parts(service, self.file).await?,
+        let mut left = match self.parts.take() {
+            Some(left) => left,
+            None => past::parts(service, self.file).await?.into(),
         };
-        self.parts = Some(parts.clone());
-        for part in parts {
-            self.part(service, &part).await?;
-            self.parts.iter_mut().for_each(|left| {
-                left.remove(0);
-            });
+        let mut sent = Ok(());
+        while let Some(part) = left.front() {
+            sent = self.part(service, part).await;
+            if sent.is_err() {
+                break;
+            }
+            left.pop_front();
         }
-        Ok(())
+        self.parts = Some(left);
+        sent
     }
 
     /// Sends a part, from where the server says it got to.

@@ -41,13 +41,10 @@ pub(super) fn send(
         let read = reader.read_until(b'\n', &mut line)?;
         if read > 0 {
             number += 1;
+            bar.inc(read as u64);
             if number > start {
                 batch.push(item(&line));
-            } else {
-                bar.inc(read as u64);
-                continue;
             }
-            bar.inc(read as u64);
         }
         if batch.len() == BATCH || (read == 0 && !batch.is_empty()) {
             let message = pb::IngestEventsRequest {
