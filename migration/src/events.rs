@@ -5,7 +5,7 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "events",
-    steps: &[FIRST, CLIENT_IDS],
+    steps: &[FIRST, CLIENT_IDS, CONTEXT],
 };
 
 const FIRST: Step = Step {
@@ -111,5 +111,25 @@ CREATE INDEX event_client ON event (seq) WHERE client_id IS NOT NULL;
 ",
     down: "
 DROP INDEX event_client;
+",
+};
+
+/// What growth keeps of an event besides: the rest of a campaign, the ad that was
+/// clicked, who the visitor is known to be, and the kind of device.
+const CONTEXT: Step = Step {
+    name: "m0003_context",
+    up: "
+ALTER TABLE event ADD COLUMN utm_term TEXT;
+ALTER TABLE event ADD COLUMN utm_content TEXT;
+ALTER TABLE event ADD COLUMN click TEXT;
+ALTER TABLE event ADD COLUMN person TEXT;
+ALTER TABLE event ADD COLUMN device TEXT;
+",
+    down: "
+ALTER TABLE event DROP COLUMN device;
+ALTER TABLE event DROP COLUMN person;
+ALTER TABLE event DROP COLUMN click;
+ALTER TABLE event DROP COLUMN utm_content;
+ALTER TABLE event DROP COLUMN utm_term;
 ",
 };

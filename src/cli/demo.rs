@@ -7,7 +7,7 @@ use super::{Context, Failure, Outcome, log};
 use crate::api::apex::account::v1 as pb;
 use crate::app::{self, App};
 use crate::clock::{DAY, MICROS};
-use crate::events::{Money, NewEvent, Page, Visitor};
+use crate::events::{Audience, Money, NewEvent, Page, Visitor};
 
 /// Days of made-up traffic.
 const DAYS: i64 = 30;
@@ -111,11 +111,13 @@ fn traffic(project: crate::auth::ProjectId, now: i64) -> Vec<NewEvent> {
                 name: name.to_owned(),
                 visitor: visitor.clone(),
                 client_id: None,
-                audience: 0,
+                audience: Audience::default(),
                 page: Page::new(&url, &referrer),
                 money: None,
                 product: None,
                 properties: Some(serde_json::json!({"url": url, "referrer": referrer}).to_string()),
+                person: None,
+                device: None,
                 copy_of: None,
             };
             events.push(named("page_view", time));

@@ -4,7 +4,7 @@
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
-use super::model::{COOKIELESS, Money, NewEvent, Page, Visitor};
+use super::model::{Audience, COOKIELESS, Money, NewEvent, Page, Visitor};
 use super::position;
 use crate::auth::ProjectId;
 use crate::db::sql::rows;
@@ -49,8 +49,9 @@ pub(super) async fn page(
     };
     // The bound on time alone lets both databases seek in the index.
     let sql = "SELECT seq, time, received, name, audience, event.id AS own_id, client_id, \
-               origin, path, referrer, utm_source, utm_medium, utm_campaign, currency, amount, \
-               units, product, properties, visitor, \
+               origin, path, referrer, utm_source, utm_medium, utm_campaign, utm_term, \
+               utm_content, click, currency, amount, units, product, properties, person, \
+               device, visitor, \
                (SELECT event_visitor.id FROM event_visitor \
                WHERE event_visitor.project = event.project \
                AND event_visitor.ordinal = event.visitor) AS visitor_id \
@@ -94,11 +95,13 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
             name: row.try_get("", "name")?,
             visitor,
             client_id,
-            audience: row.try_get("", "audience")?,
+            audience: Audience::from_number(row.try_get("", "audience")?),
             page: Page::of(row)?,
             money: Money::of(row)?,
             product: row.try_get("", "product")?,
             properties: row.try_get("", "properties")?,
+            person: row.try_get("", "person")?,
+            device: row.try_get("", "device")?,
             copy_of: None,
         },
     })

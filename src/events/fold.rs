@@ -43,7 +43,8 @@ pub(super) async fn fold(db: &Db, batch: i64) -> Result<Folded> {
     let read = db.fold_view().await?;
     let folded = position::folded(&read).await?;
     let sql = "SELECT seq, project, time, name, audience, visitor, origin, path, referrer, \
-               utm_source, utm_medium, utm_campaign, currency, amount, units \
+               utm_source, utm_medium, utm_campaign, utm_term, utm_content, click, currency, \
+               amount, units \
                FROM event WHERE seq > $1 ORDER BY seq LIMIT $2";
     let events = rows(&read, sql, [folded.into(), batch.into()]).await?;
     if events.is_empty() {

@@ -13,7 +13,8 @@ use crate::error::Result;
 
 const COLUMNS: &str = "seq, project, time, received, name, audience, visitor, id, client_id, \
                        origin, path, referrer, utm_source, utm_medium, utm_campaign, currency, \
-                       amount, units, product, properties";
+                       amount, units, product, properties, utm_term, utm_content, click, person, \
+                       device";
 
 /// An event on its way into the table.
 pub(super) struct Row<'a> {
@@ -38,7 +39,7 @@ pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
         left -= chunk.len();
         let mut sql = format!(
             "INSERT INTO event ({COLUMNS}) VALUES {}",
-            tuples(DbBackend::Sqlite, 20, chunk.len())
+            tuples(DbBackend::Sqlite, 25, chunk.len())
         );
         let mut position = None;
         if left == 0 {
@@ -51,7 +52,7 @@ pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
     Ok(())
 }
 
-fn values(row: &Row<'_>) -> [Value; 20] {
+fn values(row: &Row<'_>) -> [Value; 25] {
     let event = row.event;
     let page = &event.page;
     let money = event.money.as_ref();
@@ -61,7 +62,7 @@ fn values(row: &Row<'_>) -> [Value; 20] {
         event.time.into(),
         row.received.into(),
         event.name.as_str().into(),
-        event.audience.into(),
+        event.audience.number().into(),
         i64::from(row.visitor).into(),
         row.id.map(|id| id.as_bytes().to_vec()).into(),
         event.client_id.clone().into(),
@@ -76,6 +77,11 @@ fn values(row: &Row<'_>) -> [Value; 20] {
         money.map(|money| money.units).into(),
         event.product.clone().into(),
         event.properties.clone().into(),
+        page.utm_term.clone().into(),
+        page.utm_content.clone().into(),
+        page.click.clone().into(),
+        event.person.clone().into(),
+        event.device.clone().into(),
     ]
 }
 
@@ -106,7 +112,7 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>], position: i64) -> Result<()> {
         numbers(&|row| row.event.time),
         numbers(&|row| row.received),
         texts(&|event| Some(&event.name)),
-        numbers(&|row| row.event.audience.into()),
+        numbers(&|row| row.event.audience.number().into()),
         numbers(&|row| row.visitor.into()),
         Value::Array(ArrayType::Bytes, Some(Box::new(ids.collect()))),
         texts(&|event| event.client_id.as_deref()),
@@ -121,6 +127,11 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>], position: i64) -> Result<()> {
         numbers(&money(|money| money.units)),
         texts(&|event| event.product.as_deref()),
         texts(&|event| event.properties.as_deref()),
+        texts(&|event| event.page.utm_term.as_deref()),
+        texts(&|event| event.page.utm_content.as_deref()),
+        texts(&|event| event.page.click.as_deref()),
+        texts(&|event| event.person.as_deref()),
+        texts(&|event| event.device.as_deref()),
         position.into(),
     ];
     let text = |name: &str| format!("NULLIF({name}, '')");
@@ -144,14 +155,18 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>], position: i64) -> Result<()> {
         number("units"),
         text("product"),
         text("properties"),
+        ["utm_term", "utm_content", "click", "person", "device"]
+            .map(text)
+            .join(", "),
     ];
     let sql = format!(
-        "WITH moved AS (UPDATE event_log SET value = $21 WHERE name = 'position') \
+        "WITH moved AS (UPDATE event_log SET value = $26 WHERE name = 'position') \
          INSERT INTO event ({COLUMNS}) SELECT {} FROM UNNEST(\
          $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], \
          $7::bigint[], $8::bytea[], $9::text[], $10::text[], $11::text[], $12::text[], \
          $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[], \
-         $19::text[], $20::text[]) AS row ({COLUMNS})",
+         $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], \
+         $25::text[]) AS row ({COLUMNS})",
         selected.join(", "),
     );
     execute(tx, &sql, values).await?;

@@ -29,7 +29,7 @@ use prometheus_client::metrics::gauge::Gauge;
 pub use appender::{Appended, Keep, STREAM_MOVED, StreamPosition};
 pub use export::{Place, Stored};
 pub use figures::{Figures, Revenue};
-pub use model::{Dimension, Money, NewEvent, Original, Page, Visitor};
+pub use model::{Audience, Dimension, Environment, Money, NewEvent, Original, Page, Visitor};
 pub use question::{Answer, Group, Question, Wants};
 
 use crate::auth::{OrganizationId, ProjectId, ProjectRef};

@@ -29,8 +29,8 @@ pub struct NewEvent {
     pub visitor: Visitor,
     /// The caller's id for deduplication.
     pub client_id: Option<String>,
-    /// Kind of traffic: 0 is a human on the production site.
-    pub audience: i16,
+    /// Kind of traffic.
+    pub audience: Audience,
     /// Where it happened.
     pub page: Page,
     /// What was paid.
@@ -39,8 +39,61 @@ pub struct NewEvent {
     pub product: Option<String>,
     /// Free properties, as JSON text.
     pub properties: Option<String>,
+    /// Who the visitor is known to be, as the sender says: an id or an e-mail.
+    pub person: Option<String>,
+    /// Kind of device, such as `mobile`.
+    pub device: Option<String>,
     /// What it is a copy of, when it was exported.
     pub copy_of: Option<Original>,
+}
+
+/// Kind of traffic an event is. As a number, which rollups are kept by, the lowest
+/// bit says bot, the next two the environment and the one above whether the sender
+/// said so itself; zero is a human on the production site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Audience {
+    /// Whether a machine looked rather than a human.
+    pub bot: bool,
+    /// Where.
+    pub environment: Environment,
+    /// Whether the sender named the environment, rather than its host.
+    pub stated: bool,
+}
+
+/// Which installation of a site or an application an event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Environment {
+    /// What the public uses.
+    #[default]
+    Production = 0,
+    /// What is shown before it is released.
+    Preview = 1,
+    /// A developer's machine.
+    Localhost = 2,
+    /// Nobody said.
+    Unknown = 3,
+}
+
+impl Audience {
+    /// As it is kept.
+    pub fn number(self) -> i16 {
+        i16::from(self.bot) | (self.environment as i16) << 1 | i16::from(self.stated) << 3
+    }
+
+    /// From what [`Audience::number`] made.
+    pub fn from_number(number: i16) -> Self {
+        let environment = match number >> 1 & 3 {
+            0 => Environment::Production,
+            1 => Environment::Preview,
+            2 => Environment::Localhost,
+            _ => Environment::Unknown,
+        };
+        Self {
+            bot: number & 1 != 0,
+            environment,
+            stated: number & 8 != 0,
+        }
+    }
 }
 
 /// An event that was exported. It is found by its position alone, also when its id
@@ -112,7 +165,16 @@ pub struct Page {
     pub utm_medium: Option<String>,
     /// `utm_campaign` of the page's query.
     pub utm_campaign: Option<String>,
+    /// `utm_term` of the page's query.
+    pub utm_term: Option<String>,
+    /// `utm_content` of the page's query.
+    pub utm_content: Option<String>,
+    /// Name of the parameter that tells of a click on an ad, such as `gclid`.
+    pub click: Option<String>,
 }
+
+/// Parameters by which the networks of ads mark their clicks.
+const CLICKS: [&str; 4] = ["gclid", "fbclid", "msclkid", "li_fat_id"];
 
 impl Page {
     /// Takes a URL, or a bare path, and a referrer apart.
@@ -138,6 +200,12 @@ impl Page {
             utm_source: parameter("utm_source"),
             utm_medium: parameter("utm_medium"),
             utm_campaign: parameter("utm_campaign"),
+            utm_term: parameter("utm_term"),
+            utm_content: parameter("utm_content"),
+            click: CLICKS
+                .into_iter()
+                .find(|name| parameter(name).is_some())
+                .map(str::to_owned),
             referrer: host(referrer).filter(|host| Some(host) != own.as_ref()),
             origin: kept(origin),
             path: kept(path),
@@ -153,6 +221,9 @@ impl Page {
             utm_source: row.try_get("", "utm_source")?,
             utm_medium: row.try_get("", "utm_medium")?,
             utm_campaign: row.try_get("", "utm_campaign")?,
+            utm_term: row.try_get("", "utm_term")?,
+            utm_content: row.try_get("", "utm_content")?,
+            click: row.try_get("", "click")?,
         })
     }
 

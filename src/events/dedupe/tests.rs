@@ -1,6 +1,6 @@
 //! Which ids a node knows after a restart, once segments have gone.
 
-use super::super::model::{Original, Page, Visitor};
+use super::super::model::{Audience, Original, Page, Visitor};
 use super::super::segment::Draft;
 use super::super::tests::{Watched, database, done, fill};
 use super::*;
@@ -16,11 +16,13 @@ fn event(id: &str) -> NewEvent {
         name: "a".to_owned(),
         visitor: Visitor::Known("v".to_owned()),
         client_id: Some(id.to_owned()),
-        audience: 0,
+        audience: Audience::default(),
         page: Page::default(),
         money: None,
         product: None,
         properties: None,
+        person: None,
+        device: None,
         copy_of: None,
     }
 }

@@ -4,7 +4,7 @@ use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectId;
 use crate::clock::DAY;
 use crate::error::{Error, Result};
-use crate::events::{Money, NewEvent, Original, Page, Visitor};
+use crate::events::{Audience, Money, NewEvent, Original, Page, Visitor};
 use crate::products::micros;
 use crate::server::Call;
 use crate::server::check::check;
@@ -189,7 +189,7 @@ impl Metrics {
             name,
             visitor,
             client_id: own_id.or(known.event_id),
-            audience: 0,
+            audience: Audience::default(),
             page: Page::new(
                 known.url.as_deref().unwrap_or_default(),
                 known.referrer.as_deref().unwrap_or_default(),
@@ -197,6 +197,8 @@ impl Metrics {
             money: None,
             product: None,
             properties,
+            person: None,
+            device: None,
             copy_of: None,
         })
     }
