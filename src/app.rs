@@ -72,11 +72,11 @@ impl App {
             queue: shared.metrics.event_queue.clone(),
             tail: shared.metrics.event_tail.clone(),
         };
-        let events = EventLog::open(db, clock.clone(), &config.events, gauges).await?;
+        let events = EventLog::open(db.clone(), clock.clone(), &config.events, gauges).await?;
         let account = Account::new(shared.clone(), events.clone(), config.signup);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
-            Growth.endpoints(),
+            Growth::new(db, events.clone(), clock.clone()).endpoints(),
             Metrics::new(events.clone(), clock).endpoints(),
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
         ]

@@ -8,6 +8,7 @@
 mod account;
 mod core;
 mod events;
+mod growth;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -30,7 +31,12 @@ struct Step {
 }
 
 /// All products, in the order they are migrated.
-pub const PRODUCTS: [Product; 3] = [core::PRODUCT, account::PRODUCT, events::PRODUCT];
+pub const PRODUCTS: [Product; 4] = [
+    core::PRODUCT,
+    account::PRODUCT,
+    events::PRODUCT,
+    growth::PRODUCT,
+];
 
 impl Product {
     /// What undoing one of its migrations destroys, such as `table session`.

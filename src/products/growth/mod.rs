@@ -1,4 +1,4 @@
-//! The growth product: what experiments show. More of its API is to come.
+//! The growth product: experiments and what they show. More of its API is to come.
 
 mod analyze;
 mod stats;
@@ -7,15 +7,33 @@ use std::sync::Arc;
 
 use crate::api::apex::growth::v1 as pb;
 use crate::api::{ExperimentService, ExperimentServiceEndpoint};
+use crate::clock::Clock;
+use crate::db::Db;
 use crate::error::Result;
+use crate::events::EventLog;
 use crate::server::dispatch::Endpoint;
 use crate::server::{Call, Reply};
 
 /// The growth product. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Growth;
+#[allow(dead_code)] // the areas that use it are on their way
+pub struct Growth(Arc<Inner>);
+
+/// What its areas share.
+#[derive(Debug)]
+#[allow(dead_code)] // the areas that use it are on their way
+struct Inner {
+    db: Db,
+    events: EventLog,
+    clock: Clock,
+}
 
 impl Growth {
+    /// Makes the product.
+    pub fn new(db: Db, events: EventLog, clock: Clock) -> Self {
+        Self(Arc::new(Inner { db, events, clock }))
+    }
+
     /// Its services.
     pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
         vec![Arc::new(ExperimentServiceEndpoint::new(self.clone()))]
