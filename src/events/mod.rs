@@ -10,6 +10,7 @@ mod figures;
 mod fold;
 mod insert;
 mod model;
+mod moments;
 mod position;
 mod question;
 mod salt;
@@ -18,6 +19,7 @@ mod segment;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod upkeep;
 mod visitors;
 
@@ -30,7 +32,9 @@ pub use appender::{Appended, Keep, STREAM_MOVED, StreamPosition};
 pub use export::{Place, Stored};
 pub use figures::{Figures, Revenue};
 pub use model::{Audience, Dimension, Environment, Money, NewEvent, Original, Page, Visitor};
+pub use moments::{Day, Detail, Exposure, Exposures, Moment, Moments, Reading, Source, Span, Walk};
 pub use question::{Answer, Group, Question, Wants};
+pub use traffic::{Bots, Traffic};
 
 use crate::auth::{OrganizationId, ProjectId, ProjectRef};
 use crate::clock::Clock;

@@ -75,6 +75,9 @@ pub enum Environment {
 }
 
 impl Audience {
+    /// The largest number there is.
+    pub(super) const LAST: i16 = 15;
+
     /// As it is kept.
     pub fn number(self) -> i16 {
         i16::from(self.bot) | (self.environment as i16) << 1 | i16::from(self.stated) << 3

@@ -12,6 +12,7 @@ use super::figures::Figures;
 use super::model::Dimension;
 use super::position::folded;
 use super::scan::{self, Edge};
+use super::traffic::Traffic;
 use crate::auth::ProjectId;
 use crate::db::sql::{placeholders, rows};
 use crate::error::Result;
@@ -28,6 +29,8 @@ pub struct Question {
     pub names: Vec<String>,
     /// Only events with this value of a dimension.
     pub filters: Vec<(Dimension, String)>,
+    /// Only these kinds of traffic.
+    pub traffic: Traffic,
     /// Figures per name or per value of a dimension.
     pub group: Group,
     /// Only these groups; all when `None`.
@@ -290,7 +293,7 @@ impl Rollup<'_> {
             self.piece.from.into(),
             self.piece.to.into(),
         ]);
-        let mut conditions = String::new();
+        let mut conditions = question.traffic.condition("kept.audience");
         let mut within = |column: &str, texts: &mut dyn Iterator<Item = &String>| {
             let first = values.len() + 1;
             values.extend(texts.map(|text| text.as_str().into()));

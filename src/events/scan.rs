@@ -118,7 +118,7 @@ fn columns(question: &Question) -> String {
 }
 
 fn conditions(question: &Question, values: &mut Vec<Value>) -> String {
-    let mut text = String::new();
+    let mut text = question.traffic.condition("audience");
     if !question.names.is_empty() {
         let list = placeholders(values.len() + 1, question.names.len());
         text.push_str(&format!(" AND name IN ({list})"));

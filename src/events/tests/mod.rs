@@ -3,6 +3,7 @@
 
 mod plans;
 mod upkeep;
+mod visitors;
 
 use std::sync::Mutex;
 

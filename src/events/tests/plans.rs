@@ -3,7 +3,7 @@
 use sea_orm::DbBackend;
 
 use super::super::question::{Answer, Group, Question, Wants, answer};
-use super::super::{export, fold, model::Dimension};
+use super::super::{Traffic, export, fold, model::Dimension};
 use super::{EVENTS, Watched, database, done, execute, fill, position, rows};
 use crate::auth::ProjectId;
 use crate::db::Db;
@@ -14,6 +14,7 @@ fn question(group: Group) -> Question {
         boundaries: vec![0, EVENTS * 1_000_000 + 1],
         names: Vec::new(),
         filters: Vec::new(),
+        traffic: Traffic::ALL,
         group,
         only: None,
         top: None,

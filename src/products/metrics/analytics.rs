@@ -9,7 +9,7 @@ use super::{Metrics, money};
 use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectRef;
 use crate::error::{Error, Result};
-use crate::events::{Answer, Dimension, Figures, Group, Question, Wants};
+use crate::events::{Answer, Dimension, Figures, Group, Question, Traffic, Wants};
 use crate::products::timestamp;
 use crate::server::Call;
 
@@ -279,6 +279,7 @@ fn question(
         filters: set
             .map(|(dimension, value)| (dimension, value.clone()))
             .collect(),
+        traffic: Traffic::ALL,
         group: Group::None,
         only: None,
         top: None,
