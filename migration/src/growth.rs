@@ -1,10 +1,10 @@
-//! The growth product: experiments.
+//! The growth product: experiments, and webhooks.
 
 use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "growth",
-    steps: &[EXPERIMENTS],
+    steps: &[EXPERIMENTS, WEBHOOKS],
 };
 
 /// Experiments. `definition` is the whole experiment as a message; the columns beside
@@ -38,5 +38,51 @@ CREATE INDEX growth_change_generation ON growth_change (generation);
 DROP TABLE growth_change;
 DROP TABLE growth_generation;
 DROP TABLE growth_experiment;
+",
+};
+
+/// Addresses that are told of events, and what each was told. A delivery is tried
+/// from `since` on, for a while.
+const WEBHOOKS: Step = Step {
+    name: "m0002_webhooks",
+    up: "
+CREATE TABLE growth_webhook (
+    number {id},
+    id TEXT NOT NULL UNIQUE,
+    project BIGINT NOT NULL,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    status TEXT NOT NULL,
+    secret {blob} NOT NULL,
+    former_secret {blob},
+    former_until BIGINT,
+    failing_since BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX growth_webhook_project ON growth_webhook (project);
+CREATE TABLE growth_delivery (
+    number {id},
+    id TEXT NOT NULL UNIQUE,
+    project BIGINT NOT NULL,
+    webhook BIGINT NOT NULL,
+    message TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    status TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    response_status BIGINT,
+    error TEXT,
+    created_at BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    attempted_at BIGINT,
+    finished_at BIGINT
+);
+CREATE INDEX growth_delivery_webhook ON growth_delivery (webhook, number);
+CREATE INDEX growth_delivery_finished ON growth_delivery (finished_at)
+    WHERE finished_at IS NOT NULL;
+",
+    down: "
+DROP TABLE growth_delivery;
+DROP TABLE growth_webhook;
 ",
 };

@@ -11,6 +11,7 @@ mod fault;
 mod group;
 pub mod idempotency;
 pub mod migrate;
+pub mod outbox;
 mod postgres;
 mod read;
 mod restore;

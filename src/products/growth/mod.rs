@@ -2,6 +2,7 @@
 
 mod analyze;
 mod stats;
+mod webhooks;
 
 use std::sync::Arc;
 

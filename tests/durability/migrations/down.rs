@@ -126,7 +126,7 @@ async fn on_a_terminal_it_asks() {
         std::io::Write::write_all(&mut input, answer.as_bytes()).unwrap();
         let done = child.wait_with_output().unwrap();
         let shown = String::from_utf8_lossy(&done.stdout).into_owned();
-        let asked = "undoing m0001_idempotency of core destroys all that is in table idempotency. \
+        let asked = "undoing m0002_outbox of core destroys all that is in table outbox. \
                      Go on? Type yes:";
         assert!(shown.contains(asked), "{shown}");
         (done.status.code(), shown)

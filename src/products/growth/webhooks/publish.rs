@@ -1,0 +1,107 @@
+//! Says that something happened. It is written down for every webhook that asked for
+//! it, in the transaction of what happened: both are kept, or neither.
+
+use sea_orm::Value;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::TOPIC;
+use crate::auth::ProjectId;
+use crate::clock::MICROS;
+use crate::db::Tx;
+use crate::db::outbox::{self, Parcel};
+use crate::db::sql::{execute, row, rows};
+use crate::error::Result;
+
+/// What webhooks are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code)] // whoever publishes is on the way
+pub(in crate::products::growth) enum Kind {
+    /// There is a new lead.
+    LeadCreated,
+    /// A lead's data changed, or what visitors belong to it.
+    LeadUpdated,
+    /// An experiment started to run.
+    ExperimentStarted,
+    /// An experiment was completed.
+    ExperimentCompleted,
+    /// A growth goal was reached.
+    GoalReached,
+}
+
+impl Kind {
+    /// The word for it, which is also how it is kept.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::LeadCreated => "lead.created",
+            Self::LeadUpdated => "lead.updated",
+            Self::ExperimentStarted => "experiment.started",
+            Self::ExperimentCompleted => "experiment.completed",
+            Self::GoalReached => "goal.reached",
+        }
+    }
+}
+
+/// Tells the webhooks of a project, once this transaction is committed.
+#[allow(dead_code)] // whoever publishes is on the way
+pub(in crate::products::growth) async fn publish(
+    tx: &Tx,
+    project: ProjectId,
+    kind: Kind,
+    data: &serde_json::Value,
+    now: i64,
+) -> Result<()> {
+    let sql = "SELECT number, events FROM growth_webhook \
+               WHERE project = $1 AND status = 'active' ORDER BY number";
+    let mut targets: Vec<i64> = Vec::new();
+    for row in rows(tx, sql, [project.into()]).await? {
+        let events: String = row.try_get("", "events")?;
+        if events.split(' ').any(|word| word == kind.word()) {
+            targets.push(row.try_get("", "number")?);
+        }
+    }
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let message = format!("msg_{}", Uuid::now_v7().simple());
+    let at = jiff::Timestamp::from_second(now.div_euclid(MICROS)).unwrap_or_default();
+    let body = json!({
+        "id": message,
+        "type": kind.word(),
+        "createdAt": at.to_string(),
+        "projectKey": project_key(tx, project).await?,
+        "data": data,
+    });
+    let body = body.to_string();
+    for webhook in targets {
+        let delivery = format!("whd_{}", Uuid::now_v7().simple());
+        let sql = "INSERT INTO growth_delivery (id, project, webhook, message, kind, body, status, \
+                   attempts, created_at, since) VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $7)";
+        let values: [Value; 7] = [
+            delivery.as_str().into(),
+            project.into(),
+            webhook.into(),
+            message.as_str().into(),
+            kind.word().into(),
+            body.as_str().into(),
+            now.into(),
+        ];
+        execute(tx, sql, values).await?;
+        let parcel = Parcel {
+            topic: TOPIC,
+            target: webhook.to_string(),
+            body: delivery,
+            due_at: now,
+        };
+        outbox::put(tx, parcel).await?;
+    }
+    Ok(())
+}
+
+/// The project's public key, which receivers know it by.
+async fn project_key(tx: &Tx, project: ProjectId) -> Result<Option<String>> {
+    let sql = "SELECT key FROM project_key WHERE project = $1 AND revoked_at IS NULL \
+               ORDER BY created_at DESC LIMIT 1";
+    let found = row(tx, sql, [project.into()]).await?;
+    Ok(found.map(|row| row.try_get("", "key")).transpose()?)
+}
