@@ -80,10 +80,12 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
     let own = own
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())
         .map(|id| id.to_string());
-    let visitor: String = row.try_get("", "visitor_id")?;
-    let visitor = match row.try_get::<i64>("", "visitor")? >= i64::from(COOKIELESS) {
-        true => Visitor::Cookieless(visitor),
-        false => Visitor::Known(visitor),
+    let visitor: Option<String> = row.try_get("", "visitor_id")?;
+    let is_cookieless = row.try_get::<i64>("", "visitor")? >= i64::from(COOKIELESS);
+    let visitor = match visitor {
+        Some(id) if is_cookieless => Visitor::Cookieless(id),
+        Some(id) => Visitor::Known(id),
+        None => Visitor::Nobody,
     };
     Ok(Stored {
         seq: row.try_get("", "seq")?,

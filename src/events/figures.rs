@@ -33,10 +33,12 @@ pub struct Revenue {
 }
 
 impl Figures {
-    /// Adds one event.
+    /// Adds one event. Visitor zero is nobody.
     pub(super) fn add(&mut self, visitor: u32, money: Option<&Money>) {
         self.events += 1;
-        self.visitors.insert(visitor);
+        if visitor > 0 {
+            self.visitors.insert(visitor);
+        }
         if let Some(money) = money {
             let revenue = match self.revenue.get_mut(&money.currency) {
                 Some(revenue) => revenue,
@@ -136,14 +138,15 @@ mod tests {
         };
         first.add(1, Some(&paid));
         first.add(COOKIELESS + 1, None);
+        first.add(0, None);
         let mut second = first.clone();
         second.merge(&first);
-        assert_eq!(second.events, 4);
+        assert_eq!(second.events, 6);
         assert_eq!(second.visitors.len(), 2);
         assert_eq!(second.cookieless(), 1);
         assert_eq!(second.revenue["EUR"].amount, 2 * i128::from(i64::MAX));
         let mut back = Figures {
-            events: 4,
+            events: 6,
             ..Figures::default()
         };
         back.add_visitors(&second.encode_visitors()).unwrap();

@@ -116,6 +116,8 @@ pub enum Visitor {
     Known(String),
     /// Somebody recognised for a day only.
     Cookieless(String),
+    /// Nobody who is known: the event counts, and no visitor does.
+    Nobody,
 }
 
 impl Visitor {
@@ -123,6 +125,7 @@ impl Visitor {
     pub fn id(&self) -> &str {
         match self {
             Self::Known(id) | Self::Cookieless(id) => id,
+            Self::Nobody => "",
         }
     }
 }

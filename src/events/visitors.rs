@@ -57,10 +57,14 @@ impl Visitors {
         self.next.clear();
     }
 
-    /// The number of each event's visitor; new ones are given the next.
+    /// The number of each event's visitor; new ones are given the next, and nobody is
+    /// zero.
     pub(super) async fn number(&mut self, tx: &Tx, events: &[&NewEvent]) -> Result<Vec<u32>> {
         let mut unknown: HashMap<ProjectId, Vec<&Visitor>> = HashMap::new();
         for event in events {
+            if event.visitor == Visitor::Nobody {
+                continue;
+            }
             let key = key_of(event);
             if self.cache.get(&key).is_none() && !self.pending.contains_key(&key) {
                 unknown

@@ -172,6 +172,7 @@ impl Reader {
             .current_dir(self.folder.path())
             .env("URL", &self.server.url)
             .env("KEY", &self.own.key)
+            .env("PROJECT_KEY", &self.own.project_key)
             .env("PATH", path())
             .envs(variables)
             .output()

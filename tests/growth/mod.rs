@@ -1,3 +1,4 @@
 //! The growth product over HTTP, and alike over gRPC.
 
 mod analyze;
+mod events;

@@ -1,19 +1,23 @@
-//! The growth product: experiments and what they show. More of its API is to come.
+//! The growth product: events, and experiments and what they show. More of its API is
+//! to come.
 
 mod analyze;
+mod events;
+mod ids;
 mod stats;
 mod webhooks;
 
 use std::sync::Arc;
 
 use crate::api::apex::growth::v1 as pb;
-use crate::api::{ExperimentService, ExperimentServiceEndpoint};
+use crate::api::{EventServiceEndpoint, ExperimentService, ExperimentServiceEndpoint};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::EventLog;
 use crate::server::dispatch::Endpoint;
 use crate::server::{Call, Reply};
+use events::Agents;
 
 /// The growth product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,17 +31,26 @@ struct Inner {
     db: Db,
     events: EventLog,
     clock: Clock,
+    agents: Agents,
 }
 
 impl Growth {
     /// Makes the product.
     pub fn new(db: Db, events: EventLog, clock: Clock) -> Self {
-        Self(Arc::new(Inner { db, events, clock }))
+        Self(Arc::new(Inner {
+            db,
+            events,
+            clock,
+            agents: Agents::default(),
+        }))
     }
 
     /// Its services.
     pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
-        vec![Arc::new(ExperimentServiceEndpoint::new(self.clone()))]
+        vec![
+            Arc::new(EventServiceEndpoint::new(self.clone())),
+            Arc::new(ExperimentServiceEndpoint::new(self.clone())),
+        ]
     }
 }
 

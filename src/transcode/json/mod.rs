@@ -10,7 +10,7 @@ pub mod encode;
 mod fault;
 pub mod lexer;
 pub mod mask;
-mod number;
+pub mod number;
 pub mod raw;
 mod time;
 

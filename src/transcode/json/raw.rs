@@ -25,23 +25,38 @@ pub fn check_any(text: &str, depth: u32) -> Parsed<()> {
 
 /// The top-level members of an object, each with the text of its value.
 pub fn members(text: &str, depth: u32) -> Parsed<Vec<(Cow<'_, str>, &str)>> {
-    let mut lexer = Lexer::new(text, depth);
     let mut members = Vec::new();
+    each_member(text, depth, |name, value| members.push((name, value)))?;
+    Ok(members)
+}
+
+/// Shows the top-level members of an object, each with the text of its value.
+pub fn each_member<'a>(
+    text: &'a str,
+    depth: u32,
+    mut show: impl FnMut(Cow<'a, str>, &'a str),
+) -> Parsed<()> {
+    let mut lexer = Lexer::new(text, depth);
     lexer.open(b'{')?;
     let mut first = true;
     while lexer.more(b'}', first)? {
         let name = lexer.name()?;
-        members.push((name, lexer.skip()?));
+        show(name, lexer.skip()?);
         first = false;
     }
-    Ok(members)
+    Ok(())
 }
 
 /// The text a JSON string stands for; `None` of any other value.
 pub fn text(value: &str) -> Option<String> {
+    string(value).map(Cow::into_owned)
+}
+
+/// The same, copied only where something in it is escaped.
+pub fn string(value: &str) -> Option<Cow<'_, str>> {
     let mut lexer = Lexer::new(value, 1);
     match lexer.peek() {
-        Ok(Token::String) => lexer.string().ok().map(Cow::into_owned),
+        Ok(Token::String) => lexer.string().ok(),
         Ok(_) | Err(_) => None,
     }
 }

@@ -28,7 +28,13 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
     let free = || input.fields().filter(|field| !is_bound(field));
     let query: Vec<String> = match binding.body {
         Body::Whole => Vec::new(),
-        Body::None | Body::Field(_) => free().filter_map(|f| parameter(&f, options)).collect(),
+        Body::None | Body::Field(_) => free()
+            .filter_map(|field| {
+                let value = named(method, &field).or_else(|| value(&field, options))?;
+                let plain = value.trim_matches('"');
+                Some(format!("{}={plain}", field.json_name()))
+            })
+            .collect(),
     };
     let mut url = binding.template.to_owned();
     for field in &bound {
@@ -40,7 +46,9 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
     }
     let body = match binding.body {
         Body::None => String::new(),
-        Body::Whole => object(free(), options),
+        Body::Whole => members(free(), |field| {
+            named(method, field).or_else(|| value(field, options))
+        }),
         Body::Field(name) => value(&input.get_field_by_name(name)?, options)?,
     };
     let is_empty = body.is_empty() || body == "{}";
@@ -82,22 +90,31 @@ fn lines(parts: &[String]) -> String {
     parts.join(" \\\n    ")
 }
 
-/// For a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
+/// What stands for the reader's own public project key.
+const PROJECT_KEY: &str = "$PROJECT_KEY";
+
+/// The project key, of the field a page names its project by.
+fn named(method: &Documented, field: &FieldDescriptor) -> Option<String> {
+    let is_named = method.spec.project_field == Some(field.name());
+    is_named.then(|| format!("\"{PROJECT_KEY}\""))
 }
 
-fn parameter(field: &FieldDescriptor, options: &Options) -> Option<String> {
-    let value = value(field, options)?;
-    let plain = value.trim_matches('"');
-    Some(format!("{}={plain}", field.json_name()))
+/// For a shell, which fills the project key in.
+fn quoted(text: &str) -> String {
+    let plain = text.replace('\'', "'\\''");
+    format!("'{}'", plain.replace(PROJECT_KEY, "'$PROJECT_KEY'"))
 }
 
 fn object(fields: impl Iterator<Item = FieldDescriptor>, options: &Options) -> String {
-    let member = |field: FieldDescriptor| {
-        let value = value(&field, options)?;
-        Some(format!("\"{}\": {value}", field.json_name()))
-    };
+    members(fields, |field| value(field, options))
+}
+
+fn members(
+    fields: impl Iterator<Item = FieldDescriptor>,
+    value: impl Fn(&FieldDescriptor) -> Option<String>,
+) -> String {
+    let member =
+        |field: FieldDescriptor| Some(format!("\"{}\": {}", field.json_name(), value(&field)?));
     let members: Vec<String> = fields.filter_map(member).collect();
     format!("{{{}}}", members.join(", "))
 }
