@@ -8,6 +8,7 @@ pub mod check;
 mod client;
 pub mod codec;
 mod company;
+mod conditional;
 mod crowd;
 mod csrf;
 mod deadline;

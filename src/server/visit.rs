@@ -18,6 +18,7 @@ use tonic::body::Body;
 
 use super::call::{Admitted, Call, Client};
 use super::client::Peer;
+use super::conditional;
 use super::deadline;
 use super::edge::Edge;
 use super::gate::{self, Passage, Visitor};
@@ -92,6 +93,9 @@ impl Visit {
             && let Some(cookie) = self.renewed(&passage, self.deadline(spec, &parts)).await
         {
             response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        if !is_unsafe {
+            response = conditional::settle(&parts.headers, response);
         }
         let headers = response.headers_mut();
         if spec.secret_answer || headers.contains_key(SET_COOKIE) {
