@@ -118,10 +118,9 @@ const isHere = (pattern) => {
 
 // Included by one hash, assigned by another, so that a larger share moves nobody.
 const weight = (variant) => (variant.weight == null ? 1 : variant.weight);
-const assign = (experiment) => {
-  const { id, variants, trafficSplit } = experiment;
-  if (murmur(visitor() + id + ":in") % 100 >= (trafficSplit == null ? 100 : trafficSplit)) return;
-  const bucket = murmur(visitor() + id) % 100;
+const assign = ({ id, variants, trafficSplit }, who = visitor()) => {
+  if (murmur(who + id + ":in") % 100 >= (trafficSplit == null ? 100 : trafficSplit)) return;
+  const bucket = murmur(who + id) % 100;
   const total = variants.reduce((sum, variant) => sum + weight(variant), 0);
   let upTo = 0;
   return variants.find((variant) => (upTo += weight(variant)) * 100 > bucket * total);
@@ -297,6 +296,8 @@ const leave = () => {
   if (started) track("engagement", { duration: Math.round((Date.now() - started) / 1000), scrollDepth: depth });
   started = 0;
 };
+// Once the page is there, and what experiments made of it.
+const beat = () => prepared && D.readyState === "complete" && heartbeat();
 const heartbeat = () => {
   if (reported) return;
   reported = true;
@@ -409,7 +410,6 @@ const watch = () => {
 const waiting = [];
 let prepared = false;
 const api = {
-  version: VERSION,
   track: (name, props) => track(name, props),
   identify(userId, traits) {
     user = String(userId);
@@ -437,6 +437,8 @@ const api = {
     id = "";
     keep("apex_consent", choice);
   },
+  // What a visitor is assigned; nothing for one who is not included.
+  assign: (who, experiment) => (assign(experiment, who) || {}).id,
   // The variant of the visitor. Asking counts as having seen it, where the page does
   // not show it by itself. With a function, waits until experiments are known.
   experiment(name, callback) {
@@ -459,6 +461,7 @@ const api = {
 const answer = () => {
   prepared = true;
   while (waiting.length) safe(waiting.shift())();
+  if (data.auto !== "false") beat();
 };
 // Experiments begin after the page did, when its visitor has consented.
 const join = () =>
@@ -476,13 +479,12 @@ const arrive = () => {
 const begin = () => {
   if (allowed()) hide();
   arrive();
-  D.readyState === "complete" ? later(heartbeat, 0) : on(W, "load", () => later(heartbeat, 0));
+  on(W, "load", () => later(beat, 0));
 };
 
 const before = W.apex;
-W.apex = Object.fromEntries(
-  Object.entries(api).map(([name, member]) => [name, typeof member === "function" ? safe(member) : member]),
-);
+W.apex = { version: VERSION };
+for (const name in api) W.apex[name] = safe(api[name]);
 if (data.auto !== "false") {
   watch();
   onShown(begin);
