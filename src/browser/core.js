@@ -83,7 +83,9 @@ const onShown = (f) => {
 };
 
 // What a person would call an element.
-const words = (element, most) =>
-  (element.textContent || element.value || element.title || "").trim().replace(/\s+/g, " ").slice(0, most);
+const words = ({ textContent, value, title }, most) => {
+  const own = [textContent, value, title].map((text) => (text || "").trim().replace(/\s+/g, " "));
+  return (own.find(Boolean) || "").slice(0, most);
+};
 const closest = (event, selector) =>
   event.target.closest ? event.target.closest(selector) : null;
