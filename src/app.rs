@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::api::{self, METHODS, SCHEMA, SERVICES};
 use crate::auth::{Directory, Sealer, SecretKeys, SessionTokens};
+use crate::browser::Scripts;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::db::{Db, Ledger, migrate};
@@ -22,7 +23,7 @@ use crate::limit::{Counters, Limits, Memory, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
-use crate::products::growth::Growth;
+use crate::products::growth::{Growth, Snippet};
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
 use crate::server::dispatch::Endpoint;
@@ -74,10 +75,13 @@ impl App {
         };
         let events = EventLog::open(db.clone(), clock.clone(), &config.events, gauges).await?;
         let account = Account::new(shared.clone(), events.clone(), config.signup);
+        let named = shared.hosts.iter().map(|(host, _)| host.as_str());
+        let scripts = Scripts::new(named, config.listen.ip());
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
             Growth::new(db, events.clone(), clock.clone()).endpoints(),
-            Metrics::new(events.clone(), clock).endpoints(),
+            Metrics::new(events.clone(), clock, scripts.clone()).endpoints(),
+            vec![Snippet::new(scripts).endpoint()],
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
         ]
         .concat();

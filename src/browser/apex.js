@@ -116,21 +116,42 @@ const isHere = (pattern) => {
   return new RegExp(`^${literal.replace(/\*/g, ".*")}$`, "i").test(page);
 };
 
-// Included by one hash, assigned by another, so that a larger share moves nobody.
+// Included by one hash, assigned by another, so that a larger share moves nobody. Who is
+// kept out of a namespace is so by GrowthBook's hash, FNV-1a.
+const bucketOf = (...parts) => murmur(parts.join("")) % 100;
+const fnv = (text) => {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
+};
 const weight = (variant) => (variant.weight == null ? 1 : variant.weight);
-const assign = ({ id, variants, trafficSplit }, who = visitor()) => {
-  if (murmur(who + id + ":in") % 100 >= (trafficSplit == null ? 100 : trafficSplit)) return;
-  const bucket = murmur(who + id) % 100;
+const assign = (experiment, who = visitor()) => {
+  const { id, variants, trafficSplit, holdout, namespace, condition } = experiment;
+  // Attributes are known to servers alone.
+  if (condition) return;
+  if (holdout && bucketOf(who, holdout.name, ":holdout") < holdout.percent) return;
+  if (namespace) {
+    const place = (fnv(who + "__" + namespace.name) % 1000) / 1000;
+    if (place < namespace.from || place >= namespace.to) return;
+  }
+  if (bucketOf(who, id, ":in") >= (trafficSplit == null ? 100 : trafficSplit)) return;
+  const bucket = bucketOf(who, id);
+  const owns = ({ from, to }) => from <= bucket && bucket < to;
+  const owner = variants.find(({ buckets }) => buckets && buckets.some(owns));
+  if (owner) return owner;
   const total = variants.reduce((sum, variant) => sum + weight(variant), 0);
   let upTo = 0;
   return variants.find((variant) => (upTo += weight(variant)) * 100 > bucket * total);
 };
-const variantOf = (experiment) =>
-  forced[experiment.id]
-    ? experiment.variants.find((variant) => variant.id === forced[experiment.id])
-    : assign(experiment);
+// What somebody is to see whatever the hash says, and is not counted for.
+const forcedOf = ({ id, forcedVisitors }) =>
+  forced[id] || ((forcedVisitors || []).find((own) => own.visitorId === visitor()) || {}).variant;
+const variantOf = (experiment) => {
+  const name = forcedOf(experiment);
+  return name ? experiment.variants.find((variant) => variant.id === name) : assign(experiment);
+};
 const counts = (experiment, variant) => {
-  if (forced[experiment.id]) return false;
+  if (forcedOf(experiment)) return false;
   seen[experiment.id] = variant.id;
   keep("apex_seen", JSON.stringify(seen));
   return true;
@@ -171,7 +192,7 @@ const applyChanges = () => {
   return D.readyState !== "loading" || changes.every((change) => change.done);
 };
 const apply = (variant) => {
-  for (const change of [...(variant.changes || []), { type: "code", css: variant.css, js: variant.js }]) {
+  for (const change of variant.changes || []) {
     if (change.type === "redirect" && !isHere(change.url)) {
       // Parameters of a campaign go with the visitor.
       const to = new URL(change.url, L.href);

@@ -107,8 +107,8 @@ fn path_field(message: &MessageDescriptor, path: &str) -> Result<FieldDescriptor
     }
 }
 
-/// A route has one owner: the method without a circumstance, which answers when
-/// no other one's circumstances hold. Two routes are equal when they have the
+/// A shared route has one owner: the method without a circumstance, which answers
+/// when no other one's circumstances hold. Two routes are equal when they have the
 /// same verb and match the same paths.
 pub(super) fn check_routes(methods: &[MethodSpec]) -> Vec<String> {
     let mut routes: BTreeMap<(&str, String), Vec<&MethodSpec>> = BTreeMap::new();
@@ -128,6 +128,8 @@ pub(super) fn check_routes(methods: &[MethodSpec]) -> Vec<String> {
             .collect();
         match owners.as_slice() {
             [_] => None,
+            // Shared with nobody, it is answered in any circumstance.
+            [] if sharing.len() == 1 => None,
             [] => Some(format!(
                 "{verb} {path}: every method has a `when`; none owns it"
             )),

@@ -15,14 +15,8 @@ pub async fn identify(call: &Call, field: &'static str, key: &str) -> Result<()>
     let shared = call.shared();
     let unknown = || Error::invalid_field(field, format!("{field} is not known"));
     let project = shared.directory.project_key(key)?.ok_or_else(unknown)?;
-    let origin = call
-        .client()
-        .origin
-        .as_ref()
-        .map(http::HeaderValue::as_bytes);
-    let allowed = &project.allowed_origins;
-    if let Some(origin) = origin.filter(|_| !allowed.is_empty())
-        && !allowed.iter().any(|own| own.as_bytes() == origin)
+    if let Some(origin) = &call.client().origin
+        && !project.allows(origin.to_str().unwrap_or_default())
     {
         let error = Error::forbidden("The project does not allow this origin");
         return Err(error.reason("ORIGIN_NOT_ALLOWED"));

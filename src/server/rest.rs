@@ -215,7 +215,8 @@ fn check_content_type(
         .trim()
         .to_ascii_lowercase();
     let is_json = kind == "application/json" || kind.ends_with("+json");
-    let from_page = route.spec.auth == Auth::ProjectKey && kind == "text/plain";
+    let of_pages = route.spec.auth == Auth::ProjectKey || route.spec.any_origin;
+    let from_page = of_pages && kind == "text/plain";
     if is_json || from_page || bind::takes_raw_body(schema, route) {
         return Ok(());
     }

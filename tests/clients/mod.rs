@@ -14,6 +14,7 @@ mod openapi;
 mod pages;
 mod python;
 mod setup;
+mod snippet;
 mod tls;
 mod tls_settings;
 mod workshop;

@@ -66,7 +66,8 @@ fn products_do_not_know_each_other() {
 
 #[test]
 fn what_products_stand_on_knows_no_product() {
-    const BELOW: [&str; 10] = [
+    const BELOW: [&str; 11] = [
+        "browser",
         "server",
         "transcode",
         "auth",

@@ -1,5 +1,6 @@
 //! The metrics product over HTTP and gRPC.
 
+mod browser;
 mod documented;
 mod groups;
 mod items;

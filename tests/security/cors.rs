@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use apex::policy::template::Template;
-use apex::policy::{Auth, MethodSpec};
+use apex::policy::{Auth, Binding, MethodSpec};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
@@ -59,6 +59,19 @@ async fn preflight(http: &Http, origin: &str, spec: &MethodSpec, way: Way) -> An
     asking.send(Method::OPTIONS, &path, None).await
 }
 
+/// Whether any page may call in this way. Methods that share a route with one for pages
+/// are told apart by the body, which a preflight has not.
+fn is_open(spec: &MethodSpec, way: Way) -> bool {
+    let shares = |other: &&MethodSpec| {
+        let Way::Rest(binding) = way else {
+            return false;
+        };
+        let same = |own: &Binding| (own.verb, own.template) == (binding.verb, binding.template);
+        other.bindings.iter().any(same)
+    };
+    spec.any_origin || served().filter(shares).any(|other| other.any_origin)
+}
+
 async fn call(caller: &Caller, origin: &str, spec: &'static MethodSpec, way: Way) -> HeaderMap {
     let page = caller.with("origin", origin);
     page.call(spec, way, &json!({})).await.headers
@@ -72,7 +85,7 @@ async fn no_other_origin_is_reflected() {
     for spec in served() {
         for way in ways(spec) {
             for origin in HOSTILE {
-                let open = spec.any_origin.then_some(origin);
+                let open = is_open(spec, way).then_some(origin);
                 let what = format!("{} for {origin}", spec.path);
                 let asked = preflight(&http, origin, spec, way).await;
                 assert_eq!(allowed_origin(&asked.headers), open, "{what}");

@@ -199,6 +199,29 @@ impl Directory {
         }
     }
 
+    /// The project of a page: the one whose public key it names, else the one that
+    /// names its origin among those it allows, else the only one that allows any.
+    pub fn project_of_page(&self, key: Option<&str>, origin: &str) -> Result<ProjectRef> {
+        let stranger = || Error::forbidden("Invalid origin").reason("ORIGIN_NOT_ALLOWED");
+        if let Some(key) = key {
+            let unknown = || Error::invalid_field("projectKey", "projectKey is not known");
+            let project = self.project_key(key)?.ok_or_else(unknown)?;
+            return Some(project)
+                .filter(|own| own.allows(origin))
+                .ok_or_else(stranger);
+        }
+        let snapshot = self.snapshot();
+        match snapshot.projects_of_origin(origin) {
+            [] => Err(stranger()),
+            [one] => snapshot.project(*one).cloned().ok_or_else(stranger),
+            [_, _, ..] => Err(Error::invalid(
+                "Several projects allow this origin: name one in the tag, \
+                 as in sdk.js?key=pk_live_demo",
+            )
+            .reason("WEBSITE_NOT_FOUND")),
+        }
+    }
+
     /// The project a public key stands for. `Err` is a key that was revoked.
     pub fn project_key(&self, key: &str) -> Result<Option<ProjectRef>> {
         let snapshot = self.snapshot();

@@ -29,6 +29,8 @@ pub struct Snapshot {
     projects_of: HashMap<OrganizationId, Vec<ProjectId>>,
     project_ids: HashMap<String, ProjectId>,
     pub(super) project_keys: HashMap<String, (ProjectId, bool)>,
+    projects_of_origin: HashMap<String, Vec<ProjectId>>,
+    projects_of_any: Vec<ProjectId>,
     pub(super) keys: HashMap<[u8; 32], Arc<KeyRecord>>,
     pub(super) revoked_sessions: HashSet<String>,
 }
@@ -68,6 +70,15 @@ pub struct ProjectRef {
     pub timezone: Arc<str>,
     /// Origins whose pages may name it; empty means any.
     pub allowed_origins: Arc<[String]>,
+    /// Whether visitors must consent before anything is recorded.
+    pub consent_required: bool,
+}
+
+impl ProjectRef {
+    /// Whether pages of an origin may name it.
+    pub fn allows(&self, origin: &str) -> bool {
+        self.allowed_origins.is_empty() || self.allowed_origins.iter().any(|own| own == origin)
+    }
 }
 
 /// An API key.
@@ -107,6 +118,13 @@ impl Snapshot {
         self.projects_of
             .get(&organization)
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// The projects that name an origin among those they allow; where there is none,
+    /// those that allow any.
+    pub(super) fn projects_of_origin(&self, origin: &str) -> &[ProjectId] {
+        let own = self.projects_of_origin.get(origin);
+        own.unwrap_or(&self.projects_of_any)
     }
 
     /// A project.
@@ -181,7 +199,7 @@ impl Snapshot {
     }
 
     async fn read_projects(&mut self, connection: &impl ConnectionTrait) -> Result<()> {
-        let sql = "SELECT number, id, organization_id, timezone, allowed_origins FROM project \
+        let sql = "SELECT number, id, organization_id, timezone, allowed_origins, consent_mode FROM project \
                    WHERE deleted_at IS NULL ORDER BY number";
         for row in rows(connection, sql, []).await? {
             let id = ProjectId(row.try_get("", "number")?);
@@ -190,12 +208,21 @@ impl Snapshot {
             let organization = OrganizationId(row.try_get("", "organization_id")?);
             let origins: String = row.try_get("", "allowed_origins")?;
             let origins: Vec<String> = serde_json::from_str(&origins).map_err(Error::internal)?;
+            let consent: String = row.try_get("", "consent_mode")?;
+            if origins.is_empty() {
+                self.projects_of_any.push(id);
+            }
+            for origin in &origins {
+                let own = self.projects_of_origin.entry(origin.clone());
+                own.or_default().push(id);
+            }
             let project = ProjectRef {
                 id,
                 public_id: public_id.as_str().into(),
                 organization,
                 timezone: timezone.into(),
                 allowed_origins: origins.into(),
+                consent_required: consent == "required",
             };
             self.projects.insert(id, project);
             self.projects_of.entry(organization).or_default().push(id);

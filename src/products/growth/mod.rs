@@ -4,6 +4,7 @@
 mod analyze;
 mod events;
 mod ids;
+mod snippet;
 mod stats;
 mod webhooks;
 
@@ -18,6 +19,8 @@ use crate::events::EventLog;
 use crate::server::dispatch::Endpoint;
 use crate::server::{Call, Reply};
 use events::Agents;
+
+pub use snippet::Snippet;
 
 /// The growth product. Cheap to clone.
 #[derive(Debug, Clone)]

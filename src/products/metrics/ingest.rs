@@ -56,7 +56,7 @@ impl Metrics {
     }
 
     /// Stores one event and answers its id. A repeat answers the first one's.
-    async fn store(
+    pub(super) async fn store(
         &self,
         call: &Call,
         event: NewEvent,

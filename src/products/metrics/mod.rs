@@ -1,6 +1,7 @@
 //! The metrics product: custom events, purchases, and analytics over them.
 
 mod analytics;
+mod collect;
 mod export;
 mod ingest;
 mod item;
@@ -14,7 +15,8 @@ use futures_util::Stream;
 use tonic::Status;
 
 use crate::api::apex::metrics::v1 as pb;
-use crate::api::{MetricsService, MetricsServiceEndpoint};
+use crate::api::{BrowserServiceEndpoint, MetricsService, MetricsServiceEndpoint};
+use crate::browser::Scripts;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::events::EventLog;
@@ -26,17 +28,25 @@ use crate::server::{Call, Replies, Reply, Requests};
 pub struct Metrics {
     events: EventLog,
     clock: Clock,
+    scripts: Scripts,
 }
 
 impl Metrics {
     /// Makes the product.
-    pub fn new(events: EventLog, clock: Clock) -> Self {
-        Self { events, clock }
+    pub fn new(events: EventLog, clock: Clock, scripts: Scripts) -> Self {
+        Self {
+            events,
+            clock,
+            scripts,
+        }
     }
 
     /// Its services.
     pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
-        vec![Arc::new(MetricsServiceEndpoint::new(self.clone()))]
+        vec![
+            Arc::new(MetricsServiceEndpoint::new(self.clone())),
+            Arc::new(BrowserServiceEndpoint::new(self.clone())),
+        ]
     }
 }
 

@@ -1,11 +1,24 @@
 // The growth snippet on a site of another origin, in a real browser.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { chromium } from "playwright-core";
 import { relay, site, until } from "./relay.mjs";
 
-const { SERVER_URL, PROJECT_KEY, CONSENT_KEY, CHROMIUM } = process.env;
-let browser, server, pages, shop;
+const { SERVER_URL, KEY, PROJECT, PROJECT_KEY, VECTORS, CHROMIUM } = process.env;
+let browser, server, pages, shop, careful;
+
+/** Asks the server as the project's owner. */
+async function owner(method, path, body) {
+  const answer = await fetch(SERVER_URL + path, {
+    method,
+    headers: { "x-api-key": KEY, "x-apex-project": PROJECT, "content-type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+  const text = await answer.text();
+  assert.equal(answer.status, 200, `${method} ${path}: ${text}`);
+  return JSON.parse(text);
+}
 
 // A machine that is busy answers later than pages like to wait.
 const tag = (more = `data-timeout="8000"`, key = PROJECT_KEY) =>
@@ -18,6 +31,8 @@ let running = [];
 
 before(async () => {
   server = await relay(SERVER_URL);
+  // A project of a name and a key of its own, whose visitors must consent.
+  careful = await owner("POST", "/api/projects", { name: "Careful", consentMode: "required" });
   browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
@@ -41,7 +56,7 @@ before(async () => {
     "/plans": page(`<h1 class="title">Plans</h1>`),
     "/thanks": page(`<h1>Thanks</h1>`),
     "/other": page(`<h1>Other</h1>`),
-    "/consent": page(goods, undefined, CONSENT_KEY),
+    "/consent": page(goods, undefined, careful.key),
     "/twice": page(goods + tag()),
     "/quiet": page(goods, `data-auto="false"`),
     "/patient": page(goods, `data-timeout="1500"`),
@@ -272,6 +287,7 @@ const half = (id, more, changed) => ({
   ],
   ...more,
 });
+const code = (css, js) => ({ changes: [{ type: "code", css, js }] });
 const text = (selector, originalValue, value) => ({
   changes: [{ type: "text", selector, originalValue, value }],
 });
@@ -280,12 +296,15 @@ test("experiments change the page before it is shown, and are told with its view
   running = [
     half("exp_text", { targetUrl: "/" }, text("h1.title", "Plans", "Pick a plan")),
     half("exp_lost", { targetUrl: shop.url + "/" }, text(".gone", "Add", "Put in")),
-    half("exp_code", {}, {
-      css: "#text { color: rgb(1, 2, 3) }",
-      js: "document.body.dataset.ran = (document.body.dataset.ran || 0) + 1",
-    }),
+    half("exp_code", {}, code(
+      "#text { color: rgb(1, 2, 3) }",
+      "document.body.dataset.ran = (document.body.dataset.ran || 0) + 1",
+    )),
     half("exp_elsewhere", { targetUrl: "/elsewhere" }, text("h1", "", "Wrong")),
     half("exp_none", { targetUrl: "/", trafficSplit: 0 }, text("h1", "", "Wrong")),
+    half("exp_held", { targetUrl: "/", holdout: { name: "h", percent: 100 } }, text("h1", "", "Wrong")),
+    half("exp_named", { targetUrl: "/", namespace: { name: "n", from: 0, to: 0 } }, text("h1", "", "Wrong")),
+    half("exp_attributes", { targetUrl: "/", condition: { plan: "pro" } }, text("h1", "", "Wrong")),
     half("exp_sdk", { delivery: "sdk" }, text("h1", "", "Wrong")),
   ];
   server.answers[ACTIVE] = () => ({ json: running, delay: 150 });
@@ -507,7 +526,7 @@ test("blocked storage blocks nothing else", async () => {
 test("a page that lets in little lets in the snippet", async () => {
   running = [
     half("exp_text", {}, text("h1", "", "B")),
-    half("exp_code", {}, { css: "h1 { color: rgb(1, 2, 3) }", js: "document.body.dataset.ran = 1" }),
+    half("exp_code", {}, code("h1 { color: rgb(1, 2, 3) }", "document.body.dataset.ran = 1")),
   ];
   const init = () => {
     window.broken = [];
@@ -573,5 +592,32 @@ test("without a connection events wait", async () => {
   assert.equal(events("waiting").length, 0);
   await context.setOffline(false);
   await arrived("waiting");
+  await context.close();
+});
+
+test("visitors are assigned as the server assigns them", async () => {
+  const { assignments } = JSON.parse(readFileSync(VECTORS, "utf8"));
+  assert.equal(assignments.length, 755);
+  const { context, tab } = await visit("/");
+  await tab.waitForFunction(() => window.apex);
+  const wrong = await tab.evaluate((rows) => {
+    const found = [];
+    for (const { visitorId, experimentId: id, variant } of rows) {
+      for (const split in variant) {
+        const variants = [
+          { id: "control", weight: +split },
+          { id: "variant_b", weight: 100 - split },
+        ];
+        const own = window.apex.assign(visitorId, { id, variants, trafficSplit: 100 });
+        if (own !== variant[split]) found.push([visitorId, id, split, own]);
+      }
+      // Two variants without weights are halves, as documented.
+      const variants = [{ id: "control" }, { id: "variant_b" }];
+      const half = window.apex.assign(visitorId, { id, variants });
+      if (half !== variant[50]) found.push([visitorId, id, "half", half]);
+    }
+    return found;
+  }, assignments);
+  assert.deepEqual(wrong, []);
   await context.close();
 });

@@ -16,7 +16,7 @@ use super::catalogue::served;
 use super::wire::{Caller, ways};
 
 /// Methods that anybody may call, and why.
-const OPEN: [(&str, &str); 12] = [
+const OPEN: [(&str, &str); 16] = [
     (
         "apex.account.v1.SessionService/CompleteSetup",
         "needs the one-time token",
@@ -28,6 +28,22 @@ const OPEN: [(&str, &str); 12] = [
     (
         "apex.account.v1.SessionService/SignIn",
         "checks the password",
+    ),
+    (
+        "apex.growth.v1.SnippetService/GetSnippet",
+        "a script with the key it was asked for",
+    ),
+    (
+        "apex.metrics.v1.BrowserService/GetSdk",
+        "a script with the key it was asked for",
+    ),
+    (
+        "apex.metrics.v1.BrowserService/CollectEvent",
+        "what any visitor of a page tells",
+    ),
+    (
+        "apex.metrics.v1.BrowserService/CollectBeacon",
+        "what any visitor of a page tells",
     ),
     (
         "apex.operations.v1.PageService/GetHealth",

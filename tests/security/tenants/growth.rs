@@ -54,6 +54,11 @@ pub(super) const TABLE: Table = Table {
             "events.user_id",
             OWN_NAME,
         ),
+        (
+            "apex.growth.v1.SnippetService/GetSnippet",
+            "key",
+            "is in the source of a site for all to read, and opens nothing",
+        ),
     ],
     on_projects: &[],
 };
