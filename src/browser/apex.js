@@ -227,15 +227,18 @@ const decide = () => {
     if (counted) assignments[experiment.id] = variant.id;
   }
 };
-const observer = new MutationObserver(safe(() => applyChanges() && show()));
+let decided = false;
+const change = safe(() => decided && applyChanges() && show());
+const observer = new MutationObserver(change);
+on(D, "DOMContentLoaded", change);
 
 // ---- Until experiments are applied, the page is not shown -------------------------
 
 const root = D.documentElement;
 let hidden = false;
 const hide = () => {
-  // What has been seen already would only flicker.
-  if (D.readyState === "loading") {
+  // What may have been seen already would only flicker.
+  if (D.readyState === "loading" && !(tag && (tag.async || tag.defer))) {
     hidden = true;
     root.style.setProperty("opacity", "0", "important");
   }
@@ -261,10 +264,10 @@ const prepare = (done) => {
   let over = false;
   const end = (how) => {
     if (over) return;
-    over = true;
+    over = decided = true;
     if (how) status = how;
     else decide();
-    if (how || applyChanges()) show();
+    how ? show() : change();
     if (changes.length) observer.observe(root, { childList: true, subtree: true });
     if (!gone) done();
   };

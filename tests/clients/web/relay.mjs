@@ -50,15 +50,18 @@ export async function until(what, holds, patience = 10_000) {
   }
 }
 
-/** A site of pages on an origin of its own: path to HTML, or to headers and HTML. */
+/** A site of pages on an origin of its own: path to HTML, or to headers, HTML and more
+ * of it that comes later. */
 export async function site(pages) {
   const own = http.createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://x");
     const page = pages[pathname];
-    const { headers = {}, html } = typeof page === "string" ? { html: page } : page ?? {};
+    const { headers = {}, html, more } = typeof page === "string" ? { html: page } : page ?? {};
     const kind = { "content-type": "text/html; charset=utf-8", ...headers };
     response.writeHead(html === undefined ? 404 : 200, kind);
-    response.end(html ?? "");
+    if (more === undefined) return response.end(html ?? "");
+    response.write(html);
+    setTimeout(() => response.end(more), 400);
   });
   await new Promise((resolve) => own.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${own.address().port}`, close: () => own.close() && own.closeAllConnections() };

@@ -56,6 +56,7 @@ before(async () => {
     "/plans": page(`<h1 class="title">Plans</h1>`),
     "/thanks": page(`<h1>Thanks</h1>`),
     "/other": page(`<h1>Other</h1>`),
+    "/slow": { html: page(`<h1 class="title">Plans</h1>`), more: "<h2>More</h2>" },
     "/consent": page(goods, undefined, careful.key),
     "/twice": page(goods + tag()),
     "/quiet": page(goods, `data-auto="false"`),
@@ -348,6 +349,23 @@ test("experiments change the page before it is shown, and are told with its view
   const color = await tab.evaluate(() => getComputedStyle(document.querySelector("#text")).color);
   assert.equal(color, "rgb(1, 2, 3)", "it runs on every page");
   assert.equal(events("experiment_viewed").length, 1);
+  await context.close();
+});
+
+test("a page that comes slowly is changed as it comes", async () => {
+  running = [
+    half("exp_text", {}, text("h1.title", "", "Now")),
+    half("exp_late", {}, text("h2", "", "Later")),
+    half("exp_code", {}, code("", "document.body.dataset.said = document.querySelector('h2').textContent")),
+  ];
+  const { context, tab } = await visit("/slow");
+  await tab.waitForFunction(() => getComputedStyle(document.documentElement).opacity === "1");
+  const state = () => [
+    document.querySelector("h1").textContent,
+    document.querySelector("h2").textContent,
+    document.body.dataset.said,
+  ];
+  assert.deepEqual(await tab.evaluate(state), ["Now", "Later", "Later"]);
   await context.close();
 });
 
