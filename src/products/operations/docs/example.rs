@@ -26,9 +26,14 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         .collect();
     let is_bound = |field: &FieldDescriptor| bound.contains(&field.name());
     let free = || input.fields().filter(|field| !is_bound(field));
+    let is_body = |field: &FieldDescriptor| match binding.body {
+        Body::Field(name) => field.name() == name,
+        Body::None | Body::Whole => false,
+    };
     let query: Vec<String> = match binding.body {
         Body::Whole => Vec::new(),
         Body::None | Body::Field(_) => free()
+            .filter(|field| !is_body(field))
             .filter_map(|field| {
                 let value = named(method, &field).or_else(|| value(&field, options))?;
                 let plain = value.trim_matches('"');
