@@ -434,7 +434,7 @@ const watch = () => {
 const waiting = [];
 let prepared = false;
 const api = {
-  track: (name, props) => track(name, props),
+  track: (name, props) => name && track(name, props),
   identify(userId, traits) {
     user = String(userId);
     track("identify", { userId: user, traits });

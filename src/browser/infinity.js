@@ -102,7 +102,7 @@ const clicked = (event) => {
 
 const api = {
   sendPageView: () => add(PAGE_VIEW),
-  sendCustomEvent: (name, metadata) => add(CUSTOM, String(name), metadata),
+  sendCustomEvent: (name, metadata) => name && add(CUSTOM, String(name), metadata),
   registerPurchase(price, currency, metadata) {
     // Prices are whole cents.
     if (!(Number.isInteger(price) && price > 0)) return say("no price", price);

@@ -98,6 +98,7 @@ test("clicks have the documented names", async () => {
     window.InfinityMetrics.registerPurchase(-1);
     window.InfinityMetrics.registerPurchase("12");
     window.InfinityMetrics.sendCustomEvent();
+    window.InfinityMetrics.sendCustomEvent("named");
   });
   const all = await arrived(11);
   const custom = all.slice(1).map(({ event }) => [event.eventKey, event.eventMetadata]);
@@ -113,10 +114,10 @@ test("clicks have the documented names", async () => {
     ["signed_up", { plan: "pro" }],
     ["revenue:purchased", { quantity: 1, price: 1999, currency: "USD" }],
     ["revenue:purchased", { quantity: 2, price: 500, currency: "GBP" }],
-    ["undefined", undefined],
+    ["named", undefined],
   ]));
   const user = (key) => all.find(({ event }) => event.eventKey === key).event.userId;
-  assert.deepEqual([user("signed_up"), user("undefined")], [undefined, "u1"]);
+  assert.deepEqual([user("signed_up"), user("named")], [undefined, "u1"]);
   assert.ok(all.every((one) => one.status === 202), JSON.stringify(all.map((one) => one.status)));
   await context.close();
 });
