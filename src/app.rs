@@ -77,9 +77,10 @@ impl App {
         let account = Account::new(shared.clone(), events.clone(), config.signup);
         let named = shared.hosts.iter().map(|(host, _)| host.as_str());
         let scripts = Scripts::new(named, config.listen.ip());
+        let growth = Growth::new(db, events.clone(), clock.clone());
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
-            Growth::new(db, events.clone(), clock.clone()).endpoints(),
+            growth.endpoints(),
             Metrics::new(events.clone(), clock, scripts.clone()).endpoints(),
             vec![Snippet::new(scripts).endpoint()],
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
@@ -88,6 +89,7 @@ impl App {
         let mut edge = Edge::new(shared.clone(), &SCHEMA, &METHODS, endpoints);
         let serving = mount_foreign(&mut edge);
         account.start_upkeep();
+        growth.start_upkeep();
         Ok(Self {
             stack: stack(Arc::new(edge)),
             shared,

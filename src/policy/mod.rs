@@ -223,6 +223,9 @@ option_enum! {
         Nested = 3,
         /// `{"error": {"code", "message"}, "metadata"}` with lower-case codes.
         Envelope = 4,
+        /// `{"errorCode", "errorDetails"[, "key"]}`, as OpenFeature's remote evaluation
+        /// protocol has it.
+        Ofrep = 5,
     }
 }
 

@@ -28,8 +28,8 @@ pub fn check(message: &impl Check) -> Result<()> {
 /// Checks the request of a method.
 pub fn check_request(spec: &MethodSpec, request: &impl Check) -> Result<()> {
     let mut found = Violations::default();
-    request.check(&mut found);
     found.mask(spec, request.update_mask());
+    request.check(&mut found);
     found.told()
 }
 

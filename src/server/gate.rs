@@ -241,7 +241,7 @@ pub(super) fn within(
     let wait = standing.retry_after.as_secs();
     let message = match dialect {
         Dialect::Feathers => "Rate limit exceeded".to_owned(),
-        Dialect::Flat | Dialect::Nested | Dialect::Envelope => {
+        Dialect::Flat | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => {
             format!("Rate limit exceeded. Retry after {wait} seconds.")
         }
     };

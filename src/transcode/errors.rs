@@ -42,9 +42,12 @@ impl Words {
     /// The reason of a failure that has no specific one.
     pub fn word(self, kind: Kind) -> &'static str {
         match kind {
+            Kind::InvalidArgument if self.dialect == Dialect::Ofrep => "INVALID_CONTEXT",
             Kind::InvalidArgument => self.invalid.unwrap_or(match self.dialect {
                 Dialect::Flat => "VALIDATION_ERROR",
-                Dialect::Feathers | Dialect::Nested | Dialect::Envelope => "BAD_REQUEST",
+                Dialect::Feathers | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => {
+                    "BAD_REQUEST"
+                }
             }),
             Kind::Unauthenticated => "UNAUTHORIZED",
             Kind::PermissionDenied => "FORBIDDEN",
@@ -66,7 +69,9 @@ impl Words {
     pub fn not_found(self) -> &'static str {
         match self.dialect {
             Dialect::Feathers => "Page not found",
-            Dialect::Flat | Dialect::Nested | Dialect::Envelope => "There is no such path",
+            Dialect::Flat | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => {
+                "There is no such path"
+            }
         }
     }
 }
@@ -147,8 +152,21 @@ impl Problem {
                 })
             }
             Dialect::Feathers => self.feathers(),
+            Dialect::Ofrep => self.ofrep(),
         };
         body.to_string().into_bytes()
+    }
+
+    /// The protocol has codes for what is wrong with a question, and leaves the others
+    /// open.
+    fn ofrep(&self) -> Value {
+        let mut body = Map::new();
+        if let Some((_, flag)) = self.metadata.iter().find(|(name, _)| name == "key") {
+            body.insert("key".into(), json!(flag));
+        }
+        body.insert("errorCode".into(), json!(self.reason));
+        body.insert("errorDetails".into(), json!(self.message));
+        Value::Object(body)
     }
 
     /// The members in the order FeathersJS writes them. Its documented 429 has

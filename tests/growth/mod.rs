@@ -2,4 +2,6 @@
 
 mod analyze;
 mod events;
+pub mod experiments;
+mod flags;
 mod snippet;

@@ -27,7 +27,7 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Fields that must lie within documented bounds: method, field, least, most.
-const BOUNDED: [(&str, &str, i64, i64); 3] = [
+const BOUNDED: [(&str, &str, i64, i64); 4] = [
     (
         "apex.account.v1.ApiKeyService/ListApiKeys",
         "limit",
@@ -46,13 +46,21 @@ const BOUNDED: [(&str, &str, i64, i64); 3] = [
         1,
         1000,
     ),
+    (
+        "apex.growth.v1.ExperimentService/ListExperiments",
+        "limit",
+        1,
+        1000,
+    ),
 ];
 
-/// Fields that name the last record of the page before. `account::many` shows that
-/// another tenant's record, or none at all, is refused there.
-const CONTINUED: [(&str, &str); 2] = [
+/// Fields that name the last record of the page before. `account::many` and
+/// `growth::experiments` show that another tenant's record, or none at all, is refused
+/// there.
+const CONTINUED: [(&str, &str); 3] = [
     ("apex.account.v1.ApiKeyService/ListApiKeys", "after"),
     ("apex.account.v1.OperatorService/ListUsers", "after"),
+    ("apex.growth.v1.ExperimentService/ListExperiments", "cursor"),
 ];
 
 /// A page size of a method with pages is clamped rather than refused (0: the

@@ -294,7 +294,7 @@ impl Caller {
         let (http, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.expect("a body");
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
-        let reason = [&body["code"], &body["error"]["code"]];
+        let reason = [&body["code"], &body["error"]["code"], &body["errorCode"]];
         let reason = reason.into_iter().find_map(Value::as_str);
         Outcome {
             way: Way::Rest(binding).name(),

@@ -58,7 +58,9 @@ impl Told {
             told.exposures.push((experiment, variant));
         }
         if name == CONVERTED {
-            told.goal = text(&own.goal).or_else(|| text(&own.goal_id));
+            let goal = text(&own.goal).or_else(|| text(&own.goal_id));
+            // That of an experiment has no name of its own.
+            told.goal = goal.or_else(|| text(&own.experiment_id));
         }
         told
     }
@@ -90,6 +92,11 @@ mod tests {
         assert_eq!(viewed.exposures, [("e".to_owned(), "variant_b".to_owned())]);
         let met = Told::of(CONVERTED, r#"{"goal": {}, "goalId": "cg_1"}"#);
         assert_eq!(met.goal.as_deref(), Some("cg_1"));
+        let met = Told::of(
+            CONVERTED,
+            r#"{"experimentId": "exp_1", "variant": "control"}"#,
+        );
+        assert_eq!(met.goal.as_deref(), Some("exp_1"));
         assert_eq!(Told::of(VIEWED, "[]"), Told::default());
         assert_eq!(
             Told::of("click", r#"{"experimentId": "e", "variant": "v"}"#),

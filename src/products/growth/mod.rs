@@ -3,6 +3,7 @@
 
 mod analyze;
 mod events;
+mod experiments;
 mod ids;
 mod snippet;
 mod stats;
@@ -10,37 +11,37 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use crate::api::apex::growth::v1 as pb;
-use crate::api::{EventServiceEndpoint, ExperimentService, ExperimentServiceEndpoint};
+use crate::api::{
+    EventServiceEndpoint, ExperimentServiceEndpoint, FlagServiceEndpoint, ResultServiceEndpoint,
+};
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::error::Result;
 use crate::events::EventLog;
 use crate::server::dispatch::Endpoint;
-use crate::server::{Call, Reply};
 use events::Agents;
+use experiments::Live;
 
 pub use snippet::Snippet;
 
 /// The growth product. Cheap to clone.
 #[derive(Debug, Clone)]
-#[allow(dead_code)] // the areas that use it are on their way
 pub struct Growth(Arc<Inner>);
 
 /// What its areas share.
 #[derive(Debug)]
-#[allow(dead_code)] // the areas that use it are on their way
 struct Inner {
     db: Db,
     events: EventLog,
     clock: Clock,
     agents: Agents,
+    live: Live,
 }
 
 impl Growth {
     /// Makes the product.
     pub fn new(db: Db, events: EventLog, clock: Clock) -> Self {
         Self(Arc::new(Inner {
+            live: Live::new(db.clone()),
             db,
             events,
             clock,
@@ -53,16 +54,13 @@ impl Growth {
         vec![
             Arc::new(EventServiceEndpoint::new(self.clone())),
             Arc::new(ExperimentServiceEndpoint::new(self.clone())),
+            Arc::new(FlagServiceEndpoint::new(self.clone())),
+            Arc::new(ResultServiceEndpoint::new(self.clone())),
         ]
     }
-}
 
-impl ExperimentService for Growth {
-    async fn analyze_experiment(
-        &self,
-        _: Call,
-        request: pb::AnalyzeExperimentRequest,
-    ) -> Result<Reply<pb::AnalyzeExperimentResponse>> {
-        analyze::analyze(&request).map(Reply::from)
+    /// Starts what it does by itself. It runs as long as the process.
+    pub fn start_upkeep(&self) {
+        tokio::spawn(self.clone().look_after_experiments());
     }
 }

@@ -263,7 +263,7 @@ fn errors() -> Section {
         let products: Vec<String> = products.iter().map(|name| format!("`{name}`")).collect();
         let others = match words.dialect {
             Dialect::Flat => ", and paths that no product owns",
-            Dialect::Feathers | Dialect::Nested | Dialect::Envelope => "",
+            Dialect::Feathers | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => "",
         };
         blocks.push(text(format!("`{name}`: {}{others}.", products.join(", "))));
         let message = "limit must be between 1 and 1000";

@@ -57,6 +57,7 @@ const SOUNDS_SECRET: [(&str, &str, &str); 9] = [
         "api_key",
         "what is said of a key",
     ),
+    ("apex.growth.v1.Flag", "key", "the name of a flag"),
 ];
 
 #[test]

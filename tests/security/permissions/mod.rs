@@ -109,8 +109,14 @@ const CHECKED_INSIDE: [(&str, Role, &str); 4] = [
     ),
 ];
 
-/// Methods that answer from what they are sent alone, which may be too much for a URL.
-const CALCULATING: [&str; 1] = ["apex.growth.v1.ExperimentService/AnalyzeExperiment"];
+/// Methods that answer from what they are sent and change nothing; it may be too much
+/// for a URL.
+const CALCULATING: [&str; 4] = [
+    "apex.growth.v1.ExperimentService/AnalyzeExperiment",
+    "apex.growth.v1.ExperimentService/AssignExperiments",
+    "apex.growth.v1.FlagService/EvaluateFlag",
+    "apex.growth.v1.FlagService/EvaluateFlags",
+];
 
 /// How the names of methods begin that read.
 const READING: [&str; 3] = ["Get", "List", "Export"];

@@ -54,3 +54,57 @@ impl Sequential {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Scale, Summary, moments};
+    use super::*;
+
+    /// Visitors who convert by chance, each one of four.
+    struct Coins(u64);
+
+    impl Coins {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        }
+
+        /// Every bit of two numbers' intersection is set once in four times.
+        fn converted_of_500(&mut self) -> f64 {
+            let whole: u32 = (0..7)
+                .map(|_| (self.next() & self.next()).count_ones())
+                .sum();
+            let rest = self.next() & self.next() & ((1 << 52) - 1);
+            f64::from(whole + rest.count_ones())
+        }
+    }
+
+    /// 4,000 experiments without any effect, looked at 20 times each.
+    #[test]
+    fn who_looks_often_is_not_fooled() {
+        let (mut peeking, mut sequential) = (0, 0);
+        let mut coins = Coins(7);
+        for _ in 0..4000 {
+            let (mut a, mut b) = (Summary::default(), Summary::default());
+            let (mut once, mut ever) = (false, false);
+            for _ in 0..20 {
+                for arm in [&mut a, &mut b] {
+                    arm.users += 500.0;
+                    arm.sum += coins.converted_of_500();
+                    arm.squares = arm.sum;
+                }
+                let (a, b) = moments(Kind::Proportion, &a, &b);
+                let effect = Effect::of(Scale::Relative, &a, &b).unwrap();
+                once |= Test::of(&effect, 0.05).unwrap().p_value < 0.05;
+                ever |= Sequential::of(&effect, 0.05, 5000.0).p_value < 0.05;
+            }
+            peeking += i32::from(once);
+            sequential += i32::from(ever);
+        }
+        assert!(sequential <= 200, "{sequential} false alarms of 4,000");
+        // The test has power to tell: peeking at the plain one is far off.
+        assert!(peeking > 600, "{peeking}");
+    }
+}

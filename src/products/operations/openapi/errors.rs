@@ -11,6 +11,7 @@ pub fn error_name(dialect: Dialect) -> &'static str {
         Dialect::Feathers => "FeathersError",
         Dialect::Nested => "NestedError",
         Dialect::Envelope => "EnvelopeError",
+        Dialect::Ofrep => "OfrepError",
     }
 }
 
@@ -40,6 +41,10 @@ pub fn error_schema(dialect: Dialect) -> Value {
         Dialect::Envelope => (
             json!({"error": nested(), "metadata": {"type": "object"}}),
             json!(["error", "metadata"]),
+        ),
+        Dialect::Ofrep => (
+            json!({"key": text(), "errorCode": text(), "errorDetails": text()}),
+            json!(["errorCode", "errorDetails"]),
         ),
     };
     json!({"type": "object", "properties": properties, "required": required})

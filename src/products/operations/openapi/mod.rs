@@ -49,6 +49,7 @@ pub fn document() -> Value {
         Dialect::Feathers,
         Dialect::Nested,
         Dialect::Envelope,
+        Dialect::Ofrep,
     ] {
         schemas.insert(error_name(dialect).to_owned(), error_schema(dialect));
     }
