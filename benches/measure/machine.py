@@ -93,22 +93,22 @@ class Bench:
         self.folder, self.rounds, self.seconds = folder, rounds, seconds
         folder.mkdir(parents=True)
 
-    def apex(self, name="apex"):
+    def apex(self, name="apex", environment=None):
         """A data directory with one organization; answers (data, key, project)."""
         data = self.folder / name
         made = subprocess.run(
             [TARGET / "apex", "--json", "organization", "create", "--name", "Bench", "--email", "bench@example.com"],
-            env={**os.environ, "APEX_DATA_DIR": str(data)}, capture_output=True, check=True,
+            env={**os.environ, **(environment or {}), "APEX_DATA_DIR": str(data)}, capture_output=True, check=True,
         )
         made = json.loads(made.stdout)
         return data, made["api_key"], made["project"]["id"]
 
-    def serve(self, data, port):
+    def serve(self, data, port, environment=None):
         """Starts Apex as it ships, its request log in a file; only the limits are out of reach."""
         config = data.with_suffix(".toml")
         config.write_text(without_limits())
         log = open(data.with_suffix(".log"), "ab")
-        environment = {"APEX_DATA_DIR": str(data), "APEX_LISTEN": f"127.0.0.1:{port}"}
+        environment = {**(environment or {}), "APEX_DATA_DIR": str(data), "APEX_LISTEN": f"127.0.0.1:{port}"}
         return Process([TARGET / "apex", "--config", config, "serve"], environment, output=log).wait_for(port)
 
     def baseline(self, *arguments):

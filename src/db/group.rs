@@ -6,6 +6,9 @@
 //! itself, nobody knows any more what the connection is in the middle of. Then the
 //! whole group is answered with an error, and the connection is closed, which
 //! undoes whatever is left, and opened anew.
+//!
+//! A script that is alone in its group is spared all that: it begins and commits by
+//! itself, in one trip.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,8 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::sqlite::Opener;
 use super::witness::{Witness, Witnessed};
-use super::writer::caught;
-use super::{Tx, Work};
+use super::writer::{caught, scripted};
+use super::{Script, Tx, Work};
 use crate::error::{Error, Result};
 
 /// Pieces of work that share a transaction at the most.
@@ -29,9 +32,13 @@ const GROUP: usize = 512;
 #[derive(Debug)]
 pub(super) enum Message {
     Write(Box<dyn Job>),
+    Script(Script, Answer),
     /// Close the connection after all that was sent before, and say so.
     Close(oneshot::Sender<()>),
 }
+
+/// Who waits for a script.
+type Answer = oneshot::Sender<Result<()>>;
 
 /// Why a group as a whole was not committed.
 #[derive(Debug, Clone)]
@@ -146,16 +153,32 @@ pub(super) async fn serve(
     let mut connection = Some(connection);
     let mut received = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut received, GROUP).await > 0 {
-        let mut group = Vec::with_capacity(received.len());
+        let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(received.len());
+        let mut alone = None;
         let mut closing = None;
+        let several = received.len() > 1;
         for message in received.drain(..) {
             match message {
                 Message::Write(piece) => group.push(piece),
+                Message::Script(script, answer) if several => group.push(Box::new(Queued {
+                    work: scripted(script),
+                    answer,
+                })),
+                Message::Script(script, answer) => alone = Some((script, answer)),
                 Message::Close(done) => closing = Some(done),
             }
         }
         if !group.is_empty() {
-            turn(&opener, &mut connection, group, &faulty).await;
+            turn(&opener, &mut connection, Turn::Group(group), &faulty).await;
+        }
+        if let Some((script, answer)) = alone {
+            turn(
+                &opener,
+                &mut connection,
+                Turn::Script(script, answer),
+                &faulty,
+            )
+            .await;
         }
         if let Some(done) = closing {
             if let Some(connection) = connection {
@@ -167,15 +190,56 @@ pub(super) async fn serve(
     }
 }
 
+/// What shares a transaction.
+enum Turn {
+    Group(Vec<Box<dyn Job>>),
+    Script(Script, Answer),
+}
+
+impl Turn {
+    async fn commit(self, connection: &mut Witnessed, faulty: &AtomicBool) -> Result<(), Fault> {
+        match self {
+            Self::Group(group) => commit(connection, group, faulty).await,
+            Self::Script(script, answer) => {
+                let ended = alone(connection, script).await;
+                faulty.store(ended.is_err(), Ordering::Relaxed);
+                let _ = answer.send(ended.clone().map_err(Error::from));
+                ended
+            }
+        }
+    }
+
+    /// Answers that it was not begun.
+    fn refuse(self, fault: Fault) {
+        match self {
+            Self::Group(group) => refuse(group, &fault),
+            Self::Script(_, answer) => {
+                let _ = answer.send(Err(fault.into()));
+            }
+        }
+    }
+}
+
+/// Runs a script by itself. It is believed to be committed on the same evidence as
+/// a group.
+async fn alone(connection: &mut Witnessed, script: Script) -> Result<(), Fault> {
+    connection.witness.begin();
+    connection.transact(script).await?;
+    match connection.witness.saw_commit() {
+        true => Ok(()),
+        false => Err(Fault::Lost),
+    }
+}
+
 /// Writes a group, on a connection that is known to be sound. Notes whether the
 /// database did its part before anybody is answered.
 async fn turn(
     opener: &Opener,
     connection: &mut Option<Witnessed>,
-    group: Vec<Box<dyn Job>>,
+    group: Turn,
     faulty: &AtomicBool,
 ) {
-    let open = match connection.take() {
+    let mut open = match connection.take() {
         Some(open) => open,
         None => match opener.open().await {
             Ok(open) => {
@@ -184,13 +248,13 @@ async fn turn(
             }
             Err(error) => {
                 faulty.store(true, Ordering::Relaxed);
-                return refuse(group, &error.into());
+                return group.refuse(error.into());
             }
         },
     };
     // Outside of the pieces' own work nothing panics. If it does, the callers are
     // told by the loss of their answers.
-    let committed = AssertUnwindSafe(commit(&open, group, faulty))
+    let committed = AssertUnwindSafe(group.commit(&mut open, faulty))
         .catch_unwind()
         .await;
     match committed {
@@ -217,7 +281,7 @@ fn refuse(group: impl IntoIterator<Item = Box<dyn Job>>, fault: &Fault) {
 /// Runs a group in one transaction and answers its callers. Alone in its group, a
 /// piece that fails takes the whole transaction back.
 async fn commit(
-    connection: &Witnessed,
+    connection: &mut Witnessed,
     group: Vec<Box<dyn Job>>,
     faulty: &AtomicBool,
 ) -> Result<(), Fault> {
@@ -229,9 +293,9 @@ async fn commit(
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..Default::default()
     };
-    let witness = &connection.witness;
+    let witness = &connection.witness.clone();
     witness.begin();
-    let tx = match connection.pool.begin_with_options(options).await {
+    let tx = match connection.pool().begin_with_options(options).await {
         Ok(tx) => Tx::new(tx),
         Err(error) => {
             let fault = Fault::from(error);

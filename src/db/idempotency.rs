@@ -182,11 +182,13 @@ impl Attempt {
 
     /// Keeps the answer, in the transaction of its effect.
     pub async fn keep(&self, tx: &Tx, answer: &impl Message) -> Result<()> {
-        self.keep_encoded(tx, &answer.encode_to_vec()).await
+        let (sql, values) = self.record(&answer.encode_to_vec())?;
+        execute(tx, sql, values).await?;
+        Ok(())
     }
 
-    /// Keeps an answer that is encoded already.
-    pub async fn keep_encoded(&self, tx: &Tx, answer: &[u8]) -> Result<()> {
+    /// The statement that keeps an encoded answer, and its values.
+    pub fn record(&self, answer: &[u8]) -> Result<(&'static str, Vec<Value>)> {
         let sealed = match self.0.keeps {
             true => self.0.ledger.sealer.seal(answer, &self.associated())?,
             false => Vec::new(),
@@ -203,8 +205,7 @@ impl Attempt {
             (now + self.0.window.as_micros() as i64).into(),
         ];
         let values = self.slot_values().into_iter().chain(rest);
-        execute(tx, sql, values).await?;
-        Ok(())
+        Ok((sql, values.collect()))
     }
 
     fn slot_values(&self) -> [Value; 3] {

@@ -15,6 +15,7 @@ pub mod outbox;
 mod postgres;
 mod read;
 mod restore;
+mod script;
 pub(crate) mod sql;
 mod sqlite;
 pub mod tenancy;
@@ -35,6 +36,7 @@ pub use fault::is_duplicate;
 pub use idempotency::{Attempt, Ledger};
 pub use read::Read;
 pub use restore::restore;
+pub use script::{Look, Plan, Script};
 pub use tx::Tx;
 
 use crate::config::Config;

@@ -104,6 +104,8 @@ impl Opener {
     pub(super) fn new(path: &Path, config: &Config) -> Self {
         // What is deleted is overwritten, as long as this costs no page more.
         let options = options(path, config)
+            // Who commits waits while the log is written back: the rarer, the fewer do.
+            .pragma("wal_autocheckpoint", "4000")
             .pragma("cache_size", "-16384")
             .pragma("secure_delete", "fast");
         Self(sqlx::ConnectOptions::disable_statement_logging(options))
@@ -130,10 +132,7 @@ impl Opener {
             .connect_with(self.0.clone())
             .await
             .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
-        Ok(Witnessed {
-            pool: pool.into(),
-            witness,
-        })
+        Ok(Witnessed::new(pool.into(), witness))
     }
 }
 

@@ -9,28 +9,65 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::sqlx::{self, SqliteConnection};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::{self, Sqlite, SqliteConnection};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, RuntimeErr};
+
+use super::Script;
 
 /// The connection that writes, and who watches it.
 #[derive(Debug)]
 pub(super) struct Witnessed {
     /// A pool of one.
-    pub(super) pool: DatabaseConnection,
+    pool: DatabaseConnection,
+    /// The one, while scripts alone are written: a pool takes its time to give it
+    /// out and to take it back.
+    taken: Option<PoolConnection<Sqlite>>,
     pub(super) witness: Witness,
 }
 
 impl Witnessed {
+    pub(super) fn new(pool: DatabaseConnection, witness: Witness) -> Self {
+        Self {
+            pool,
+            taken: None,
+            witness,
+        }
+    }
+
+    /// The connection, to begin transactions of several parts on.
+    pub(super) fn pool(&mut self) -> &DatabaseConnection {
+        self.taken = None;
+        &self.pool
+    }
+
+    /// Runs a script, as a transaction of its own.
+    pub(super) async fn transact(&mut self, script: Script) -> Result<(), DbErr> {
+        let connection = match &mut self.taken {
+            Some(connection) => connection,
+            none => {
+                let pool = self.pool.get_sqlite_connection_pool();
+                let acquired = pool.acquire().await;
+                let failed = |error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
+                none.insert(acquired.map_err(failed)?)
+            }
+        };
+        let witness = &self.witness;
+        script
+            .transact(connection, || witness.expect_commit())
+            .await
+    }
+
     /// Closes a connection that nothing good is known of. What it has not
     /// committed is undone.
-    pub(super) async fn discard(self) {
+    pub(super) async fn discard(mut self) {
         self.witness.begin();
-        let _ = self.pool.close_by_ref().await;
+        let _ = self.pool().close_by_ref().await;
     }
 
     /// Closes it for good, with everything written back into the database's file.
-    pub(super) async fn finish(self) {
-        let written = self.pool.execute_unprepared(WRITE_BACK).await;
+    pub(super) async fn finish(mut self) {
+        let written = self.pool().execute_unprepared(WRITE_BACK).await;
         if let Err(error) = written {
             tracing::warn!(cause = %error, "cannot write the log back into the database");
         }

@@ -13,7 +13,7 @@ use super::group::{self, Message, Queued};
 use super::postgres::Patience;
 use super::sqlite::Opener;
 use super::witness::Witnessed;
-use super::{Tx, Work};
+use super::{Script, Tx, Work};
 use crate::error::{Error, Result};
 
 /// Pieces of work that may wait.
@@ -59,16 +59,18 @@ impl Writer {
             Self::Grouped(queue) => queue,
         };
         let (answer, outcome) = oneshot::channel();
-        let piece = Message::Write(Box::new(Queued { work, answer }));
-        queue.sender.try_send(piece).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Error::unavailable("Too many writes are waiting").reason("WRITE_QUEUE_FULL")
-            }
-            mpsc::error::TrySendError::Closed(_) => {
-                Error::unavailable("The server is shutting down")
-            }
-        })?;
-        let closed = |_| Error::unavailable("The server is shutting down");
+        queue.send(Message::Write(Box::new(Queued { work, answer })))?;
+        outcome.await.map_err(closed)?
+    }
+
+    /// Writes a script.
+    pub(super) async fn run(&self, script: Script) -> Result<()> {
+        let queue = match self {
+            Self::Shared(..) => return self.write(scripted(script)).await,
+            Self::Grouped(queue) => queue,
+        };
+        let (answer, outcome) = oneshot::channel();
+        queue.send(Message::Script(script, answer))?;
         outcome.await.map_err(closed)?
     }
 
@@ -82,6 +84,28 @@ impl Writer {
             let _ = closed.await;
         }
     }
+}
+
+impl Queue {
+    fn send(&self, message: Message) -> Result<()> {
+        self.sender.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                Error::unavailable("Too many writes are waiting").reason("WRITE_QUEUE_FULL")
+            }
+            mpsc::error::TrySendError::Closed(_) => {
+                Error::unavailable("The server is shutting down")
+            }
+        })
+    }
+}
+
+fn closed(_: oneshot::error::RecvError) -> Error {
+    Error::unavailable("The server is shutting down")
+}
+
+/// A script as work that shares a transaction.
+pub(super) fn scripted(script: Script) -> Work<()> {
+    Box::new(move |tx| Box::pin(script.run(tx)))
 }
 
 async fn transact<T>(pool: &DatabaseConnection, patience: Patience, work: Work<T>) -> Result<T> {

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::batch::{self, State};
+use super::batch::{self, Outcomes, State};
 use super::model::NewEvent;
 use crate::auth::ProjectId;
-use crate::db::{Attempt, Db};
+use crate::db::{Attempt, Db, Plan};
 use crate::error::{Error, Result};
 
 /// Events of one batch at the most.
@@ -132,16 +132,16 @@ async fn run(
             .map(|queued| (queued.job, (queued.answer, queued._room)))
             .unzip();
         let own = state.clone();
-        let written = db.write(move |tx| {
+        let plan: Plan<(OwnedMutexGuard<State>, Outcomes)> = Box::new(move |look| {
             Box::pin(async move {
                 // One batch is written at a time, so nobody waits for this.
                 let mut state = own.lock_owned().await;
-                let outcomes = batch::append(tx, &mut state, jobs).await?;
-                Ok((state, outcomes))
+                let (script, outcomes) = batch::plan(look, &mut state, jobs).await?;
+                Ok((script, (state, outcomes)))
             })
         });
         waiting.dec_by(count as i64);
-        match written.await {
+        match db.write_planned(plan).await {
             Ok((mut state, outcomes)) => {
                 state.committed();
                 drop(state);

@@ -1,24 +1,24 @@
-//! Writes one batch of events in one transaction: recognises repeats, numbers
-//! visitors, inserts, and moves the log's position on.
+//! Plans one batch of events, which is written in one transaction: recognises
+//! repeats, numbers visitors, and lays out the rows and the log's new position.
 //!
-//! What the batch learned is kept apart until the commit is known. On PostgreSQL
-//! the row of the position is locked first, so that batches of several nodes come
-//! one after another and positions are committed in order.
+//! What the batch learned is kept apart until the commit is known. On SQLite nobody
+//! but the one who writes batches, one after another, writes what a plan looks at. On
+//! PostgreSQL the row of the position is locked first, so that batches of several
+//! nodes come one after another and positions are committed in order.
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 use uuid::Uuid;
 
-use super::appender::{Appended, Job, STREAM_MOVED, StreamPosition};
+use super::appender::{Appended, Job, Keep, STREAM_MOVED, StreamPosition};
 use super::dedupe::{Dedupe, Verdict};
 use super::insert::{self, Row};
 use super::position;
 use super::visitors::Visitors;
 use crate::auth::ProjectId;
 use crate::clock::Clock;
-use crate::db::Tx;
-use crate::db::sql::execute;
+use crate::db::{Attempt, Script};
 use crate::error::{Error, Kind, Result, reason};
 
 /// What the writer of events remembers between batches.
@@ -68,21 +68,24 @@ impl State {
     }
 }
 
-/// Writes a batch. The outer error is of the whole batch, an inner one of a job.
-pub(super) async fn append(
-    tx: &Tx,
+/// What became of each job of a batch.
+pub(super) type Outcomes = Vec<Result<Vec<Appended>>>;
+
+/// Plans a batch. The outer error is of the whole batch, an inner one of a job.
+pub(super) async fn plan(
+    look: &impl ConnectionTrait,
     state: &mut State,
     jobs: Vec<Job>,
-) -> Result<Vec<Result<Vec<Appended>>>> {
+) -> Result<(Script, Outcomes)> {
     state.forget_pending();
-    catch_up(tx, state).await?;
+    catch_up(look, state).await?;
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut accepted = Vec::with_capacity(jobs.len());
     let mut streams = Streams::new();
     for job in jobs {
         let refused = match &job.stream {
-            Some(stream) => moved(tx, &mut streams, stream).await?,
-            None => answered_meanwhile(tx, &job).await?,
+            Some(stream) => moved(look, &mut streams, stream).await?,
+            None => answered_meanwhile(look, &job).await?,
         };
         match refused {
             Some(error) => outcomes.push(Err(error)),
@@ -93,28 +96,33 @@ pub(super) async fn append(
         }
     }
     let events: Vec<_> = accepted.iter().flat_map(|(_, job)| &job.events).collect();
-    let verdicts = state.dedupe.judge(tx, state.position, &events).await?;
+    let verdicts = state.dedupe.judge(look, state.position, &events).await?;
     // A repeat adds nothing, not even a visitor: other nodes learn of new visitors
     // by the position alone.
     let fresh: Vec<_> = (events.iter().zip(&verdicts))
         .filter(|(_, verdict)| **verdict == Verdict::New)
         .map(|(event, _)| *event)
         .collect();
-    let ordinals = state.visitors.number(tx, &fresh).await?;
+    let mut script = Script::default();
+    let ordinals = state.visitors.number(look, &fresh, &mut script).await?;
     let received = state.clock.micros();
     let mut rows = Vec::with_capacity(fresh.len());
-    let mut at = 0;
-    for (slot, job) in &accepted {
-        let Ok(outcome) = &mut outcomes[*slot] else {
+    let mut verdicts = verdicts.into_iter();
+    for (slot, job) in accepted {
+        let Ok(outcome) = &mut outcomes[slot] else {
             continue;
         };
-        for event in &job.events {
-            let duplicate = verdicts[at] == Verdict::Duplicate;
+        for (event, verdict) in job.events.into_iter().zip(&mut verdicts) {
             let own = match &event.client_id {
                 Some(_) => None,
                 None => Some(Uuid::now_v7()),
             };
-            if !duplicate {
+            let id = event.client_id.clone().or(own.map(|id| id.to_string()));
+            outcome.push(Appended {
+                id: id.unwrap_or_default(),
+                duplicate: verdict == Verdict::Duplicate,
+            });
+            if verdict == Verdict::New {
                 rows.push(Row {
                     seq: state.position + 1 + rows.len() as i64,
                     received,
@@ -123,27 +131,23 @@ pub(super) async fn append(
                     event,
                 });
             }
-            let id = event.client_id.clone().or(own.map(|id| id.to_string()));
-            outcome.push(Appended {
-                id: id.unwrap_or_default(),
-                duplicate,
-            });
-            at += 1;
         }
+        finish(job.stream, job.keep, outcome, received, &mut script)?;
     }
-    insert::events(tx, &rows).await?;
     state.pending = state.position + rows.len() as i64;
-    for (slot, job) in accepted {
-        if let Ok(outcome) = &outcomes[slot] {
-            finish(tx, job, outcome, received).await?;
-        }
-    }
-    Ok(outcomes)
+    insert::events(look.get_database_backend(), rows, &mut script);
+    Ok((script, outcomes))
 }
 
 /// What a job wants written beside its events.
-async fn finish(tx: &Tx, job: Job, outcome: &[Appended], now: i64) -> Result<()> {
-    if let Some(stream) = job.stream {
+fn finish(
+    stream: Option<StreamPosition>,
+    keep: Option<(Attempt, Keep)>,
+    outcome: &[Appended],
+    now: i64,
+    script: &mut Script,
+) -> Result<()> {
+    if let Some(stream) = stream {
         let sql = "INSERT INTO event_stream (project, name, position, updated_at) \
                    VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (project, name) DO UPDATE SET \
@@ -154,10 +158,11 @@ async fn finish(tx: &Tx, job: Job, outcome: &[Appended], now: i64) -> Result<()>
             stream.position.into(),
             now.into(),
         ];
-        execute(tx, sql, values).await?;
+        script.push(sql, values.into());
     }
-    if let Some((attempt, keep)) = job.keep {
-        attempt.keep_encoded(tx, &keep(outcome)).await?;
+    if let Some((attempt, keep)) = keep {
+        let (sql, values) = attempt.record(&keep(outcome))?;
+        script.push(sql, values);
     }
     Ok(())
 }
@@ -169,11 +174,15 @@ type Streams = HashMap<(ProjectId, String), i64>;
 /// it too, or what the sender had sent before it was cut off was written after all.
 /// Batches come one after another, on PostgreSQL by the lock on the log's position,
 /// so nobody moves it between this look and the commit.
-async fn moved(tx: &Tx, streams: &mut Streams, stream: &StreamPosition) -> Result<Option<Error>> {
+async fn moved(
+    look: &impl ConnectionTrait,
+    streams: &mut Streams,
+    stream: &StreamPosition,
+) -> Result<Option<Error>> {
     let key = (stream.project, stream.name.clone());
     let stored = match streams.get(&key) {
         Some(position) => *position,
-        None => position::of_stream(tx, stream.project, &stream.name).await?,
+        None => position::of_stream(look, stream.project, &stream.name).await?,
     };
     if stored == stream.after && stream.position > stored {
         streams.insert(key, stream.position);
@@ -189,11 +198,11 @@ async fn moved(tx: &Tx, streams: &mut Streams, stream: &StreamPosition) -> Resul
 /// The same `Idempotency-Key` may have been answered since it was looked for: by
 /// another node, or by a batch that was still being committed and whose caller
 /// hung up.
-async fn answered_meanwhile(tx: &Tx, job: &Job) -> Result<Option<Error>> {
+async fn answered_meanwhile(look: &impl ConnectionTrait, job: &Job) -> Result<Option<Error>> {
     let Some((attempt, _)) = &job.keep else {
         return Ok(None);
     };
-    if !attempt.is_stored(tx).await? {
+    if !attempt.is_stored(look).await? {
         return Ok(None);
     }
     Ok(Some(
@@ -207,13 +216,13 @@ async fn answered_meanwhile(tx: &Tx, job: &Job) -> Result<Option<Error>> {
 
 /// Locks the position and learns what other nodes appended, or what a batch that
 /// seemed to have failed did.
-async fn catch_up(tx: &Tx, state: &mut State) -> Result<()> {
-    if tx.get_database_backend() != DbBackend::Postgres && !state.in_doubt {
+async fn catch_up(look: &impl ConnectionTrait, state: &mut State) -> Result<()> {
+    if look.get_database_backend() != DbBackend::Postgres && !state.in_doubt {
         return Ok(());
     }
-    let position = position::lock_appended(tx).await?;
+    let position = position::lock_appended(look).await?;
     if position != state.position {
-        state.dedupe.catch_up(tx, state.position).await?;
+        state.dedupe.catch_up(look, state.position).await?;
         state.visitors.forget_counters();
         state.position = position;
         state.pending = position;

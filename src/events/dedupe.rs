@@ -16,7 +16,6 @@ use xxhash_rust::xxh3::Xxh3;
 use super::model::NewEvent;
 use super::segment::{self, Sealed, Segment};
 use crate::auth::ProjectId;
-use crate::db::Tx;
 use crate::db::sql::{ladder, placeholders, rows};
 use crate::error::Result;
 
@@ -106,7 +105,7 @@ impl Dedupe {
     /// Judges the events of a batch, whose first new one will be at `position` + 1.
     pub(super) async fn judge(
         &mut self,
-        tx: &Tx,
+        look: &impl ConnectionTrait,
         position: i64,
         events: &[&NewEvent],
     ) -> Result<Vec<Verdict>> {
@@ -114,7 +113,7 @@ impl Dedupe {
         if events.iter().all(|event| event.client_id.is_none()) {
             return Ok(verdicts);
         }
-        self.load(tx).await?;
+        self.load(look).await?;
         let mut within: HashMap<(ProjectId, &str), usize> = HashMap::new();
         let mut candidates: Vec<(usize, i64)> = Vec::new();
         let mut fingerprints = vec![0; events.len()];
@@ -134,12 +133,12 @@ impl Dedupe {
             candidates.extend(recent.map(|seq| (at, seq)));
             for segment in &self.segments {
                 if segment.may_hold(fingerprints[at]) {
-                    let found = segment.find(tx, fingerprints[at]).await?;
+                    let found = segment.find(look, fingerprints[at]).await?;
                     candidates.extend(found.into_iter().map(|seq| (at, seq)));
                 }
             }
         }
-        confirm(tx, events, &candidates, &mut verdicts).await?;
+        confirm(look, events, &candidates, &mut verdicts).await?;
         let mut seq = position;
         for (at, event) in events.iter().enumerate() {
             if verdicts[at] == Verdict::Duplicate {
@@ -157,30 +156,30 @@ impl Dedupe {
     }
 
     /// Reads the segments and what is not sealed yet.
-    pub(super) async fn load(&mut self, tx: &impl ConnectionTrait) -> Result<()> {
+    pub(super) async fn load(&mut self, look: &impl ConnectionTrait) -> Result<()> {
         if self.loaded {
             return Ok(());
         }
-        self.segments = Segment::load_after(tx, 0).await?;
-        let sealed = segment::sealed(tx).await?;
-        self.learn(tx, sealed).await?;
+        self.segments = Segment::load_after(look, 0).await?;
+        let sealed = segment::sealed(look).await?;
+        self.learn(look, sealed).await?;
         self.loaded = true;
         Ok(())
     }
 
     /// Learns what other nodes appended after a position.
-    pub(super) async fn catch_up(&mut self, tx: &Tx, after: i64) -> Result<()> {
+    pub(super) async fn catch_up(&mut self, look: &impl ConnectionTrait, after: i64) -> Result<()> {
         match self.loaded {
-            true => self.learn(tx, after).await,
+            true => self.learn(look, after).await,
             // Loading will read it with all the rest.
             false => Ok(()),
         }
     }
 
     /// Reads the ids of events after a position.
-    async fn learn(&mut self, tx: &impl ConnectionTrait, after: i64) -> Result<()> {
+    async fn learn(&mut self, look: &impl ConnectionTrait, after: i64) -> Result<()> {
         // Left to itself, SQLite reads every event after the position.
-        let index = match tx.get_database_backend() {
+        let index = match look.get_database_backend() {
             DbBackend::Sqlite => "INDEXED BY event_client",
             _ => "",
         };
@@ -188,7 +187,7 @@ impl Dedupe {
             "SELECT seq, project, client_id FROM event {index} \
              WHERE seq > $1 AND client_id IS NOT NULL ORDER BY seq"
         );
-        for row in rows(tx, &sql, [after.into()]).await? {
+        for row in rows(look, &sql, [after.into()]).await? {
             let id: String = row.try_get("", "client_id")?;
             let project = ProjectId(row.try_get("", "project")?);
             self.recent.insert(Entry {
@@ -247,7 +246,7 @@ impl Dedupe {
 /// A match may be another id with the same fingerprint, and where a copy says that
 /// its original is may be another event: the stored id decides.
 async fn confirm(
-    tx: &Tx,
+    look: &impl ConnectionTrait,
     events: &[&NewEvent],
     candidates: &[(usize, i64)],
     verdicts: &mut [Verdict],
@@ -259,7 +258,7 @@ async fn confirm(
         );
         let values = chunk.iter().map(|(_, seq)| Value::from(*seq));
         let mut stored = HashMap::new();
-        for row in rows(tx, &sql, values).await? {
+        for row in rows(look, &sql, values).await? {
             let own: Option<Vec<u8>> = row.try_get("", "id")?;
             let own = own.and_then(|bytes| Uuid::from_slice(&bytes).ok());
             let id: Option<String> = row.try_get("", "client_id")?;

@@ -2,110 +2,133 @@
 //! PostgreSQL as one statement over arrays. Both are several times faster than
 //! row by row.
 
+use std::sync::LazyLock;
+
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait as _, DbBackend, Value};
+use sea_orm::{DbBackend, Value};
 use uuid::Uuid;
 
-use super::model::NewEvent;
-use crate::db::Tx;
-use crate::db::sql::{execute, ladder, tuples};
-use crate::error::Result;
+use super::model::{Money, NewEvent};
+use crate::db::Script;
+use crate::db::sql::tuples;
 
 const COLUMNS: &str = "seq, project, time, received, name, audience, visitor, id, client_id, \
                        origin, path, referrer, utm_source, utm_medium, utm_campaign, currency, \
                        amount, units, product, properties, utm_term, utm_content, click, person, \
                        device";
 
+/// How many columns those are.
+const WIDTH: usize = 25;
+
+/// Rows of a statement at the most, as a power of two; more is not faster.
+const LARGEST: u32 = 7;
+
+/// SQLite's statements for up to 1, 2, 4, … rows. Every size is a statement of its
+/// own, which SQLite takes long to prepare and keeps in memory: so there are few, and
+/// rows that are not there have no position.
+static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let statement = |size: u32| {
+        let rows = tuples(DbBackend::Sqlite, WIDTH, 1_usize << size);
+        let rows = match size {
+            0 => format!("VALUES {rows}"),
+            _ => format!("SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"),
+        };
+        format!(
+            "UPDATE event_log SET value = ? WHERE name = 'position'; \
+             INSERT INTO event ({COLUMNS}) {rows}"
+        )
+    };
+    (0..=LARGEST).map(statement).collect()
+});
+
 /// An event on its way into the table.
-pub(super) struct Row<'a> {
+pub(super) struct Row {
     pub(super) seq: i64,
     pub(super) received: i64,
     pub(super) id: Option<Uuid>,
     pub(super) visitor: u32,
-    pub(super) event: &'a NewEvent,
+    pub(super) event: NewEvent,
 }
 
-/// Inserts events and moves the log's position on to the last of them, in as few
-/// round trips as it takes.
-pub(super) async fn events(tx: &Tx, rows: &[Row<'_>]) -> Result<()> {
-    let Some(last) = rows.last() else {
-        return Ok(());
+/// Inserts events and moves the log's position on to the last of them.
+pub(super) fn events(backend: DbBackend, rows: Vec<Row>, script: &mut Script) {
+    let Some(last) = rows.last().map(|row| row.seq) else {
+        return;
     };
-    if tx.get_database_backend() == DbBackend::Postgres {
-        return arrays(tx, rows, last.seq).await;
+    if backend == DbBackend::Postgres {
+        return arrays(&rows, last, script);
     }
-    let mut left = rows.len();
-    for chunk in ladder(rows) {
-        left -= chunk.len();
-        let mut sql = format!(
-            "INSERT INTO event ({COLUMNS}) VALUES {}",
-            tuples(DbBackend::Sqlite, 25, chunk.len())
-        );
-        let mut position = None;
-        if left == 0 {
-            sql.push_str("; UPDATE event_log SET value = ? WHERE name = 'position'");
-            position = Some(Value::from(last.seq));
-        }
-        let values = chunk.iter().flat_map(values).chain(position);
-        execute(tx, &sql, values).await?;
+    let mut rows = rows.into_iter().peekable();
+    while let Some(first) = rows.peek().map(|row| row.seq) {
+        let count = rows.len().min(1 << LARGEST);
+        let size = count.next_power_of_two().ilog2() as usize;
+        let mut values = Vec::with_capacity(1 + count * WIDTH);
+        values.push((first + count as i64 - 1).into());
+        values.extend(rows.by_ref().take(count).flat_map(values_of));
+        script.push(STATEMENTS[size].as_str(), values);
     }
-    Ok(())
 }
 
-fn values(row: &Row<'_>) -> [Value; 25] {
+fn values_of(row: Row) -> [Value; WIDTH] {
     let event = row.event;
-    let page = &event.page;
-    let money = event.money.as_ref();
+    let page = event.page;
+    let (currency, amount, units) = money(event.money);
     [
         row.seq.into(),
         event.project.into(),
         event.time.into(),
         row.received.into(),
-        event.name.as_str().into(),
+        event.name.into(),
         event.audience.number().into(),
         i64::from(row.visitor).into(),
         row.id.map(|id| id.as_bytes().to_vec()).into(),
-        event.client_id.clone().into(),
-        page.origin.clone().into(),
-        page.path.clone().into(),
-        page.referrer.clone().into(),
-        page.utm_source.clone().into(),
-        page.utm_medium.clone().into(),
-        page.utm_campaign.clone().into(),
-        money.map(|money| money.currency.clone()).into(),
-        money.map(|money| money.amount).into(),
-        money.map(|money| money.units).into(),
-        event.product.clone().into(),
-        event.properties.clone().into(),
-        page.utm_term.clone().into(),
-        page.utm_content.clone().into(),
-        page.click.clone().into(),
-        event.person.clone().into(),
-        event.device.clone().into(),
+        event.client_id.into(),
+        page.origin.into(),
+        page.path.into(),
+        page.referrer.into(),
+        page.utm_source.into(),
+        page.utm_medium.into(),
+        page.utm_campaign.into(),
+        currency.into(),
+        amount.into(),
+        units.into(),
+        event.product.into(),
+        event.properties.into(),
+        page.utm_term.into(),
+        page.utm_content.into(),
+        page.click.into(),
+        event.person.into(),
+        event.device.into(),
     ]
+}
+
+fn money(money: Option<Money>) -> (Option<String>, Option<i64>, Option<i64>) {
+    match money {
+        Some(money) => (Some(money.currency), Some(money.amount), Some(money.units)),
+        None => (None, None, None),
+    }
 }
 
 /// What stands for NULL inside an array of numbers, which cannot hold one here.
 const NO_NUMBER: i64 = i64::MIN;
 
-async fn arrays(tx: &Tx, rows: &[Row<'_>], position: i64) -> Result<()> {
-    let numbers = |of: &dyn Fn(&Row<'_>) -> i64| {
+fn arrays(rows: &[Row], position: i64, script: &mut Script) {
+    let numbers = |of: &dyn Fn(&Row) -> i64| {
         let values = rows.iter().map(|row| of(row).into()).collect();
         Value::Array(ArrayType::BigInt, Some(Box::new(values)))
     };
     let texts = |of: &dyn Fn(&NewEvent) -> Option<&str>| {
         let values = rows
             .iter()
-            .map(|row| of(row.event).unwrap_or_default().into());
+            .map(|row| of(&row.event).unwrap_or_default().into());
         Value::Array(ArrayType::String, Some(Box::new(values.collect())))
     };
     let ids = rows.iter().map(|row| {
         let id = row.id.map(|id| id.as_bytes().to_vec());
         Value::from(id.unwrap_or_default())
     });
-    let money = |of: fn(&super::model::Money) -> i64| {
-        move |row: &Row<'_>| row.event.money.as_ref().map_or(NO_NUMBER, of)
-    };
+    let money =
+        |of: fn(&Money) -> i64| move |row: &Row| row.event.money.as_ref().map_or(NO_NUMBER, of);
     let values = [
         numbers(&|row| row.seq),
         numbers(&|row| row.event.project.0),
@@ -169,6 +192,5 @@ async fn arrays(tx: &Tx, rows: &[Row<'_>], position: i64) -> Result<()> {
          $25::text[]) AS row ({COLUMNS})",
         selected.join(", "),
     );
-    execute(tx, &sql, values).await?;
-    Ok(())
+    script.push(sql, values.into());
 }

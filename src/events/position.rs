@@ -15,8 +15,8 @@ pub(super) async fn appended(connection: &impl ConnectionTrait) -> Result<i64> {
 
 /// The same, locked on PostgreSQL: until the transaction ends, nobody else appends.
 /// On SQLite there is one writer.
-pub(super) async fn lock_appended(tx: &Tx) -> Result<i64> {
-    value(tx, "position", lock(tx)).await
+pub(super) async fn lock_appended(look: &impl ConnectionTrait) -> Result<i64> {
+    value(look, "position", lock(look)).await
 }
 
 /// The last position that is folded.
@@ -43,8 +43,8 @@ pub(super) async fn of_stream(
     }
 }
 
-fn lock(tx: &Tx) -> &'static str {
-    match tx.get_database_backend() {
+fn lock(connection: &impl ConnectionTrait) -> &'static str {
+    match connection.get_database_backend() {
         DbBackend::Postgres => "FOR UPDATE",
         _ => "",
     }

@@ -145,12 +145,16 @@ impl Segment {
 
     /// The positions of the events with this fingerprint. A run of equal ones may
     /// begin on the page before.
-    pub(super) async fn find(&self, tx: &Tx, fingerprint: u64) -> Result<Vec<i64>> {
+    pub(super) async fn find(
+        &self,
+        look: &impl ConnectionTrait,
+        fingerprint: u64,
+    ) -> Result<Vec<i64>> {
         let sql = "SELECT entries FROM event_segment_page WHERE segment = $1 AND first <= $2 \
                    ORDER BY first DESC LIMIT 2";
         let values = [self.id.into(), ordered(fingerprint).into()];
         let mut found = Vec::new();
-        for row in rows(tx, sql, values).await? {
+        for row in rows(look, sql, values).await? {
             let bytes: Vec<u8> = row.try_get("", "entries")?;
             let entries = bytes.chunks_exact(ENTRY).filter_map(decode_entry);
             found.extend(

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use sea_orm::QueryResult;
 
 use super::bucket::Level;
@@ -36,18 +37,19 @@ struct Place {
     audience: i16,
 }
 
-type Sums = HashMap<Place, Figures>;
+/// There are many for each event, so what hashes them is quick.
+type Sums = HashMap<Place, Figures, RandomState>;
 
 /// Numbers for the texts of a batch; the empty text is zero.
 struct Words {
-    numbers: HashMap<String, u32>,
+    numbers: HashMap<String, u32, RandomState>,
     texts: Vec<String>,
 }
 
 impl Words {
     fn new() -> Self {
         Self {
-            numbers: HashMap::from([(String::new(), 0)]),
+            numbers: [(String::new(), 0)].into_iter().collect(),
             texts: vec![String::new()],
         }
     }
@@ -108,7 +110,7 @@ fn climb(below: &Sums, level: Level) -> Sums {
 }
 
 fn sums(parts: &Sums, of: impl Fn(Place) -> Place) -> Sums {
-    let mut sums = Sums::new();
+    let mut sums = Sums::default();
     for (place, figures) in parts {
         sums.entry(of(*place)).or_default().merge(figures);
     }
@@ -117,7 +119,7 @@ fn sums(parts: &Sums, of: impl Fn(Place) -> Place) -> Sums {
 
 /// Counts each event in its quarter of an hour, and per breakdown in its day.
 fn finest(events: &[QueryResult], words: &mut Words) -> Result<Sums> {
-    let mut figures = Sums::new();
+    let mut figures = Sums::default();
     for row in events {
         let time: i64 = row.try_get("", "time")?;
         let name: String = row.try_get("", "name")?;

@@ -3,15 +3,16 @@
 //! memory, within a bound; the others are looked up.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use sea_orm::{ConnectionTrait as _, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::model::{COOKIELESS, NewEvent, Visitor};
 use crate::auth::ProjectId;
-use crate::db::Tx;
-use crate::db::sql::{execute, ladder, placeholders, row, rows, tuples};
+use crate::db::Script;
+use crate::db::sql::{ladder, placeholders, row, rows, tuples};
 use crate::error::{Error, Result};
 
 /// Visitors in memory; about 100 bytes each.
@@ -28,7 +29,9 @@ pub(super) struct Visitors {
     pending_next: HashMap<(ProjectId, bool), u32>,
 }
 
-type Key = (ProjectId, Box<str>);
+/// A project's number, a colon, and the visitor's id: one text, so that one that is
+/// known is found without making another.
+type Key = Box<str>;
 
 impl Visitors {
     pub(super) fn new() -> Self {
@@ -57,39 +60,57 @@ impl Visitors {
         self.next.clear();
     }
 
-    /// The number of each event's visitor; new ones are given the next, and nobody is
-    /// zero.
-    pub(super) async fn number(&mut self, tx: &Tx, events: &[&NewEvent]) -> Result<Vec<u32>> {
+    /// The number of each event's visitor; new ones are given the next, which
+    /// the script keeps, and nobody is zero.
+    pub(super) async fn number(
+        &mut self,
+        look: &impl ConnectionTrait,
+        events: &[&NewEvent],
+        script: &mut Script,
+    ) -> Result<Vec<u32>> {
+        let mut ordinals = Vec::with_capacity(events.len());
         let mut unknown: HashMap<ProjectId, Vec<&Visitor>> = HashMap::new();
+        let mut key = String::new();
         for event in events {
             if event.visitor == Visitor::Nobody {
+                ordinals.push(0);
                 continue;
             }
-            let key = key_of(event);
-            if self.cache.get(&key).is_none() && !self.pending.contains_key(&key) {
+            set_key(&mut key, event.project, &event.visitor);
+            let known = self.cache.get(key.as_str()).copied();
+            let known = known.or_else(|| self.pending.get(key.as_str()).copied());
+            if known.is_none() {
                 unknown
                     .entry(event.project)
                     .or_default()
                     .push(&event.visitor);
                 // Zero marks it as being looked up, so that it is asked for once.
-                self.pending.insert(key, 0);
+                self.pending.insert(key.as_str().into(), 0);
             }
+            ordinals.push(known.unwrap_or_default());
+        }
+        if unknown.is_empty() {
+            return Ok(ordinals);
         }
         for (project, visitors) in unknown {
-            self.look_up(tx, project, &visitors).await?;
-            self.assign(tx, project, visitors).await?;
+            self.look_up(look, project, &visitors).await?;
+            self.assign(look, project, visitors, script).await?;
         }
-        let known = |event: &&NewEvent| {
-            let key = key_of(event);
-            let pending = self.pending.get(&key).copied();
-            pending
-                .or_else(|| self.cache.peek(&key).copied())
-                .unwrap_or_default()
-        };
-        Ok(events.iter().map(known).collect())
+        for (event, ordinal) in events.iter().zip(&mut ordinals) {
+            if *ordinal == 0 && event.visitor != Visitor::Nobody {
+                set_key(&mut key, event.project, &event.visitor);
+                *ordinal = self.pending.get(key.as_str()).copied().unwrap_or_default();
+            }
+        }
+        Ok(ordinals)
     }
 
-    async fn look_up(&mut self, tx: &Tx, project: ProjectId, visitors: &[&Visitor]) -> Result<()> {
+    async fn look_up(
+        &mut self,
+        look: &impl ConnectionTrait,
+        project: ProjectId,
+        visitors: &[&Visitor],
+    ) -> Result<()> {
         for chunk in ladder(visitors) {
             let sql = format!(
                 "SELECT id, ordinal FROM event_visitor WHERE project = $1 AND id IN ({})",
@@ -97,10 +118,10 @@ impl Visitors {
             );
             let ids = chunk.iter().map(|visitor| visitor.id().into());
             let values = std::iter::once(project.into()).chain(ids);
-            for row in rows(tx, &sql, values).await? {
+            for row in rows(look, &sql, values).await? {
                 let id: String = row.try_get("", "id")?;
                 let ordinal: i64 = row.try_get("", "ordinal")?;
-                self.pending.insert((project, id.into()), ordinal as u32);
+                self.pending.insert(key_of(project, &id), ordinal as u32);
             }
         }
         Ok(())
@@ -108,15 +129,16 @@ impl Visitors {
 
     async fn assign(
         &mut self,
-        tx: &Tx,
+        look: &impl ConnectionTrait,
         project: ProjectId,
         mut visitors: Vec<&Visitor>,
+        script: &mut Script,
     ) -> Result<()> {
-        let key = |visitor: &Visitor| (project, visitor.id().into());
+        let key = |visitor: &Visitor| key_of(project, visitor.id());
         visitors.retain(|visitor| self.pending.get(&key(visitor)) == Some(&0));
         for visitor in &visitors {
             let cookieless = matches!(visitor, Visitor::Cookieless(_));
-            let next = self.counter(tx, project, cookieless).await?;
+            let next = self.counter(look, project, cookieless).await?;
             let full = next == COOKIELESS || next == u32::MAX;
             if full {
                 return Err(Error::internal(
@@ -127,7 +149,7 @@ impl Visitors {
             self.pending.insert(key(visitor), next);
         }
         for chunk in ladder(&visitors) {
-            let tuples = tuples(tx.get_database_backend(), 3, chunk.len());
+            let tuples = tuples(look.get_database_backend(), 3, chunk.len());
             let sql = format!("INSERT INTO event_visitor (project, id, ordinal) VALUES {tuples}");
             let values = chunk.iter().flat_map(|visitor| {
                 let ordinal = self.pending.get(&key(visitor)).copied().unwrap_or_default();
@@ -137,13 +159,18 @@ impl Visitors {
                     i64::from(ordinal).into(),
                 ]
             });
-            execute(tx, &sql, values).await?;
+            script.push(sql, values.collect());
         }
         Ok(())
     }
 
     /// The next free number. Numbers begin at 1: zero is nobody.
-    async fn counter(&self, tx: &Tx, project: ProjectId, cookieless: bool) -> Result<u32> {
+    async fn counter(
+        &self,
+        look: &impl ConnectionTrait,
+        project: ProjectId,
+        cookieless: bool,
+    ) -> Result<u32> {
         let slot = (project, cookieless);
         let known = self
             .pending_next
@@ -163,7 +190,7 @@ impl Visitors {
             i64::from(low).into(),
             i64::from(high).into(),
         ];
-        let last: Option<i64> = match row(tx, sql, values).await? {
+        let last: Option<i64> = match row(look, sql, values).await? {
             Some(row) => row.try_get("", "last")?,
             None => None,
         };
@@ -171,6 +198,12 @@ impl Visitors {
     }
 }
 
-fn key_of(event: &NewEvent) -> Key {
-    (event.project, event.visitor.id().into())
+fn key_of(project: ProjectId, id: &str) -> Key {
+    format!("{}:{id}", project.0).into()
+}
+
+fn set_key(key: &mut String, project: ProjectId, visitor: &Visitor) {
+    key.clear();
+    // Nothing that is written to a text fails.
+    let _ = write!(key, "{}:{}", project.0, visitor.id());
 }

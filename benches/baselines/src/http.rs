@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -36,9 +35,8 @@ pub(crate) async fn constant(listen: SocketAddr) -> Outcome {
 }
 
 /// Commits a row per request, then answers.
-pub(crate) async fn store(listen: SocketAddr, file: &Path) -> Outcome {
+pub(crate) async fn store(listen: SocketAddr, store: Store) -> Outcome {
     let listener = TcpListener::bind(listen).await?;
-    let store = Store::open(file)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -1,10 +1,11 @@
 //! The least a server of Apex's kind can do, to compare it with: an HTTP server that
-//! answers a constant, a gRPC server that echoes, an HTTP server that commits every
+//! answers a constant, a gRPC server that echoes, HTTP servers that commit every
 //! request by itself, and bulk inserts with nothing around them. All single-threaded,
 //! with the allocator Apex uses.
 
 mod http;
 mod inserts;
+mod pool;
 mod rpc;
 mod store;
 
@@ -12,6 +13,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+use pool::Pool;
+use store::Store;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,6 +35,8 @@ enum Command {
     Rpc { listen: SocketAddr },
     /// hyper and SQLite: one durable transaction per posted event
     OneTransaction { listen: SocketAddr, file: PathBuf },
+    /// hyper and PostgreSQL: one insert per posted event, on a pool of 16 connections
+    Pooled { listen: SocketAddr, url: String },
     /// SQLite: prepared inserts of an NDJSON file of events, 1,000 per transaction;
     /// prints rows per second
     Inserts {
@@ -56,7 +62,13 @@ fn main() -> Outcome {
         match Arguments::parse().command {
             Command::Http { listen } => http::constant(listen).await,
             Command::Rpc { listen } => rpc::echo(listen).await,
-            Command::OneTransaction { listen, file } => http::store(listen, &file).await,
+            Command::OneTransaction { listen, file } => {
+                http::store(listen, Store::thread(&file)?).await
+            }
+            Command::Pooled { listen, url } => {
+                let pool = Pool::open(&url).await?;
+                http::store(listen, Store::Pool(pool.into())).await
+            }
             Command::Inserts {
                 file,
                 events,

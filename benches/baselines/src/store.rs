@@ -1,6 +1,8 @@
-//! One durable transaction per event, on a thread that owns the connection.
+//! One durable transaction per event: on a thread that owns SQLite's connection, or
+//! on a pool of PostgreSQL's.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rusqlite::Connection;
@@ -10,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::Outcome;
+use crate::pool::Pool;
 
 /// The table of both storing baselines, with the two indexes any such table has.
 pub(crate) const SCHEMA: &str = "
@@ -24,23 +27,36 @@ pub(crate) const SCHEMA: &str = "
 /// The insert of both storing baselines.
 pub(crate) const INSERT: &str = "INSERT OR IGNORE INTO event (id, project, time, name, visitor, properties) VALUES (?, 1, ?, ?, ?, ?)";
 
+/// What is read of an event.
 #[derive(Deserialize)]
-struct Event<'a> {
-    event_name: &'a str,
-    visitor_id: Option<&'a str>,
+pub(crate) struct Event<'a> {
+    pub(crate) event_name: &'a str,
+    pub(crate) visitor_id: Option<&'a str>,
     #[serde(borrow)]
     metadata: Option<&'a RawValue>,
+}
+
+impl Event<'_> {
+    /// Its properties, as they were sent.
+    pub(crate) fn properties(&self) -> Option<&str> {
+        self.metadata.map(RawValue::get)
+    }
 }
 
 type Job = (Bytes, oneshot::Sender<Option<Uuid>>);
 
 /// Where requests hand their events in.
 #[derive(Debug, Clone)]
-pub(crate) struct Store(mpsc::Sender<Job>);
+pub(crate) enum Store {
+    /// The thread that writes to SQLite.
+    Thread(mpsc::Sender<Job>),
+    /// Connections to PostgreSQL.
+    Pool(Arc<Pool>),
+}
 
 impl Store {
     /// Opens the file and starts the thread that writes to it.
-    pub(crate) fn open(file: &Path) -> Outcome<Self> {
+    pub(crate) fn thread(file: &Path) -> Outcome<Self> {
         let connection = Connection::open(file)?;
         connection.execute_batch(SCHEMA)?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(1024);
@@ -49,13 +65,17 @@ impl Store {
                 let _ = done.send(insert(&connection, &body));
             }
         });
-        Ok(Self(jobs))
+        Ok(Self::Thread(jobs))
     }
 
     /// Stores one event; answers its id once it is durable.
     pub(crate) async fn add(&self, body: Bytes) -> Option<Uuid> {
+        let jobs = match self {
+            Self::Thread(jobs) => jobs,
+            Self::Pool(pool) => return pool.add(&body).await,
+        };
         let (done, answer) = oneshot::channel();
-        self.0.send((body, done)).await.ok()?;
+        jobs.send((body, done)).await.ok()?;
         answer.await.ok()?
     }
 }
@@ -65,13 +85,12 @@ fn insert(connection: &Connection, body: &[u8]) -> Option<Uuid> {
     let event: Event<'_> = serde_json::from_slice(body).ok()?;
     let id = Uuid::now_v7();
     let mut statement = connection.prepare_cached(INSERT).ok()?;
-    let properties = event.metadata.map(RawValue::get);
     let row = (
         id.as_bytes(),
         0,
         event.event_name,
         event.visitor_id,
-        properties,
+        event.properties(),
     );
     statement.execute(row).ok()?;
     Some(id)

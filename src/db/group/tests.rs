@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::super::sqlite::Opener;
 use super::super::writer::Writer;
-use super::super::{Tx, Work};
+use super::super::{Script, Tx, Work};
 use crate::error::{Error, Kind, Result};
 
 struct Fixture {
@@ -42,6 +42,12 @@ impl Fixture {
 
     /// Writes several pieces in one group; answers whether each was acknowledged.
     async fn together(&self, works: Vec<Work<()>>) -> Vec<bool> {
+        let all = works.into_iter().map(|work| self.writer.write(work));
+        self.grouped(futures_util::future::join_all(all)).await
+    }
+
+    /// Does all at once while the writer is held up.
+    async fn grouped(&self, all: impl Future<Output = Vec<Result<()>>>) -> Vec<bool> {
         let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (own_begun, own_go) = (begun.clone(), go.clone());
         let writer = self.writer.clone();
@@ -57,8 +63,6 @@ impl Fixture {
             writer.write(wait).await
         });
         begun.notified().await;
-        let all = works.into_iter().map(|work| self.writer.write(work));
-        let all = futures_util::future::join_all(all);
         let (outcomes, ()) = tokio::join!(all, async { go.notify_one() });
         first.await.unwrap().unwrap();
         outcomes.iter().map(Result::is_ok).collect()
@@ -101,6 +105,14 @@ fn insert(name: &'static str) -> Work<()> {
     })
 }
 
+fn script(statements: &'static str) -> Script {
+    let mut script = Script::default();
+    for sql in statements.split("; ") {
+        script.push(sql, Vec::new());
+    }
+    script
+}
+
 fn refused() -> Work<()> {
     Box::new(move |tx| {
         Box::pin(async move {
@@ -118,6 +130,32 @@ async fn a_piece_that_fails_costs_the_others_nothing() {
     let alone = fixture.writer.write(refused()).await.unwrap_err();
     assert_eq!(alone.kind(), Kind::InvalidArgument);
     fixture.goes_on(&["a", "b"]).await;
+}
+
+#[tokio::test]
+async fn a_script_is_written_whole_or_not_at_all() {
+    const HALF: &str = "INSERT INTO t VALUES ('half'); INSERT INTO nowhere VALUES (1)";
+    let fixture = Fixture::new().await;
+    let whole = "INSERT INTO t VALUES ('a'); INSERT INTO t VALUES ('b')";
+    fixture.writer.run(script(whole)).await.unwrap();
+    for how in [HALF, "INSERT INTO t VALUES ('c'); ROLLBACK"] {
+        assert!(fixture.writer.run(script(how)).await.is_err(), "{how}");
+        assert!(fixture.writer.is_faulty(), "{how}");
+        fixture
+            .writer
+            .run(script("DELETE FROM t WHERE name = 'z'"))
+            .await
+            .unwrap();
+        fixture.goes_on(&["a", "b"]).await;
+    }
+    // In company, scripts share a transaction like all else.
+    let one = fixture.writer.run(script("INSERT INTO t VALUES ('y')"));
+    let two = fixture.writer.run(script(HALF));
+    let three = fixture.writer.run(script("DELETE FROM t WHERE name = 'z'"));
+    let four = fixture.writer.write(insert("x"));
+    let all = async { <[_; 4]>::from(tokio::join!(one, two, three, four)).into() };
+    assert_eq!(fixture.grouped(all).await, [true, false, true, true]);
+    fixture.goes_on(&["a", "b", "x", "y"]).await;
 }
 
 #[tokio::test]
