@@ -44,6 +44,7 @@ impl Growth {
             organization: OrganizationId(found.try_get("", "organization_id")?),
             timezone: "UTC".into(),
             allowed_origins: [].into(),
+            consent_required: false,
         };
         let look = Look::plain(experiment);
         let shares = match self.count(&project, experiment, &look).await {
