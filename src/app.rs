@@ -23,7 +23,7 @@ use crate::limit::{Counters, Limits, Memory, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
-use crate::products::growth::{Growth, Snippet};
+use crate::products::growth::{Growth, Snippet, Webhooks};
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
 use crate::server::dispatch::Endpoint;
@@ -41,6 +41,7 @@ pub struct App {
     pub account: Account,
     /// The event log, for the demonstration.
     pub events: EventLog,
+    growth: Growth,
     serving: watch::Sender<bool>,
     _owner: Owner,
 }
@@ -77,7 +78,9 @@ impl App {
         let account = Account::new(shared.clone(), events.clone(), config.signup);
         let named = shared.hosts.iter().map(|(host, _)| host.as_str());
         let scripts = Scripts::new(named, config.listen.ip());
-        let growth = Growth::new(db, events.clone(), clock.clone());
+        let sealer = Sealer::new(&SecretKeys::load(config)?, "growth.webhooks");
+        let webhooks = Webhooks::new(sealer, &config.webhooks)?;
+        let growth = Growth::new(db, events.clone(), clock.clone(), webhooks);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
             growth.endpoints(),
@@ -89,12 +92,12 @@ impl App {
         let mut edge = Edge::new(shared.clone(), &SCHEMA, &METHODS, endpoints);
         let serving = mount_foreign(&mut edge);
         account.start_upkeep();
-        growth.start_upkeep();
         Ok(Self {
             stack: stack(Arc::new(edge)),
             shared,
             account,
             events,
+            growth,
             serving,
             _owner: owner,
         })
@@ -106,6 +109,7 @@ impl App {
         let address = listener.tcp.local_addr();
         let loopback = address.is_ok_and(|address| address.ip().is_loopback());
         let (close, closing) = watch::channel(false);
+        self.growth.start_upkeep(self.shared.clone());
         let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
         let draining = async {
             let _ = stop.wait_for(|stop| *stop).await;

@@ -5,7 +5,7 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "events",
-    steps: &[FIRST, CLIENT_IDS, CONTEXT],
+    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE],
 };
 
 const FIRST: Step = Step {
@@ -131,5 +131,16 @@ ALTER TABLE event DROP COLUMN person;
 ALTER TABLE event DROP COLUMN click;
 ALTER TABLE event DROP COLUMN utm_content;
 ALTER TABLE event DROP COLUMN utm_term;
+",
+};
+
+/// Events that say who somebody is are read by position, behind the writer.
+const PEOPLE: Step = Step {
+    name: "m0004_people",
+    up: "
+CREATE INDEX event_person ON event (seq) WHERE person IS NOT NULL OR name = 'identify';
+",
+    down: "
+DROP INDEX event_person;
 ",
 };

@@ -55,6 +55,7 @@ pub struct Config {
     pub database: Database,
     pub events: Events,
     pub sessions: Sessions,
+    pub webhooks: Webhooks,
     pub limits: BTreeMap<String, Limit>,
 }
 
@@ -143,6 +144,18 @@ pub struct Events {
 #[allow(missing_docs)]
 pub struct Sessions {
     pub lifetime: Span,
+}
+
+/// Webhooks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Webhooks {
+    #[serde(deserialize_with = "values::networks")]
+    pub allowed_networks: Vec<IpNet>,
+    pub timeout: Span,
+    pub first_retry: Span,
+    pub give_up: Span,
 }
 
 /// Figures of a rate group.

@@ -30,7 +30,7 @@ impl Level {
     }
 
     /// Start of the bucket after the one that starts here.
-    fn next(self, start: i64) -> i64 {
+    pub(super) fn next(self, start: i64) -> i64 {
         match self {
             Self::Quarter => start + 900 * MICROS,
             Self::Hour => start + 3600 * MICROS,
@@ -39,7 +39,7 @@ impl Level {
         }
     }
 
-    fn smaller(self) -> Option<Self> {
+    pub(super) fn smaller(self) -> Option<Self> {
         match self {
             Self::Month => Some(Self::Day),
             Self::Day => Some(Self::Hour),

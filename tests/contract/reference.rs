@@ -189,6 +189,52 @@ impl Reader {
         example.replace("exp_…", &experiment)
     }
 
+    /// An example of growth with what is the reader's own, which the page only hints at.
+    async fn growth(&self, example: &str) -> String {
+        let mut text = example.to_owned();
+        let hook = json!({"url": "https://93.184.215.14/hook", "events": ["goal.reached"]});
+        let goal = json!({"metric": "nps", "target": 1, "deadline": "2030-06-30", "current": 1});
+        let conversion = json!({"name": "Paid", "type": "custom_event", "eventName": "paid"});
+        if text.contains("wh_…") {
+            let id = self.made("/api/webhooks", hook.clone(), "id").await;
+            text = text.replace("wh_…", &id);
+        }
+        if text.contains("whd_…") {
+            let id = self.made("/api/webhooks", hook, "id").await;
+            self.made("/api/goals", goal.clone(), "id").await;
+            let off = json!({"id": id, "status": "disabled"});
+            let own = self.http();
+            own.patch("/api/webhooks", &off).await.expect(200);
+            let log = own.get(&format!("/api/webhooks/deliveries?id={id}")).await;
+            text = text.replace("whd_…", log.json()[0]["id"].as_str().unwrap());
+        }
+        if text.contains("goal_…") {
+            let id = self.made("/api/goals", goal, "id").await;
+            text = text.replace("goal_…", &id);
+        }
+        if text.contains("cg_…") {
+            let id = self.made("/api/conversion-goals", conversion, "id").await;
+            text = text.replace("cg_…", &id);
+        }
+        if text.contains("merge_…") {
+            let leads = [("m_1", "merged_1"), ("m_2", "merged_2")];
+            for (visitor, lead) in leads {
+                let link = json!({"visitorId": visitor, "leadId": lead});
+                self.made("/api/identity", link, "leadId").await;
+            }
+            let merge = json!({"id": "merged_1", "from": "merged_2"});
+            let id = self.made("/api/leads/merge", merge, "id").await;
+            text = text.replace("merge_…", &id);
+        }
+        if text.contains("v_demo") || text.contains("lead_78") {
+            for (visitor, lead) in [("v_demo", "lead_77"), ("v_other", "lead_78")] {
+                let link = json!({"visitorId": visitor, "leadId": lead});
+                self.made("/api/identity", link, "leadId").await;
+            }
+        }
+        text
+    }
+
     fn run(&self, command: &str, variables: Vec<(&'static str, String)>) -> (bool, String) {
         let done = Command::new("sh")
             .args(["-c", command])
@@ -247,6 +293,7 @@ async fn every_example_works() {
             reader.sign_in();
         }
         let example = reader.own(&example).await;
+        let example = reader.growth(&example).await;
         let variables = reader.variables(&example, number).await;
         if program == "buf" {
             let (done, said) = reader.run(&example, variables);

@@ -4,4 +4,8 @@ mod analyze;
 mod events;
 pub mod experiments;
 mod flags;
+mod goals;
+mod identity;
+mod receiver;
 mod snippet;
+mod webhooks;

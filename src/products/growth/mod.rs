@@ -1,9 +1,11 @@
-//! The growth product: events, and experiments and what they show. More of its API is
-//! to come.
+//! The growth product: events, experiments and what they show, who visitors are, goals,
+//! and webhooks. More of its API is to come.
 
 mod analyze;
 mod events;
 mod experiments;
+mod goals;
+mod identity;
 mod ids;
 mod snippet;
 mod stats;
@@ -12,16 +14,21 @@ mod webhooks;
 use std::sync::Arc;
 
 use crate::api::{
-    EventServiceEndpoint, ExperimentServiceEndpoint, FlagServiceEndpoint, ResultServiceEndpoint,
+    ConversionGoalServiceEndpoint, EventServiceEndpoint, ExperimentServiceEndpoint,
+    FlagServiceEndpoint, GoalServiceEndpoint, IdentityServiceEndpoint, ResultServiceEndpoint,
+    WebhookServiceEndpoint,
 };
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::error::{Error, Result};
 use crate::events::EventLog;
+use crate::server::Shared;
 use crate::server::dispatch::Endpoint;
 use events::Agents;
 use experiments::Live;
 
 pub use snippet::Snippet;
+pub use webhooks::Webhooks;
 
 /// The growth product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,17 +42,19 @@ struct Inner {
     clock: Clock,
     agents: Agents,
     live: Live,
+    webhooks: Webhooks,
 }
 
 impl Growth {
     /// Makes the product.
-    pub fn new(db: Db, events: EventLog, clock: Clock) -> Self {
+    pub fn new(db: Db, events: EventLog, clock: Clock, webhooks: Webhooks) -> Self {
         Self(Arc::new(Inner {
             live: Live::new(db.clone()),
             db,
             events,
             clock,
             agents: Agents::default(),
+            webhooks,
         }))
     }
 
@@ -56,11 +65,44 @@ impl Growth {
             Arc::new(ExperimentServiceEndpoint::new(self.clone())),
             Arc::new(FlagServiceEndpoint::new(self.clone())),
             Arc::new(ResultServiceEndpoint::new(self.clone())),
+            Arc::new(GoalServiceEndpoint::new(self.clone())),
+            Arc::new(ConversionGoalServiceEndpoint::new(self.clone())),
+            Arc::new(IdentityServiceEndpoint::new(self.clone())),
+            Arc::new(WebhookServiceEndpoint::new(self.clone())),
         ]
     }
 
     /// Starts what it does by itself. It runs as long as the process.
-    pub fn start_upkeep(&self) {
+    pub fn start_upkeep(&self, shared: Arc<Shared>) {
+        let (db, events, clock) = (&self.0.db, &self.0.events, &self.0.clock);
         tokio::spawn(self.clone().look_after_experiments());
+        tokio::spawn(goals::watch(shared, events.clone(), clock.clone()));
+        tokio::spawn(identity::follow(db.clone(), clock.clone()));
+        let webhooks = self.0.webhooks.clone();
+        tokio::spawn(webhooks::deliver(db.clone(), clock.clone(), webhooks));
+    }
+
+    fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    fn events(&self) -> &EventLog {
+        &self.0.events
+    }
+
+    fn now(&self) -> i64 {
+        self.0.clock.micros()
+    }
+
+    fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
+    }
+}
+
+/// The id of what is to be changed. It is looked at after the mask, which says more.
+fn named(id: &str) -> Result<()> {
+    match id.is_empty() {
+        true => Err(Error::invalid_field("id", "id is required")),
+        false => Ok(()),
     }
 }

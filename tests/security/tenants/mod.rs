@@ -115,6 +115,11 @@ async fn account_objects_are_their_owners_alone() {
 }
 
 #[tokio::test]
+async fn growth_objects_are_their_owners_alone() {
+    run(&growth::TABLE).await;
+}
+
+#[tokio::test]
 async fn metrics_objects_are_their_owners_alone() {
     run(&metrics::TABLE).await;
 }

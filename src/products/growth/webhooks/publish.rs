@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::TOPIC;
+use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
 use crate::clock::MICROS;
 use crate::db::Tx;
@@ -15,7 +16,6 @@ use crate::error::Result;
 
 /// What webhooks are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code)] // whoever publishes is on the way
 pub(in crate::products::growth) enum Kind {
     /// There is a new lead.
     LeadCreated,
@@ -42,8 +42,21 @@ impl Kind {
     }
 }
 
+/// Words of all events a webhook may ask for, with the numbers of the API.
+pub(super) const WORDS: [(pb::WebhookEvent, &str); 7] = [
+    (pb::WebhookEvent::LeadCreated, "lead.created"),
+    (pb::WebhookEvent::LeadUpdated, "lead.updated"),
+    (pb::WebhookEvent::ExperimentStarted, "experiment.started"),
+    (
+        pb::WebhookEvent::ExperimentCompleted,
+        "experiment.completed",
+    ),
+    (pb::WebhookEvent::GoalReached, "goal.reached"),
+    (pb::WebhookEvent::ConnectorSynced, "connector.synced"),
+    (pb::WebhookEvent::ConnectorError, "connector.error"),
+];
+
 /// Tells the webhooks of a project, once this transaction is committed.
-#[allow(dead_code)] // whoever publishes is on the way
 pub(in crate::products::growth) async fn publish(
     tx: &Tx,
     project: ProjectId,
