@@ -126,9 +126,9 @@ const fnv = (text) => {
 };
 const weight = (variant) => (variant.weight == null ? 1 : variant.weight);
 const assign = (experiment, who = visitor()) => {
-  const { id, variants, trafficSplit, holdout, namespace, condition } = experiment;
-  // Attributes are known to servers alone.
-  if (condition) return;
+  const { id, variants, trafficSplit, holdout, namespace, condition, bucketing } = experiment;
+  // Attributes are known to servers alone, and GrowthBook's buckets to its SDKs.
+  if (condition || bucketing === "growthbook") return;
   if (holdout && bucketOf(who, holdout.name, ":holdout") < holdout.percent) return;
   if (namespace) {
     const place = (fnv(who + "__" + namespace.name) % 1000) / 1000;
@@ -221,6 +221,11 @@ const decide = () => {
       if (counted) viewed(experiment.id, variant.id);
       gone = true;
       L.replace(to);
+      // Where that leads nowhere, the visitor is still here.
+      later(() => {
+        gone = false;
+        show();
+      }, 4000);
       return;
     }
     status = "applied";
@@ -244,8 +249,10 @@ const hide = () => {
   }
 };
 const show = () => {
-  if (hidden && !gone) root.style.removeProperty("opacity");
-  hidden = false;
+  if (hidden && !gone) {
+    hidden = false;
+    root.style.removeProperty("opacity");
+  }
 };
 const timeout = data.timeout ? +data.timeout : 400;
 const refresh = () => {
@@ -487,10 +494,11 @@ const answer = () => {
   while (waiting.length) safe(waiting.shift())();
   if (data.auto !== "false") beat();
 };
-// Experiments begin after the page did, when its visitor has consented.
+// Experiments of a page whose view is not told, or was told before its visitor consented.
 const join = () =>
   prepare(() => {
     for (const id in assignments) viewed(id, assignments[id]);
+    answer();
   });
 const arrive = () => {
   const at = new Date();
@@ -524,8 +532,10 @@ if (data.auto !== "false") {
     if (D.visibilityState === "hidden") leave();
     else if (!started) started = Date.now();
   });
-} else if (allowed()) prepare(answer);
-else answer();
+} else if (allowed()) {
+  hide();
+  join();
+} else answer();
 on(W, "online", flush);
 // Calls from before the script came: window.apex = [["track", "name"]].
 if (Array.isArray(before)) for (const [name, ...values] of before) safe(() => W.apex[name](...values))();

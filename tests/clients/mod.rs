@@ -9,6 +9,7 @@ mod descriptions;
 mod guides;
 mod interop;
 pub mod kit;
+mod libraries;
 mod node;
 mod openapi;
 mod pages;

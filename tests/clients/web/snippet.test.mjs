@@ -59,7 +59,7 @@ before(async () => {
     "/slow": { html: page(`<h1 class="title">Plans</h1>`), more: "<h2>More</h2>" },
     "/consent": page(goods, undefined, careful.key),
     "/twice": page(goods + tag()),
-    "/quiet": page(goods, `data-auto="false"`),
+    "/quiet": page(goods, `data-auto="false" data-timeout="8000"`),
     "/patient": page(goods, `data-timeout="1500"`),
     "/nobody": page(goods, "", "pk_live_nobody"),
     "/late": `<!doctype html><body>${goods}<script>
@@ -305,6 +305,7 @@ test("experiments change the page before it is shown, and are told with its view
     half("exp_none", { targetUrl: "/", trafficSplit: 0 }, text("h1", "", "Wrong")),
     half("exp_held", { targetUrl: "/", holdout: { name: "h", percent: 100 } }, text("h1", "", "Wrong")),
     half("exp_named", { targetUrl: "/", namespace: { name: "n", from: 0, to: 0 } }, text("h1", "", "Wrong")),
+    half("exp_other", { targetUrl: "/", bucketing: "growthbook" }, text("h1", "", "Wrong")),
     half("exp_attributes", { targetUrl: "/", condition: { plan: "pro" } }, text("h1", "", "Wrong")),
     half("exp_sdk", { delivery: "sdk" }, text("h1", "", "Wrong")),
   ];
@@ -578,11 +579,15 @@ test("a tag that stands twice works once", async () => {
 });
 
 test("a tag may keep to what it is told, and an unknown one does nothing", async () => {
+  running = [half("exp_text", {}, text("h1", "", "B"))];
   const quiet = await visit("/quiet");
+  const [viewed] = await arrived("experiment_viewed");
+  assert.equal(viewed.data.variant, "variant_b");
+  assert.equal(await quiet.tab.textContent("h1"), "B");
   await quiet.tab.click("#text");
   await quiet.tab.evaluate(() => window.apex.track("own"));
-  const [own] = await arrived("own");
-  assert.equal(events().length, 1);
+  await arrived("own");
+  assert.equal(events().length, 2);
   await quiet.context.close();
 
   const before = sent().length;
