@@ -210,7 +210,7 @@ async fn what_is_not_valid_is_refused() {
         assert_eq!(refused["status"], 400, "{member}: {refused}");
         assert_eq!(refused["code"], "INVALID_REQUEST", "{member}: {refused}");
     }
-    let large = own("x", &json!({"text": "x".repeat(70_000)}));
+    let large = own("x", &json!({"text": "x".repeat(1_100_000)}));
     assert_eq!(send(&page, "/api/v1/events", &large).await.status, 413);
     let seen = day(&server, &organization, "metrics=page_views,events").await;
     assert_eq!(seen["data"], json!({"page_views": 0, "events": 0}));

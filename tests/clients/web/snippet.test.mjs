@@ -52,6 +52,7 @@ before(async () => {
     <div style="height: 3000px"></div>`;
   pages = {
     "/": page(goods),
+    "/real": page(goods),
     "/impatient": page(goods, ""),
     "/plans": page(`<h1 class="title">Plans</h1>`),
     "/thanks": page(`<h1>Thanks</h1>`),
@@ -367,6 +368,39 @@ test("a page that comes slowly is changed as it comes", async () => {
     document.body.dataset.said,
   ];
   assert.deepEqual(await tab.evaluate(state), ["Now", "Later", "Later"]);
+  await context.close();
+});
+
+test("experiments of the server run in the pages of its project", async () => {
+  delete server.answers[ACTIVE];
+  const made = [];
+  for (const [name, changed, goal] of [
+    ["Title", { changes: [{ type: "text", selector: "h1.title", value: "Pick a plan" }] }, { type: "click", selector: "#plus" }],
+    ["Color", { css: "#text { color: rgb(1, 2, 3) }", js: "document.body.dataset.ran = 1" }, { type: "custom_event", eventName: "chosen" }],
+  ]) {
+    // Everybody sees the second variant.
+    const variants = [{ name: "Control", weight: 0 }, { name: "B", weight: 1, ...changed }];
+    const experiment = await owner("POST", "/api/experiments", { name, targetUrl: "/real", variants, goal });
+    await owner("PATCH", "/api/experiments", { id: experiment.id, status: "running" });
+    made.push(experiment.id);
+  }
+  const [title, color] = made;
+  const { context, tab } = await visit("/real");
+  const [view] = await arrived("pageview");
+  assert.deepEqual(view.data.assignments, { [title]: "variant_b", [color]: "variant_b" });
+  await arrived("heartbeat");
+  const state = await tab.evaluate(() => [
+    document.querySelector("h1").textContent,
+    getComputedStyle(document.querySelector("#text")).color,
+    document.body.dataset.ran,
+  ]);
+  assert.deepEqual(state, ["Pick a plan", "rgb(1, 2, 3)", "1"]);
+  await tab.click("#plus");
+  await tab.evaluate(() => window.apex.track("chosen"));
+  const met = await arrived("goal_conversion", 2);
+  const goals = met.map(({ data }) => [data.experimentId, data.goalType, data.variant]);
+  assert.deepEqual(goals, [[title, "click", "variant_b"], [color, "custom_event", "variant_b"]]);
+  for (const id of made) await owner("DELETE", `/api/experiments?id=${id}`);
   await context.close();
 });
 

@@ -13,6 +13,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use self::errors::{error_name, error_schema};
+use self::responses::HTTP_BODY;
 pub(super) use self::responses::{failures, takes_idempotency_key};
 use self::schema::Side;
 use super::guide;
@@ -146,7 +147,16 @@ impl Writer {
             Body::None => return None,
             Body::Whole if bound.is_empty() => self.message(input, side),
             Body::Whole => self.properties(input, side, &bound),
-            Body::Field(name) => self.field(&input.get_field_by_name(name)?, side),
+            Body::Field(name) => {
+                let field = input.get_field_by_name(name)?;
+                let kind = field.kind();
+                let raw = kind.as_message().filter(|own| own.full_name() == HTTP_BODY);
+                if raw.is_some() {
+                    // Bytes of any kind.
+                    return Some(json!({"content": {"*/*": {}}}));
+                }
+                self.field(&field, side)
+            }
         };
         // No body is one without members.
         let mut filled = input.fields().filter(|field| match binding.body {

@@ -14,7 +14,7 @@ use crate::error::{Kind, reason};
 use crate::policy::{Auth, Binding, Body, MethodSpec};
 use crate::transcode::errors::http_status;
 
-const HTTP_BODY: &str = "google.api.HttpBody";
+pub(super) const HTTP_BODY: &str = "google.api.HttpBody";
 
 /// Codes that a comment may name, by the names callers know.
 const CODES: [(&str, Kind); 8] = [
