@@ -1,16 +1,19 @@
-"""One event per request, answered once it is durable.
+"""One event per request, answered once it is durable: of a server, and of a page.
 
 The baselines commit every request by itself, on PostgreSQL on a pool of connections;
 Apex commits what queued while the last commit was being synced. PostgreSQL is started
 by scripts/services, where it is installed.
 """
 
+import json
 import re
 import subprocess
+import urllib.request
 
 from .machine import ROOT, free_port, median, table, wrk
 
 EVENT = '{"event_name":"user_signup","visitor_id":"visitor-1","metadata":{"plan":"premium","url":"https://shop.example.com/"}}'
+PAGE = '{"projectKey":"%s","type":"pageview","visitorId":"visitor-1","url":"https://shop.example.com/plans","data":{"isLanding":true}}'
 CONNECTIONS = (1, 64)
 HYPER, ONE, POOLED = "hyper", "one transaction each", "PostgreSQL, pooled inserts"
 APEX, APEX_POSTGRES = "apex", "apex on PostgreSQL"
@@ -52,6 +55,9 @@ def rounds(bench, settings):
                 port = free_port()
                 process = bench.serve(data, port, environment)
                 note(measured, (name, connections), wrk(bench, process, port, "/api/v1/events", connections, key, EVENT))
+                if name == APEX:
+                    page = PAGE % project_key(port, key)
+                    note(measured, (f"{APEX}, of a page", connections), wrk(bench, process, port, "/api/events", connections, None, page))
                 process.stop()
     return shown(measured)
 
@@ -68,6 +74,12 @@ def shown(measured):
                          f"{rate / base:.2f}", f"{rate / rates[HYPER]:.2f}"])
     return table(["server", "connections", "requests/s", "CPU us/request", "p50 ms", "p99 ms",
                   "x one transaction", "x hyper"], rows)
+
+
+def project_key(port, key):
+    """The public key of the only project."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/projects", headers={"x-api-key": key})
+    return json.load(urllib.request.urlopen(request))[0]["key"]
 
 
 def note(measured, name, figures):

@@ -10,6 +10,13 @@ use crate::auth::ProjectId;
 use crate::db::sql::rows;
 use crate::error::Result;
 
+/// What of an event is read.
+pub(super) const COLUMNS: &str = "seq, time, received, name, audience, event.id AS own_id, \
+    client_id, origin, path, referrer, utm_source, utm_medium, utm_campaign, utm_term, \
+    utm_content, click, currency, amount, units, product, properties, person, device, visitor, \
+    (SELECT event_visitor.id FROM event_visitor WHERE event_visitor.project = event.project \
+    AND event_visitor.ordinal = event.visitor) AS visitor_id";
+
 /// An event as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
@@ -48,15 +55,11 @@ pub(super) async fn page(
         },
     };
     // The bound on time alone lets both databases seek in the index.
-    let sql = "SELECT seq, time, received, name, audience, event.id AS own_id, client_id, \
-               origin, path, referrer, utm_source, utm_medium, utm_campaign, utm_term, \
-               utm_content, click, currency, amount, units, product, properties, person, \
-               device, visitor, \
-               (SELECT event_visitor.id FROM event_visitor \
-               WHERE event_visitor.project = event.project \
-               AND event_visitor.ordinal = event.visitor) AS visitor_id \
-               FROM event WHERE project = $1 AND time >= $2 AND (time > $2 OR seq > $3) \
-               AND time < $4 AND seq <= $5 ORDER BY time, seq LIMIT $6";
+    let sql = format!(
+        "SELECT {COLUMNS} FROM event \
+         WHERE project = $1 AND time >= $2 AND (time > $2 OR seq > $3) \
+         AND time < $4 AND seq <= $5 ORDER BY time, seq LIMIT $6"
+    );
     let values: [Value; 6] = [
         project.into(),
         place.last.0.into(),
@@ -65,7 +68,7 @@ pub(super) async fn page(
         place.until.into(),
         limit.into(),
     ];
-    let found = rows(read, sql, values).await?;
+    let found = rows(read, &sql, values).await?;
     let found: Result<Vec<_>> = found.iter().map(|row| stored(project, row)).collect();
     let found = found?;
     if let Some(last) = found.last() {
@@ -74,12 +77,18 @@ pub(super) async fn page(
     Ok((found, place))
 }
 
-fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
+/// Its id: the client's, or else its own.
+pub(super) fn id(row: &QueryResult) -> Result<String> {
+    if let Some(id) = row.try_get("", "client_id")? {
+        return Ok(id);
+    }
     let own: Option<Vec<u8>> = row.try_get("", "own_id")?;
+    let own = own.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+    Ok(own.map(|id| id.to_string()).unwrap_or_default())
+}
+
+pub(super) fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
     let client_id: Option<String> = row.try_get("", "client_id")?;
-    let own = own
-        .and_then(|bytes| Uuid::from_slice(&bytes).ok())
-        .map(|id| id.to_string());
     let visitor: Option<String> = row.try_get("", "visitor_id")?;
     let is_cookieless = row.try_get::<i64>("", "visitor")? >= i64::from(COOKIELESS);
     let visitor = match visitor {
@@ -89,7 +98,7 @@ fn stored(project: ProjectId, row: &QueryResult) -> Result<Stored> {
     };
     Ok(Stored {
         seq: row.try_get("", "seq")?,
-        id: client_id.clone().or(own).unwrap_or_default(),
+        id: id(row)?,
         received: row.try_get("", "received")?,
         event: NewEvent {
             project,

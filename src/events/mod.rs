@@ -14,6 +14,7 @@ mod model;
 mod moments;
 mod position;
 mod question;
+mod recent;
 mod salt;
 mod scan;
 mod segment;
@@ -36,6 +37,7 @@ pub use journey::{Journey, Step};
 pub use model::{Audience, Dimension, Environment, Money, NewEvent, Original, Page, Visitor};
 pub use moments::{Day, Detail, Exposure, Exposures, Moment, Moments, Reading, Source, Span, Walk};
 pub use question::{Answer, Group, Question, Wants};
+pub use recent::{Mark, Recent};
 pub use traffic::{Bots, Traffic};
 
 use crate::auth::{OrganizationId, ProjectId, ProjectRef};
@@ -197,6 +199,18 @@ impl EventLog {
         let organization = project.organization;
         let read = self.0.db.events_of(organization, None).await?;
         export::page(&read, project.id, range, after, limit).await
+    }
+
+    /// Reads events of a project, those that happened last first, and where the next
+    /// page begins. `None` if the page before ended at no event there is.
+    pub async fn recent(
+        &self,
+        project: &ProjectRef,
+        asked: &Recent,
+        deadline: Option<Instant>,
+    ) -> Result<Option<(Vec<Stored>, Option<Mark>)>> {
+        let read = self.0.db.events_of(project.organization, deadline).await?;
+        recent::page(&read, project.id, asked).await
     }
 
     /// Folds everything that is not folded yet; for tests and tools.

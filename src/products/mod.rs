@@ -2,6 +2,7 @@
 //! None imports another.
 
 pub mod account;
+pub(crate) mod feed;
 pub mod growth;
 pub mod metrics;
 pub mod operations;

@@ -63,6 +63,7 @@ async fn configure(folder: &Path, setup: &Setup) {
         .replace("«organization»", &setup.organization.id.to_string())
         .replace("«members»", &members.join(", "))
         .replace("«project»", &setup.organization.project)
+        .replace("«project_key»", &setup.organization.project_key)
         .replace("«email»", &setup.organization.email)
         .replace("«password»", PASSWORD);
     std::fs::write(folder.join("schemathesis.toml"), text).expect("a file");

@@ -13,6 +13,7 @@ struct Demo {
     child: Child,
     url: String,
     key: String,
+    project_key: String,
     // Open, for the demo still writes.
     _output: BufReader<ChildStdout>,
     _folder: tempfile::TempDir,
@@ -30,8 +31,8 @@ impl Demo {
             .spawn()
             .unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
-        let (mut url, mut key) = (None, None);
-        while key.is_none() {
+        let (mut url, mut key, mut project_key) = (None, None, None);
+        while project_key.is_none() {
             let mut line = String::new();
             assert_ne!(output.read_line(&mut line).unwrap(), 0, "it ended");
             let word = |n: usize| line.split_whitespace().nth(n).map(str::to_owned);
@@ -39,19 +40,23 @@ impl Demo {
                 url = word(3);
             } else if line.starts_with("API key") {
                 key = word(2);
+            } else if line.starts_with("project key") {
+                project_key = word(2);
             }
         }
         Self {
             child,
             url: url.expect("an address"),
             key: key.expect("a key"),
+            project_key: project_key.expect("a project key"),
             _output: output,
             _folder: folder,
         }
     }
 
     fn shell(&self) -> Shell {
-        Shell::new(&[("URL", &self.url), ("KEY", &self.key)])
+        let project_key = ("PROJECT_KEY", self.project_key.as_str());
+        Shell::new(&[("URL", &self.url), ("KEY", &self.key), project_key])
     }
 }
 

@@ -13,7 +13,7 @@ mod idempotency;
 mod imports;
 mod migrations;
 mod nodes;
-mod oracle;
+pub mod oracle;
 mod outages;
 mod private;
 mod shared_streams;

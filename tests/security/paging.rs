@@ -27,7 +27,7 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Fields that must lie within documented bounds: method, field, least, most.
-const BOUNDED: [(&str, &str, i64, i64); 9] = [
+const BOUNDED: [(&str, &str, i64, i64); 10] = [
     (
         "apex.account.v1.ApiKeyService/ListApiKeys",
         "limit",
@@ -40,6 +40,7 @@ const BOUNDED: [(&str, &str, i64, i64); 9] = [
         1,
         1000,
     ),
+    ("apex.growth.v1.EventService/ListEvents", "limit", 1, 1000),
     (
         "apex.growth.v1.IdentityService/GetIdentity",
         "limit",
@@ -79,10 +80,10 @@ const BOUNDED: [(&str, &str, i64, i64); 9] = [
     ),
 ];
 
-/// Fields that name the last record of the page before. `account::many` and
-/// `growth::experiments` show that another tenant's record, or none at all, is refused
-/// there.
-const CONTINUED: [(&str, &str); 7] = [
+/// Fields that name the last record of the page before. `account::many`,
+/// `growth::experiments` and `growth::events::list` show that another tenant's record,
+/// or none at all, is refused there.
+const CONTINUED: [(&str, &str); 8] = [
     ("apex.account.v1.ApiKeyService/ListApiKeys", "after"),
     ("apex.account.v1.OperatorService/ListUsers", "after"),
     ("apex.growth.v1.ExperimentService/ListExperiments", "cursor"),
@@ -93,6 +94,7 @@ const CONTINUED: [(&str, &str); 7] = [
         "apex.growth.v1.WebhookService/ListWebhookDeliveries",
         "cursor",
     ),
+    ("apex.growth.v1.EventService/ListEvents", "cursor"),
 ];
 
 /// What a request must hold besides; nobody has what it names.

@@ -10,12 +10,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
+use super::intake::Intake;
 use super::lines::{self, BLANK};
 use super::past::{self, Part};
-use crate::api::apex::metrics::v1 as pb;
 use crate::cli::client::{Client, Target, Targeted};
 use crate::cli::{Context, Failure, Outcome};
-use pb::metrics_service_client::MetricsServiceClient;
 
 /// What an import did.
 #[derive(Debug, Default)]
@@ -68,7 +67,7 @@ impl Tally {
 }
 
 /// Imports a file.
-pub(super) async fn import(context: &Context, file: &Path, project: String) -> Outcome {
+pub(super) async fn import<I: Intake>(context: &Context, file: &Path, project: String) -> Outcome {
     let from_stdin = file == Path::new("-");
     let bar = bar(file, from_stdin)?;
     let mut client = Client::connect(context).await?;
@@ -84,8 +83,8 @@ pub(super) async fn import(context: &Context, file: &Path, project: String) -> O
         tally: Tally::default(),
     };
     loop {
-        let mut service = MetricsServiceClient::new(client.targeted(target.clone()));
-        match run.all(&mut service).await {
+        let channel = client.targeted(target.clone());
+        match run.all::<I>(&channel).await {
             Ok(()) => break,
             Err(status) if resumable(&status) && client.is_remote() && !from_stdin => {
                 let told = format!("interrupted ({}); resuming", status.message());
@@ -129,17 +128,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Sends every part, one after the other.
-    async fn all(
-        &mut self,
-        service: &mut MetricsServiceClient<Targeted>,
-    ) -> Result<(), tonic::Status> {
+    async fn all<I: Intake>(&mut self, channel: &Targeted) -> Result<(), tonic::Status> {
         let mut left = match self.parts.take() {
             Some(left) => left,
-            None => past::parts(service, self.file).await?.into(),
+            None => past::parts::<I>(channel, self.file).await?.into(),
         };
         let mut sent = Ok(());
         while let Some(part) = left.front() {
-            sent = self.part(service, part).await;
+            sent = self.part::<I>(channel, part).await;
             if sent.is_err() {
                 break;
             }
@@ -150,33 +146,30 @@ impl Run<'_> {
     }
 
     /// Sends a part, from where the server says it got to.
-    async fn part(
+    async fn part<I: Intake>(
         &mut self,
-        service: &mut MetricsServiceClient<Targeted>,
+        channel: &Targeted,
         part: &Part,
     ) -> Result<(), tonic::Status> {
         let (sender, receiver) = mpsc::channel(4);
-        let opening = pb::IngestEventsRequest {
-            stream: part.stream.clone(),
-            ..Default::default()
-        };
+        let opening = I::step(part.stream.clone(), 0, Vec::new());
         let _ = sender.send(opening).await;
-        let answers = service.ingest_events(ReceiverStream::new(receiver)).await?;
-        let mut answers = answers.into_inner();
-        let reached = answers.message().await?.map_or(0, |first| first.position);
+        let mut answers = I::open(channel.clone(), ReceiverStream::new(receiver)).await?;
+        let first = answers.message().await?.map(I::told);
+        let reached = first.map_or(0, |first| first.position);
         let start = reached.max(part.start);
         self.tally.goes_on(start);
         let (file, bytes, bar) = (self.file.to_owned(), part.bytes, self.bar.clone());
-        let reader =
-            tokio::task::spawn_blocking(move || lines::send((&file, bytes), start, &sender, &bar));
+        let reader = tokio::task::spawn_blocking(move || {
+            lines::send::<I>((&file, bytes), start, &sender, &bar)
+        });
         let mut first_line = start;
-        while let Some(answer) = answers.message().await? {
+        while let Some(answer) = answers.message().await?.map(I::told) {
             self.tally.imported += answer.received;
             self.tally.duplicates += answer.duplicates;
-            for refused in answer.errors.iter().filter(|one| one.error() != BLANK) {
+            for (index, why) in answer.refused.iter().filter(|(_, why)| why != BLANK) {
                 self.tally.refused += 1;
-                let line = first_line + refused.index + 1;
-                let why = refused.error();
+                let line = first_line + index + 1;
                 self.bar
                     .suspend(|| self.context.output.note(&format!("line {line}: {why}")));
             }

@@ -8,8 +8,8 @@ use indicatif::ProgressBar;
 use prost::Message as _;
 use tokio::sync::mpsc;
 
+use super::intake::Intake;
 use crate::api::SCHEMA;
-use crate::api::apex::metrics::v1 as pb;
 use crate::policy::Profile;
 use crate::transcode::json::{DEPTH, Rules, decode, raw};
 
@@ -22,10 +22,10 @@ pub(super) const BLANK: &str = "the line is blank";
 
 /// Reads lines and sends them in batches, those after the `start`th of the first
 /// `bytes` of a file.
-pub(super) fn send(
+pub(super) fn send<I: Intake>(
     (file, bytes): (&Path, u64),
     start: i64,
-    sender: &mpsc::Sender<pb::IngestEventsRequest>,
+    sender: &mpsc::Sender<I::Step>,
     bar: &ProgressBar,
 ) -> std::io::Result<()> {
     let mut reader: Box<dyn BufRead> = match file == Path::new("-") {
@@ -43,15 +43,11 @@ pub(super) fn send(
             number += 1;
             bar.inc(read as u64);
             if number > start {
-                batch.push(item(&line));
+                batch.push(item::<I>(&line));
             }
         }
         if batch.len() == BATCH || (read == 0 && !batch.is_empty()) {
-            let message = pb::IngestEventsRequest {
-                position: number,
-                events: std::mem::take(&mut batch),
-                ..Default::default()
-            };
+            let message = I::step(String::new(), number, std::mem::take(&mut batch));
             if sender.blocking_send(message).is_err() {
                 return Ok(());
             }
@@ -63,22 +59,19 @@ pub(super) fn send(
 }
 
 /// The item of a line. One that cannot be read says so itself.
-fn item(line: &[u8]) -> pb::EventItem {
-    let refused = |why: String| pb::EventItem {
-        parse_error: why,
-        ..Default::default()
-    };
+fn item<I: Intake>(line: &[u8]) -> I::Item {
+    let refused = I::refused;
     let text = match std::str::from_utf8(line) {
         Ok(text) if text.trim().is_empty() => return refused(BLANK.to_owned()),
         Ok(text) => text,
         Err(_) => return refused("the line is not UTF-8".to_owned()),
     };
-    let Some(id) = SCHEMA.find("apex.metrics.v1.EventItem") else {
+    let Some(id) = SCHEMA.find(I::ITEM) else {
         return refused("the item's type is not known".to_owned());
     };
     let mut wire = Vec::with_capacity(text.len());
     match decode::message(&SCHEMA, Rules::of(Profile::Lenient), id, text, &mut wire) {
-        Ok(()) => pb::EventItem::decode(wire.as_slice()).unwrap_or_else(|e| refused(e.to_string())),
+        Ok(()) => I::Item::decode(wire.as_slice()).unwrap_or_else(|e| refused(e.to_string())),
         Err(fault) => {
             // What is no JSON at all is no object either; that is not what is wrong.
             let syntax = raw::check_any(text, DEPTH).err();

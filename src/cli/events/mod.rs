@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod intake;
 mod lines;
 mod past;
 
@@ -57,6 +58,8 @@ pub(super) enum Events {
 pub(super) enum Format {
     /// Events and purchases as the metrics product takes them
     Metrics,
+    /// Events as the growth product takes them, of pages and of servers
+    Growth,
 }
 
 impl Events {
@@ -65,8 +68,11 @@ impl Events {
             Self::Import {
                 file,
                 project,
-                format: Format::Metrics,
-            } => import::import(context, &file, project).await,
+                format,
+            } => match format {
+                Format::Metrics => import::import::<intake::Metrics>(context, &file, project).await,
+                Format::Growth => import::import::<intake::Growth>(context, &file, project).await,
+            },
             Self::Export { project, from, to } => export::export(context, project, from, to).await,
         }
     }

@@ -14,11 +14,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use crate::api::apex::metrics::v1 as pb;
+use super::intake::Intake;
 use crate::cli::client::Targeted;
-use pb::metrics_service_client::MetricsServiceClient;
-
-type Service = MetricsServiceClient<Targeted>;
 
 /// A part of a file that is fed into a stream of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +50,11 @@ struct Version {
 
 /// What is to be sent of a file: first what an import of the file as it was left
 /// out, if it was stopped, and then the rest of what there is now.
-pub(super) async fn parts(service: &mut Service, file: &Path) -> Result<Vec<Part>, Status> {
+pub(super) async fn parts<I: Intake>(channel: &Targeted, file: &Path) -> Result<Vec<Part>, Status> {
     let Some((family, bytes)) = read(file, first_line).await? else {
         return Ok(Vec::new());
     };
-    let lengths = lengths(service, &family, bytes).await?;
+    let lengths = lengths::<I>(channel, &family, bytes).await?;
     let mut versions = read(file, move |file| versions(file, &lengths)).await?;
     let Some(whole) = versions.pop() else {
         return Ok(Vec::new());
@@ -65,10 +62,10 @@ pub(super) async fn parts(service: &mut Service, file: &Path) -> Result<Vec<Part
     let mut parts = Vec::new();
     let mut start = 0;
     // Once the file itself was begun, what came before it was finished.
-    if position(service, &whole.stream).await? == 0 {
+    if position::<I>(channel, &whole.stream).await? == 0 {
         // So it is with all versions: the longest tells of the others.
         while let Some(version) = versions.pop() {
-            let reached = position(service, &version.stream).await?;
+            let reached = position::<I>(channel, &version.stream).await?;
             if reached == 0 {
                 continue;
             }
@@ -153,10 +150,14 @@ fn hex(digest: impl AsRef<[u8]>) -> String {
 
 /// The lengths that a file had when it was imported before, and its own, which is
 /// kept for later imports; shortest first.
-async fn lengths(service: &mut Service, family: &str, own: u64) -> Result<Vec<u64>, Status> {
+async fn lengths<I: Intake>(
+    channel: &Targeted,
+    family: &str,
+    own: u64,
+) -> Result<Vec<u64>, Status> {
     let mut lengths = Vec::new();
     for number in 0.. {
-        let mut stream = Opened::new(service, &format!("{family}:{number}")).await?;
+        let mut stream = Opened::<I>::new(channel, &format!("{family}:{number}")).await?;
         let mut kept = stream.position;
         if kept == 0 && !lengths.contains(&own) {
             kept = stream.keep(own as i64).await?;
@@ -173,28 +174,25 @@ async fn lengths(service: &mut Service, family: &str, own: u64) -> Result<Vec<u6
 }
 
 /// How far a stream got.
-async fn position(service: &mut Service, stream: &str) -> Result<i64, Status> {
-    Ok(Opened::new(service, stream).await?.position)
+async fn position<I: Intake>(channel: &Targeted, stream: &str) -> Result<i64, Status> {
+    Ok(Opened::<I>::new(channel, stream).await?.position)
 }
 
 /// A stream that is open, and how far it got.
-struct Opened {
-    sender: mpsc::Sender<pb::IngestEventsRequest>,
-    answers: Streaming<pb::IngestEventsResponse>,
+struct Opened<I: Intake> {
+    sender: mpsc::Sender<I::Step>,
+    answers: Streaming<I::Answer>,
     position: i64,
 }
 
-impl Opened {
-    async fn new(service: &mut Service, stream: &str) -> Result<Self, Status> {
+impl<I: Intake> Opened<I> {
+    async fn new(channel: &Targeted, stream: &str) -> Result<Self, Status> {
         let (sender, receiver) = mpsc::channel(1);
-        let opening = pb::IngestEventsRequest {
-            stream: stream.to_owned(),
-            ..Default::default()
-        };
+        let opening = I::step(stream.to_owned(), 0, Vec::new());
         let _ = sender.send(opening).await;
-        let answers = service.ingest_events(ReceiverStream::new(receiver)).await?;
-        let mut answers = answers.into_inner();
-        let position = answers.message().await?.map_or(0, |first| first.position);
+        let mut answers = I::open(channel.clone(), ReceiverStream::new(receiver)).await?;
+        let first = answers.message().await?.map(I::told);
+        let position = first.map_or(0, |first| first.position);
         Ok(Self {
             sender,
             answers,
@@ -205,12 +203,9 @@ impl Opened {
     /// Moves it on without events. Answers what is kept, which is another's where
     /// somebody else was faster.
     async fn keep(&mut self, position: i64) -> Result<i64, Status> {
-        let step = pb::IngestEventsRequest {
-            position,
-            ..Default::default()
-        };
+        let step = I::step(String::new(), position, Vec::new());
         let _ = self.sender.send(step).await;
-        let answer = self.answers.message().await?;
+        let answer = self.answers.message().await?.map(I::told);
         Ok(answer.map_or(0, |kept| kept.position))
     }
 }

@@ -1,16 +1,15 @@
 //! Receiving events: one, a batch, a stream.
 
-use futures_util::{Stream, StreamExt as _, stream as streams};
 use prost::Message as _;
-use tonic::Status;
 use uuid::Uuid;
 
 use super::Metrics;
 use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectId;
 use crate::error::{Error, Result};
-use crate::events::{Appended, NewEvent, STREAM_MOVED, StreamPosition};
-use crate::server::{Call, Requests};
+use crate::events::{Appended, NewEvent};
+use crate::products::feed::{Feed, Head};
+use crate::server::Call;
 
 /// The id callers see.
 pub(super) fn event_id(id: &str) -> String {
@@ -115,80 +114,45 @@ impl Metrics {
         }
         Ok((events, results))
     }
-
-    /// Stores a message of a named stream, unless it is stored already. `after` is
-    /// the position it follows.
-    async fn named_step(
-        &self,
-        call: &Call,
-        project: ProjectId,
-        (name, after, durable): (&str, i64, i64),
-        request: pb::IngestEventsRequest,
-    ) -> Result<pb::IngestEventsResponse> {
-        let position = request.position;
-        let stored_already = |durable| pb::IngestEventsResponse {
-            position: durable,
-            ..Default::default()
-        };
-        if position == 0 && !request.events.is_empty() {
-            return Err(Error::invalid_field(
-                "position",
-                "position of events in a named stream must be at least 1",
-            ));
-        }
-        if position <= durable {
-            // Sent before the last acknowledgement was seen: it is there already.
-            return Ok(stored_already(durable));
-        }
-        let (events, results) = self.items(call, project, request.events).await?;
-        let stream = StreamPosition {
-            project,
-            name: name.to_owned(),
-            after,
-            position,
-        };
-        match self.events.append_stream(events, stream).await {
-            Ok(appended) => Ok(acknowledged(position, results, &appended)),
-            Err(error) if error.specific_reason() == Some(STREAM_MOVED) => {
-                let durable = self.events.stream_position(project, name).await?;
-                match position <= durable {
-                    true => Ok(stored_already(durable)),
-                    false => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn step(
-        &self,
-        call: &Call,
-        project: ProjectId,
-        request: pb::IngestEventsRequest,
-    ) -> Result<pb::IngestEventsResponse> {
-        let (events, results) = self.items(call, project, request.events).await?;
-        let appended = self.events.append(events).await?;
-        Ok(acknowledged(request.position, results, &appended))
-    }
 }
 
-/// The answer to a message of a stream that was stored.
-fn acknowledged(
-    position: i64,
-    results: Vec<pb::EventResult>,
-    appended: &[Appended],
-) -> pb::IngestEventsResponse {
-    let summary = summary(results, appended);
-    let invalid = i32::from(pb::Outcome::Invalid);
-    pb::IngestEventsResponse {
-        position,
-        received: summary.received,
-        duplicates: summary.duplicates,
-        errors: summary
-            .results
-            .into_iter()
-            .filter(|r| r.outcome == invalid)
-            .collect(),
+impl Feed for Metrics {
+    type Step = pb::IngestEventsRequest;
+    type Draft = Vec<pb::EventResult>;
+    type Answer = pb::IngestEventsResponse;
+
+    const KEPT_AS: &'static str = "";
+
+    fn head(step: &Self::Step) -> Head<'_> {
+        Head {
+            stream: &step.stream,
+            position: step.position,
+            is_empty: step.events.is_empty(),
+        }
+    }
+
+    async fn read(
+        &self,
+        call: &Call,
+        project: ProjectId,
+        step: Self::Step,
+    ) -> Result<(Vec<NewEvent>, Self::Draft)> {
+        self.items(call, project, step.events).await
+    }
+
+    fn answer(position: i64, draft: Self::Draft, appended: &[Appended]) -> Self::Answer {
+        let summary = summary(draft, appended);
+        let invalid = i32::from(pb::Outcome::Invalid);
+        pb::IngestEventsResponse {
+            position,
+            received: summary.received,
+            duplicates: summary.duplicates,
+            errors: summary
+                .results
+                .into_iter()
+                .filter(|r| r.outcome == invalid)
+                .collect(),
+        }
     }
 }
 
@@ -218,98 +182,5 @@ fn summary(mut results: Vec<pb::EventResult>, appended: &[Appended]) -> pb::Send
         received,
         duplicates,
         results,
-    }
-}
-
-/// Where an ingestion stream stands.
-struct State {
-    metrics: Metrics,
-    call: Call,
-    project: ProjectId,
-    requests: Requests<pb::IngestEventsRequest>,
-    /// Name of the stream, once the first message has come.
-    stream: Option<Option<String>>,
-    durable: i64,
-    /// The position of the last message with events.
-    sent: i64,
-    over: bool,
-}
-
-/// Acknowledges the messages of a stream, each once it is durable.
-pub(super) fn stream(
-    metrics: Metrics,
-    call: Call,
-    project: ProjectId,
-    requests: Requests<pb::IngestEventsRequest>,
-) -> impl Stream<Item = Result<pb::IngestEventsResponse, Status>> {
-    let state = State {
-        metrics,
-        call,
-        project,
-        requests,
-        stream: None,
-        durable: 0,
-        sent: 0,
-        over: false,
-    };
-    streams::unfold(state, |mut state| async move {
-        if state.over {
-            return None;
-        }
-        match state.next().await {
-            Ok(Some(answer)) => Some((Ok(answer), state)),
-            Ok(None) => None,
-            Err(error) => {
-                state.over = true;
-                let status = state.call.status_of(error);
-                Some((Err(status), state))
-            }
-        }
-    })
-}
-
-impl State {
-    async fn next(&mut self) -> Result<Option<pb::IngestEventsResponse>> {
-        let Some(request) = self.requests.next().await else {
-            return Ok(None);
-        };
-        let request = request?;
-        let stream = match &self.stream {
-            Some(stream) => stream.clone(),
-            None => {
-                let name = Some(request.stream.clone()).filter(|name| !name.is_empty());
-                if let Some(name) = &name {
-                    self.durable = self
-                        .metrics
-                        .events
-                        .stream_position(self.project, name)
-                        .await?;
-                    self.sent = self.durable;
-                }
-                self.stream = Some(name.clone());
-                if request.events.is_empty() {
-                    // It only opens the stream: say how far it got.
-                    return Ok(Some(pb::IngestEventsResponse {
-                        position: self.durable,
-                        ..Default::default()
-                    }));
-                }
-                name
-            }
-        };
-        let (call, project) = (self.call.clone(), self.project);
-        let reached = (!request.events.is_empty()).then_some(request.position);
-        let answer = match stream.as_deref() {
-            Some(name) => {
-                let place = (name, self.sent, self.durable);
-                self.metrics
-                    .named_step(&call, project, place, request)
-                    .await?
-            }
-            None => self.metrics.step(&call, project, request).await?,
-        };
-        self.durable = answer.position;
-        self.sent = reached.unwrap_or(self.sent);
-        Ok(Some(answer))
     }
 }

@@ -20,6 +20,7 @@ use crate::browser::Scripts;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::events::EventLog;
+use crate::products::feed;
 use crate::server::dispatch::Endpoint;
 use crate::server::{Call, Replies, Reply, Requests};
 
@@ -81,7 +82,8 @@ impl MetricsService for Metrics {
         requests: Requests<pb::IngestEventsRequest>,
     ) -> Result<Replies<pb::IngestEventsResponse>> {
         let project = call.project_id()?;
-        Ok(boxed(ingest::stream(self.clone(), call, project, requests)))
+        let (feed, events) = (self.clone(), self.events.clone());
+        Ok(boxed(feed::stream(feed, events, call, project, requests)))
     }
 
     async fn get_analytics(

@@ -32,36 +32,7 @@ pub struct Data {
 impl Data {
     /// Generates so many events; `None` where Python or a package is missing.
     pub fn generate(test: &str, events: u64, seed: u64) -> Option<Self> {
-        let Some(python) = python() else {
-            skip(
-                test,
-                "no python3 with numpy, duckdb, pandas: scripts/clients install",
-            );
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let (n, seed) = (events.to_string(), seed.to_string());
-        // Six weeks with the night in which Berlin's clocks go forward.
-        let start = [
-            "--n",
-            &n,
-            "--seed",
-            &seed,
-            "--start",
-            "2025-02-17",
-            "--out",
-            ".",
-        ];
-        run(&python, "make_events.py", &start, folder.path());
-        let questions = [
-            ".",
-            "--shape",
-            "infinity",
-            "--tz",
-            "Europe/Berlin",
-            "--verify",
-        ];
-        run(&python, "expected.py", &questions, folder.path());
+        let folder = generated(test, events, seed, "infinity")?;
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let mut lines: Vec<String> = Vec::new();
         for name in ["infinity_events.ndjson", "infinity_purchases.ndjson"] {
@@ -106,6 +77,35 @@ impl Data {
             "other events are stored"
         );
     }
+}
+
+/// Generates so many events, and the answers about them in one of the two shapes;
+/// `None` where Python or a package is missing.
+pub fn generated(test: &str, events: u64, seed: u64, shape: &str) -> Option<TempDir> {
+    let Some(python) = python() else {
+        skip(
+            test,
+            "no python3 with numpy, duckdb, pandas: scripts/clients install",
+        );
+        return None;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (n, seed) = (events.to_string(), seed.to_string());
+    // Six weeks with the night in which Berlin's clocks go forward.
+    let start = [
+        "--n",
+        &n,
+        "--seed",
+        &seed,
+        "--start",
+        "2025-02-17",
+        "--out",
+        ".",
+    ];
+    run(&python, "make_events.py", &start, folder.path());
+    let questions = [".", "--shape", shape, "--tz", "Europe/Berlin", "--verify"];
+    run(&python, "expected.py", &questions, folder.path());
+    Some(folder)
 }
 
 /// A Python with what the scripts need: the one `scripts/clients` made, or the

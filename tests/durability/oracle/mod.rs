@@ -5,7 +5,7 @@
 //! `EVENTS_SEED` generates other traffic.
 
 mod answers;
-mod data;
+pub mod data;
 mod feeds;
 
 use std::time::{Duration, Instant};

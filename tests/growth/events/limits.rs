@@ -10,6 +10,17 @@ fn start() -> Site {
 }
 
 #[tokio::test]
+async fn the_documented_figure_is_the_default() {
+    let site = Site::start();
+    let usage = site.owner.get("/api/usage").await.expect(200);
+    let limits = usage["limits"].as_array().unwrap();
+    let ingest = limits
+        .iter()
+        .find(|limit| limit["group"] == "growth_ingest");
+    assert_eq!(ingest.unwrap()["limit"], 1000, "{usage}");
+}
+
+#[tokio::test]
 async fn a_batch_counts_once() {
     let site = start();
     let event = json!({"type": "pageview", "url": "/a"});

@@ -1,14 +1,24 @@
 //! Events: what pages, applications and servers may send, and what becomes of it.
 
+mod clocks;
 mod documented;
+mod generated;
+mod kept;
 mod limits;
+mod list;
 mod pages;
+mod purchases;
+mod repeats;
+mod servers;
+mod streams;
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Http, Organization, Server};
 
 const PATH: &str = "/api/events";
+/// 2026-02-03T09:00:00Z as a clock in Tokyo shows it.
+const TOKYO: &str = "2026-02-03T18:00:00+09:00";
 
 /// A server with a project that has a page.
 struct Site {
@@ -36,6 +46,14 @@ impl Site {
         }
     }
 
+    /// Kills the server and starts it again.
+    fn restart(&mut self) {
+        self.server.kill();
+        self.server.run();
+        self.page = self.server.http();
+        self.owner = self.server.http().bearer(&self.own.key);
+    }
+
     /// An event of the page, with members changed; null removes one.
     fn event(&self, changes: Value) -> Value {
         let event = json!({
@@ -55,6 +73,12 @@ impl Site {
 
     async fn send(&self, body: &Value) -> Answer {
         self.page.post(PATH, body).await
+    }
+
+    /// Stored events, those that happened last first.
+    async fn list(&self, query: &str) -> Vec<Value> {
+        let listed = self.owner.get(&format!("{PATH}?{query}")).await.expect(200);
+        listed.as_array().unwrap().clone()
     }
 
     /// Figures of all time.

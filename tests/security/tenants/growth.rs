@@ -385,6 +385,51 @@ pub(super) const TABLE: Table = Table {
             "key",
             "is in the source of a site for all to read, and opens nothing",
         ),
+        (
+            "apex.growth.v1.EventService/SendServerEvents",
+            "events.visitor_id",
+            OWN_NAME,
+        ),
+        (
+            "apex.growth.v1.EventService/SendServerEvents",
+            "events.event_id",
+            OWN_NAME,
+        ),
+        (
+            "apex.growth.v1.EventService/SendServerEvents",
+            "events.user_id",
+            OWN_NAME,
+        ),
+        (
+            "apex.growth.v1.EventService/StreamEvents",
+            "events.visitor_id",
+            OWN_NAME,
+        ),
+        (
+            "apex.growth.v1.EventService/StreamEvents",
+            "events.event_id",
+            OWN_NAME,
+        ),
+        (
+            "apex.growth.v1.EventService/StreamEvents",
+            "events.user_id",
+            OWN_NAME,
+        ),
+        (
+            "apex.growth.v1.EventService/ListEvents",
+            "visitor_id",
+            OWN_NAME,
+        ),
     ],
-    on_projects: &[],
+    on_projects: &[
+        (
+            "apex.growth.v1.EventService/SendServerEvents",
+            r#"{"events": [{"type": "sent"}]}"#,
+        ),
+        (
+            "apex.growth.v1.EventService/StreamEvents",
+            r#"{"events": [{"type": "sent"}]}"#,
+        ),
+        ("apex.growth.v1.EventService/ListEvents", "{}"),
+    ],
 };

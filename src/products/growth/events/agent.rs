@@ -2,7 +2,7 @@
 //! Reading one takes microseconds, so those seen lately are remembered.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use lru::LruCache;
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -21,13 +21,13 @@ pub(super) struct Agent {
     pub(super) device: Option<&'static str>,
 }
 
-/// Reads user agents, and remembers some. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(in super::super) struct Agents(Arc<Mutex<LruCache<Box<str>, Agent>>>);
+/// Reads user agents, and remembers some.
+#[derive(Debug)]
+pub(in super::super) struct Agents(Mutex<LruCache<Box<str>, Agent>>);
 
 impl Default for Agents {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(LruCache::new(REMEMBERED))))
+        Self(Mutex::new(LruCache::new(REMEMBERED)))
     }
 }
 

@@ -10,6 +10,16 @@ const PREVIEWS: [&str; 4] = [".vercel.app", ".netlify.app", ".fly.dev", ".pages.
 /// Domains that lead to one's own machine, or network.
 const LOCAL: [&str; 3] = [".localhost", ".local", ".test"];
 
+/// The word for an environment.
+pub(super) fn word(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Preview => "preview",
+        Environment::Localhost => "localhost",
+        Environment::Unknown => "unknown",
+    }
+}
+
 /// The environment with this name.
 pub(super) fn named(word: &str) -> Option<Environment> {
     Some(match word {

@@ -3,8 +3,11 @@
 mod agent;
 mod data;
 mod environment;
+mod list;
 mod money;
 mod sender;
+mod server;
+mod stream;
 
 use prost::Message;
 
@@ -13,7 +16,8 @@ use crate::api::EventService;
 use crate::api::apex::growth::v1 as pb;
 use crate::error::Result;
 use crate::events::NewEvent;
-use crate::server::{Call, Reply};
+use crate::products::feed;
+use crate::server::{Call, Replies, Reply, Requests};
 
 pub(super) use agent::Agents;
 use sender::Sender;
@@ -48,6 +52,33 @@ impl EventService for Growth {
         };
         self.store(&call, events, &answer).await?;
         Ok(answer.into())
+    }
+
+    async fn send_server_events(
+        &self,
+        call: Call,
+        request: pb::SendServerEventsRequest,
+    ) -> Result<Reply<pb::SendServerEventsResponse>> {
+        self.server_events(&call, request).await.map(Reply::from)
+    }
+
+    async fn stream_events(
+        &self,
+        call: Call,
+        requests: Requests<pb::StreamEventsRequest>,
+    ) -> Result<Replies<pb::StreamEventsResponse>> {
+        let project = call.project_id()?;
+        let (feed, events) = (self.clone(), self.0.events.clone());
+        let answers = feed::stream(feed, events, call, project, requests);
+        Ok(Box::pin(answers))
+    }
+
+    async fn list_events(
+        &self,
+        call: Call,
+        request: pb::ListEventsRequest,
+    ) -> Result<Reply<pb::ListEventsResponse>> {
+        self.recent_events(&call, request).await
     }
 }
 

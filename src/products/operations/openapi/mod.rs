@@ -30,16 +30,23 @@ pub fn document() -> Value {
         schemas: BTreeMap::new(),
     };
     let mut paths: Map<String, Value> = Map::new();
-    for method in page::methods(&pool) {
+    let mut methods = page::methods(&pool);
+    // A route that methods share is its owner's; the others are forms of it.
+    methods.sort_by_key(|method| !method.spec.when.is_empty());
+    for method in methods {
         for (at, binding) in method.spec.bindings.iter().enumerate() {
             let path = paths
                 .entry(plain_path(binding.template))
                 .or_insert_with(|| json!({}));
             let verb = binding.verb.to_lowercase();
-            if let Some(path) = path.as_object_mut()
-                && !path.contains_key(&verb)
-            {
-                path.insert(verb, writer.operation(&method, binding, at));
+            let Some(path) = path.as_object_mut() else {
+                continue;
+            };
+            match path.get_mut(&verb) {
+                None => {
+                    path.insert(verb, writer.operation(&method, binding, at));
+                }
+                Some(owner) => writer.form(owner, &method),
             }
         }
     }
@@ -131,6 +138,32 @@ impl Writer {
             operation["requestBody"] = body;
         }
         operation
+    }
+
+    /// Tells of a form in the words of the operation it is a form of, which has one
+    /// schema for its body.
+    fn form(&mut self, owner: &mut Value, method: &Documented) {
+        let Documented { spec, descriptor } = method;
+        let members = spec.when.iter().filter_map(|when| when.body_member);
+        let members: Vec<String> = members.map(|name| format!("`{name}`")).collect();
+        if members.is_empty() {
+            return;
+        }
+        let body = self.message(&descriptor.input(), Side::request(spec.profile));
+        let answer = self.message(&descriptor.output(), Side::answer(spec.profile));
+        let name = |schema: &Value| schema["$ref"].as_str().unwrap_or_default().to_owned();
+        let told = owner["description"].as_str().unwrap_or_default();
+        owner["description"] = json!(format!(
+            "{told}\n\nA body with {} is another call: {}\n\nIts body is `{}`, its answer `{}`. \
+             gRPC: `{}`. Callers: {}. Rate group: `{}`.",
+            members.join(" or "),
+            about_method(descriptor),
+            name(&body),
+            name(&answer),
+            spec.path,
+            page::who(spec),
+            spec.rate_group
+        ));
     }
 
     fn request_body(
