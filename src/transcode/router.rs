@@ -183,16 +183,25 @@ impl Router {
         }
         match hit.or_else(|| search.node(&self.root, &segments, None)) {
             Some(leaf) => Found::Routes(leaf.routes.iter().map(|at| &self.routes[*at]).collect()),
-            None => match search.others.first().and_then(|leaf| leaf.routes.first()) {
+            None => match search.others.first().and_then(|leaf| self.owner(leaf)) {
                 None => Found::Nothing,
-                Some(at) => {
+                Some(owner) => {
                     let mut verbs: Vec<_> = search.others.iter().map(|leaf| leaf.verb).collect();
                     verbs.sort_unstable();
                     verbs.dedup();
-                    Found::OtherVerbs(verbs, &self.routes[*at])
+                    Found::OtherVerbs(verbs, owner)
                 }
             },
         }
+    }
+}
+
+impl Router {
+    /// Whose a path is: the method that shares none of its circumstances.
+    fn owner(&self, leaf: &Leaf) -> Option<&Route> {
+        let mut routes = leaf.routes.iter().map(|at| &self.routes[*at]);
+        let owner = routes.clone().find(|route| route.spec.when.is_empty());
+        owner.or_else(|| routes.next())
     }
 }
 

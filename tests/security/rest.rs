@@ -29,7 +29,15 @@ pub fn request(spec: &MethodSpec, binding: &Binding, request: &Value) -> RestReq
     });
     let mut path = path.into_owned();
     let body = match binding.body {
-        Body::Whole => Some(std::mem::replace(&mut rest, json!({}))),
+        Body::Whole => {
+            let mut body = std::mem::replace(&mut rest, json!({}));
+            // Without it, another method answers.
+            let member = spec.when.first().and_then(|when| when.body_member);
+            if let (Some(name), Some(members)) = (member, body.as_object_mut()) {
+                members.entry(name).or_insert(Value::Null);
+            }
+            Some(body)
+        }
         Body::Field(name) => take(&mut rest, name),
         Body::None => None,
     };

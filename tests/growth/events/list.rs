@@ -71,6 +71,8 @@ async fn pages_follow_each_other() {
                 None => break,
             }
         }
+        // Those of the pages before, and of the filters before.
+        seen.retain(|url| url.starts_with('/'));
         let expected = urls(&site.list(&format!("{filter}to=2024-03-01T00:00:00Z")).await)
             .into_iter()
             .map(str::to_owned)

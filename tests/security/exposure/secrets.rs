@@ -11,7 +11,7 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 10] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 13] = [
     (
         "apex.growth.v1.Webhook",
         "secret",
@@ -63,6 +63,16 @@ const SOUNDS_SECRET: [(&str, &str, &str); 10] = [
         "what is said of a key",
     ),
     ("apex.growth.v1.Flag", "key", "the name of a flag"),
+    (
+        "apex.growth.v1.ServerEventsMetadata",
+        "idempotency_key",
+        "what the caller sent",
+    ),
+    (
+        "apex.growth.v1.ServerEventsMetadata",
+        "project_key",
+        "the id of a project",
+    ),
 ];
 
 #[test]

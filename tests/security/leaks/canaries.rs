@@ -103,6 +103,7 @@ impl Canaries {
             "email" if round > 0 => json!(format!("{word}@example.com")),
             "timezone" if round > 0 => json!("UTC"),
             "currency" if round > 0 => json!("USD"),
+            "environment" if round > 0 => json!("production"),
             "start_date" | "end_date" if round > 0 => json!("2024-01-15"),
             "interval" | "group_by" | "metrics" if round > 0 => json!(""),
             _ => json!(word),

@@ -123,9 +123,12 @@ async fn who_am_i_tells_nothing_of_another_project() {
 
 #[test]
 fn every_method_of_events_says_which_project() {
-    // Products whose data belong to projects; the others' belong to organizations.
-    const OF_PROJECTS: [&str; 1] = ["metrics"];
-    let of_events = served().filter(|spec| OF_PROJECTS.contains(&spec.service.product));
+    // Services of events, which belong to projects.
+    const OF_PROJECTS: [&str; 2] = [
+        "apex.growth.v1.EventService",
+        "apex.metrics.v1.MetricsService",
+    ];
+    let of_events = served().filter(|spec| OF_PROJECTS.contains(&spec.service.name));
     let keyed = of_events.filter(|spec| takes_keys(spec) || takes_sessions(spec));
     let methods: BTreeSet<&str> = keyed.map(|spec| &spec.path[1..]).collect();
     let known = TABLES.iter().flat_map(|table| table.on_projects);
