@@ -5,7 +5,7 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "events",
-    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE],
+    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE, STRIPS],
 };
 
 const FIRST: Step = Step {
@@ -142,5 +142,39 @@ CREATE INDEX event_person ON event (seq) WHERE person IS NOT NULL OR name = 'ide
 ",
     down: "
 DROP INDEX event_person;
+",
+};
+
+/// What visitors did, in columns: `kind` 0 is events of a name and UTC day, 1 sights of
+/// an experiment's variants, 2 where visitors came from. Texts are numbered per project.
+/// Rollups and strips are made of the same events by the same folds, so those that were
+/// folded before are folded again.
+const STRIPS: Step = Step {
+    name: "m0005_strips",
+    up: "
+CREATE TABLE event_word (
+    project BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (project, text)
+) {clustered};
+CREATE UNIQUE INDEX event_word_number ON event_word (project, number);
+CREATE TABLE event_strip (
+    project BIGINT NOT NULL,
+    kind SMALLINT NOT NULL,
+    day BIGINT NOT NULL,
+    name BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    core {blob} NOT NULL,
+    places {blob} NOT NULL,
+    PRIMARY KEY (project, kind, day, name, first_seq)
+) {clustered};
+DELETE FROM event_rollup;
+UPDATE event_log SET value = 0 WHERE name = 'folded';
+",
+    down: "
+DROP TABLE event_strip;
+DROP TABLE event_word;
 ",
 };

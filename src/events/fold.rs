@@ -1,5 +1,5 @@
-//! Folds appended events into rollups, in the background. Commits of events never
-//! touch a rollup; a fold takes what came since the last one, adds it to the rows
+//! Folds appended events into rollups and strips, in the background. Commits of events
+//! never touch either; a fold takes what came since the last one, adds it to the rows
 //! it belongs to, however old they are, and moves the folded position on, in one
 //! transaction. A crash between two folds loses nothing: questions read the events
 //! that are not folded yet.
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::figures::Figures;
+use super::moments::{Draft, Gathered, Taken};
 use super::position;
 use super::tally::{Key, tally};
 use crate::db::sql::{execute, ladder, rows, tuples};
@@ -34,37 +35,63 @@ pub(super) struct Folded {
     pub(super) next: i64,
 }
 
+/// A fold that is not written yet.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// How many events it takes.
+    pub(super) events: usize,
+    added: BTreeMap<Key, Figures>,
+    strips: Draft,
+    before: i64,
+    last: i64,
+}
+
 /// Folds one batch of up to so many events.
-///
-/// Everything is read and added up before the transaction, which then only
-/// writes: events are appended meanwhile. Only folds write rollups, and the folded
-/// position tells whether another node's came between.
 pub(super) async fn fold(db: &Db, batch: i64) -> Result<Folded> {
-    let read = db.fold_view().await?;
-    let folded = position::folded(&read).await?;
-    let sql = "SELECT seq, project, time, name, audience, visitor, origin, path, referrer, \
-               utm_source, utm_medium, utm_campaign, utm_term, utm_content, click, currency, \
-               amount, units \
-               FROM event WHERE seq > $1 ORDER BY seq LIMIT $2";
-    let events = rows(&read, sql, [folded.into(), batch.into()]).await?;
-    if events.is_empty() {
+    let Some(prepared) = prepare(db, batch).await? else {
         return Ok(Folded {
             events: 0,
             next: BATCH,
         });
+    };
+    let events = prepared.events;
+    let next = fitting(events, prepared.added.len()).clamp(LEAST, BATCH);
+    db.write(move |tx| Box::pin(store(tx, prepared))).await?;
+    Ok(Folded { events, next })
+}
+
+/// Everything is read and added up before the transaction, which then only
+/// writes: events are appended meanwhile. Only folds write rollups and strips, and
+/// the folded position tells whether another node's came between.
+pub(super) async fn prepare(db: &Db, batch: i64) -> Result<Option<Prepared>> {
+    let read = db.fold_view().await?;
+    let before = position::folded(&read).await?;
+    let sql = format!(
+        "SELECT project, {} FROM event WHERE seq > $1 ORDER BY seq LIMIT $2",
+        Taken::columns()
+    );
+    let events = rows(&read, &sql, [before.into(), batch.into()]).await?;
+    if events.is_empty() {
+        return Ok(None);
     }
     // Adding up tens of thousands of events is no work for an async thread.
-    let added = tokio::task::spawn_blocking(move || bounded(&events)).await;
-    let (mut added, events, last) = added.map_err(Error::internal)??;
-    let next = fitting(events, added.len()).clamp(LEAST, BATCH);
+    let added = tokio::task::spawn_blocking(move || {
+        let (added, count) = bounded(&events)?;
+        let last = events[count - 1].try_get("", "seq")?;
+        Ok::<_, Error>((added, Gathered::of(&events[..count])?, count, last))
+    });
+    let (mut added, gathered, events, last) = added.await.map_err(Error::internal)??;
     let keys: Vec<Key> = added.keys().cloned().collect();
     for chunk in ladder(&keys) {
         merge(&read, chunk, &mut added).await?;
     }
-    drop(read);
-    db.write(move |tx| Box::pin(store(tx, added, folded, last)))
-        .await?;
-    Ok(Folded { events, next })
+    Ok(Some(Prepared {
+        events,
+        added,
+        strips: gathered.draft(&read).await?,
+        before,
+        last,
+    }))
 }
 
 /// How many events have as many rows as a fold should write.
@@ -73,15 +100,14 @@ fn fitting(events: usize, rows: usize) -> i64 {
 }
 
 /// Adds up events, as many of the first ones as have not too many rows. Answers
-/// how many those are, and the position of the last.
-fn bounded(events: &[QueryResult]) -> Result<(BTreeMap<Key, Figures>, usize, i64)> {
+/// how many those are.
+fn bounded(events: &[QueryResult]) -> Result<(BTreeMap<Key, Figures>, usize)> {
     let mut count = events.len();
     loop {
         let added = tally(&events[..count])?;
         // A few more than wanted are not worth adding up again.
         if added.len() <= 2 * ROWS || count as i64 <= LEAST {
-            let last = events[count - 1].try_get("", "seq")?;
-            return Ok((added, count, last));
+            return Ok((added, count));
         }
         count = count.min(fitting(count, added.len()).max(LEAST) as usize);
     }
@@ -146,12 +172,21 @@ fn key_values(key: &Key) -> [Value; 7] {
     ]
 }
 
-async fn store(tx: &Tx, added: BTreeMap<Key, Figures>, before: i64, last: i64) -> Result<()> {
+/// Writes a fold.
+pub(super) async fn store(tx: &Tx, prepared: Prepared) -> Result<()> {
+    let Prepared {
+        added,
+        strips,
+        before,
+        last,
+        ..
+    } = prepared;
     // Another node may have folded the same events meanwhile.
     let sql = "UPDATE event_log SET value = $1 WHERE name = 'folded' AND value = $2";
     if execute(tx, sql, [last.into(), before.into()]).await? == 0 {
         return Ok(());
     }
+    strips.write(tx).await?;
     let rows: Vec<(Key, Figures)> = added.into_iter().collect();
     for chunk in ladder(&rows) {
         upsert(tx, chunk).await?;

@@ -35,7 +35,9 @@ pub use export::{Place, Stored};
 pub use figures::{Figures, Revenue};
 pub use journey::{Journey, Step};
 pub use model::{Audience, Dimension, Environment, Money, NewEvent, Original, Page, Visitor};
-pub use moments::{Day, Detail, Exposure, Exposures, Moment, Moments, Reading, Source, Span, Walk};
+pub use moments::{
+    Day, Detail, Exposure, Exposures, Moment, Moments, PerVisitor, Reading, Source, Span, Walk,
+};
 pub use question::{Answer, Group, Question, Wants};
 pub use recent::{Mark, Recent};
 pub use traffic::{Bots, Traffic};

@@ -2,10 +2,12 @@
 //! None imports another.
 
 pub mod account;
+pub(crate) mod amount;
 pub(crate) mod feed;
 pub mod growth;
 pub mod metrics;
 pub mod operations;
+pub(crate) mod period;
 
 use prost_types::Timestamp;
 

@@ -1,5 +1,6 @@
 //! The growth product over HTTP, and alike over gRPC.
 
+mod analytics;
 mod analyze;
 mod events;
 pub mod experiments;

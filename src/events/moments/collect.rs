@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::reading::{Day, Kept, Reading, Walk};
+use super::reading::{Day, Reading, Walk};
 use super::source::Source;
 use super::{Detail, Moment, Span, too_much};
 use crate::error::Result;
@@ -121,13 +121,13 @@ impl Exposures {
     /// Exposures read at the most.
     const MOST: usize = 4_000_000;
 
-    pub(super) async fn collect(
+    pub(in crate::events) async fn collect(
         reading: &mut Reading,
         experiment: &str,
         span: &Span,
     ) -> Result<Self> {
-        let kept = Kept::Exposures(experiment);
-        let Seen(mut seen) = reading.walk_through(kept, span, Seen::default()).await?;
+        let seen = reading.walk_exposures(experiment, span, Seen::default());
+        let Seen(mut seen) = seen.await?;
         seen.sort_by_key(|row| row.visitor);
         let numbers: BTreeSet<u32> = seen.iter().map(|row| row.path).collect();
         let texts = reading.texts(numbers.iter().copied()).await?;

@@ -1,19 +1,28 @@
 //! Questions about visitors: what each of them did, in what order. Rollups count
 //! events; sessions, funnels, retention, attribution and the results of experiments
-//! follow single visitors. A [`Reading`] is one snapshot of the log, walked day by
-//! day, so that an answer costs the memory of a day and of what is remembered of
-//! each visitor, not of all events.
+//! follow single visitors. Beside rollups, folds write strips: columns of what visitors
+//! did, for each name and UTC day, by visitor and time. A [`Reading`] is one snapshot of
+//! them and of what is not folded yet, walked day by day, so that an answer costs the
+//! memory of some days and of what is remembered of each visitor, not of all events.
 
+mod bytes;
 mod collect;
+mod keep;
+mod per_visitor;
 mod properties;
 mod reading;
 mod scan;
 mod source;
+mod strip;
 mod words;
 
 use std::time::Instant;
 
+pub(super) use keep::{Draft, Gathered};
+pub(super) use scan::Taken;
+
 pub use collect::{Exposure, Exposures, Moments};
+pub use per_visitor::PerVisitor;
 pub use reading::{Day, Reading, Walk};
 pub use source::Source;
 

@@ -1,36 +1,51 @@
-//! One snapshot of a project's events, walked through a day at a time.
+//! One snapshot of a project's events, walked through a day at a time: strips of what
+//! is folded, rows of what is not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
+use roaring::RoaringBitmap;
 use sea_orm::Value;
 
-use super::properties::VIEWED;
-use super::scan::{Placed, Rows, numbered};
+use super::keep::Kind;
+use super::scan::{self, PAGE_VIEWS, Placed, Taken};
+use super::strip::{Rows, Strip, Wanted};
 use super::words::Words;
 use super::{Detail, Moment, Span};
 use crate::auth::ProjectId;
 use crate::clock::MICROS;
 use crate::db::Read;
-use crate::db::sql::placeholders;
-use crate::error::{Error, Kind, Result};
+use crate::db::sql::rows;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::events::position;
+use crate::events::question::{self, Answer, Question};
 
 /// A day, in microseconds.
 pub(super) const DAY: i64 = 86_400 * MICROS;
+/// Events walked through between two looks at the time.
+const STRIDE: i64 = 250_000;
+/// Events that are not folded yet, of one walk, at the most.
+const TAIL: usize = 5_000_000;
 
 /// One snapshot of a project's events.
 #[derive(Debug)]
 pub struct Reading {
     read: Read,
     project: ProjectId,
+    folded: i64,
     words: Words,
     deadline: Option<Instant>,
+    /// Visitors that are others under another number.
+    merged: Arc<HashMap<u32, u32>>,
+    /// The only visitors wanted.
+    only: Option<Arc<RoaringBitmap>>,
 }
 
-/// What happened on one UTC day, by visitor, time and position in the log.
+/// What happened on one UTC day.
 #[derive(Debug, Clone, Copy)]
 pub struct Day<'a> {
-    /// What happened.
+    /// What happened, by visitor, time and position in the log.
     pub rows: &'a [Moment],
     details: &'a [Detail],
 }
@@ -45,17 +60,33 @@ impl<'a> Day<'a> {
 
 /// Something that goes through days, in their order.
 pub trait Walk {
+    /// Whether it asks where anything happened, for what, and by what device.
+    const PLACES: bool = true;
+    /// Whether the rows of a day must be in order. Otherwise they are in several
+    /// orders one after another, each by visitor and time.
+    const ORDERED: bool = true;
+
     /// Takes in one day.
     fn day(&mut self, day: Day<'_>) -> Result<()>;
 }
 
-/// What is walked through.
-pub(super) enum Kept<'a> {
-    /// What visitors did.
-    Events,
-    /// Who saw which variant of an experiment.
-    Exposures(&'a str),
+/// A strip that was read.
+#[derive(Debug)]
+struct Kept {
+    name: u32,
+    core: Vec<u8>,
+    places: Option<Vec<u8>>,
 }
+
+/// What there is of one day.
+#[derive(Debug, Default)]
+struct Parts {
+    strips: Vec<Kept>,
+    tail: Vec<Placed>,
+}
+
+/// Days that are walked through in one go.
+type Stride = BTreeMap<i64, Parts>;
 
 impl Reading {
     pub(in crate::events) async fn new(
@@ -64,11 +95,24 @@ impl Reading {
         deadline: Option<Instant>,
     ) -> Result<Self> {
         Ok(Self {
+            folded: position::folded(&read).await?,
             read,
             project,
             words: Words::default(),
             deadline,
+            merged: Arc::default(),
+            only: None,
         })
+    }
+
+    /// Takes visitors for others from now on: the same person under another number.
+    pub fn merge(&mut self, merged: Arc<HashMap<u32, u32>>) {
+        self.merged = merged;
+    }
+
+    /// Passes over all other visitors from now on.
+    pub fn only(&mut self, visitors: RoaringBitmap) {
+        self.only = Some(Arc::new(visitors));
     }
 
     /// The connection, to read other things from the same snapshot.
@@ -76,16 +120,29 @@ impl Reading {
         &self.read
     }
 
+    /// Answers a question from the same snapshot.
+    pub async fn ask(&self, question: &Question) -> Result<Answer> {
+        question::answer(&self.read, question).await
+    }
+
     /// The number of a text. One that no event has is given a number, too.
     pub async fn number(&mut self, text: &str) -> Result<u32> {
+        self.words
+            .look_up(&self.read, self.project.0, [text])
+            .await?;
         Ok(self.words.number(text))
     }
 
     /// The texts of numbers. One that is not known has none.
     pub async fn texts(
-        &self,
+        &mut self,
         numbers: impl IntoIterator<Item = u32>,
     ) -> Result<HashMap<u32, String>> {
+        let numbers: Vec<u32> = numbers.into_iter().collect();
+        let all = numbers.iter().copied();
+        self.words
+            .look_back(&self.read, self.project.0, all)
+            .await?;
         let known = numbers.into_iter().filter_map(|number| {
             let text = self.words.text(number)?;
             Some((number, text.to_owned()))
@@ -93,100 +150,305 @@ impl Reading {
         Ok(known.collect())
     }
 
-    /// Goes through the days of a span. The work is done apart from the threads
-    /// that serve calls, and ends with the caller's deadline.
+    /// Goes through the days of a span. The work is done apart from the threads that
+    /// serve calls, while the next days are read, and ends with the caller's deadline.
     pub async fn walk<W: Walk + Send + 'static>(&mut self, span: &Span, walk: W) -> Result<W> {
-        self.walk_through(Kept::Events, span, walk).await
+        let names = match &span.names {
+            None => None,
+            Some(names) => {
+                let mut numbers = Vec::with_capacity(names.len());
+                for name in names {
+                    numbers.push(self.number(name).await?);
+                }
+                Some(numbers)
+            }
+        };
+        self.through(Kind::Events, span, names, walk).await
     }
 
-    pub(super) async fn walk_through<W: Walk + Send + 'static>(
+    /// Goes through who saw which variant of an experiment, and first when on a day.
+    pub(super) async fn walk_exposures<W: Walk + Send + 'static>(
         &mut self,
-        kept: Kept<'_>,
+        experiment: &str,
+        span: &Span,
+        walk: W,
+    ) -> Result<W> {
+        let number = self.number(experiment).await?;
+        let names = Some(vec![number]);
+        self.through(Kind::Exposures, span, names, walk).await
+    }
+
+    /// Goes through who came from where: page views that have a source, and maybe some
+    /// that have none. Of a visitor that came from the same place twice on a day, once
+    /// may be all there is, and the time of day may be missing.
+    pub async fn walk_landings<W: Walk + Send + 'static>(
+        &mut self,
         span: &Span,
         mut walk: W,
     ) -> Result<W> {
-        let rows = self.rows(&kept, span);
-        let experiment = match kept {
-            Kept::Events => 0,
-            Kept::Exposures(experiment) => self.words.number(experiment),
+        let first = (span.from + DAY - 1).div_euclid(DAY) * DAY;
+        let last = (span.to.div_euclid(DAY) * DAY).max(first);
+        let edge = |from: i64, to: i64| Span {
+            from,
+            to,
+            names: Some(PAGE_VIEWS.map(str::to_owned).to_vec()),
+            traffic: span.traffic,
         };
-        let mut waiting: Vec<Placed> = Vec::new();
-        let mut next = Some(rows.start());
-        while let Some(after) = next {
-            let (page, following) = rows.page(&self.read, after).await?;
-            next = following;
-            for taken in page {
-                let day = taken.time().div_euclid(DAY);
-                let before = waiting.first().map(|(own, _)| own.time.div_euclid(DAY));
-                if before.is_some_and(|before| before != day) {
-                    walk = self.step(walk, std::mem::take(&mut waiting)).await?;
+        walk = self
+            .walk(&edge(span.from, first.min(span.to)), walk)
+            .await?;
+        let whole = Span {
+            names: None,
+            ..edge(first, last)
+        };
+        walk = self.through(Kind::Landings, &whole, None, walk).await?;
+        self.walk(&edge(last, span.to), walk).await
+    }
+
+    /// Goes through strips of a kind, and the tail.
+    async fn through<W: Walk + Send + 'static>(
+        &mut self,
+        kind: Kind,
+        span: &Span,
+        names: Option<Vec<u32>>,
+        mut walk: W,
+    ) -> Result<W> {
+        if span.from >= span.to {
+            return Ok(walk);
+        }
+        let mut tail = self.tail(kind, span, names.as_deref()).await?;
+        let names = names.map(|names| {
+            let kept = names.into_iter().filter(|name| Words::is_kept(*name));
+            kept.collect::<Vec<u32>>()
+        });
+        let strips = Strips {
+            project: self.project,
+            kind,
+            names,
+            places: W::PLACES,
+        };
+        let days = (span.from.div_euclid(DAY), (span.to - 1).div_euclid(DAY));
+        let sizes = strips.sizes(&self.read, days).await?;
+        let mut strides = strides(&sizes, tail.keys().copied()).into_iter();
+        let mut ready: Option<Stride> = None;
+        loop {
+            let next = strides.next();
+            let reading = async {
+                let Some((first, last)) = next else {
+                    return Ok(None);
+                };
+                let mut stride = strips.read(&self.read, (first, last)).await?;
+                let rest = tail.split_off(&(last + 1));
+                for (day, rows) in std::mem::replace(&mut tail, rest) {
+                    stride.entry(day).or_default().tail = rows;
                 }
-                match experiment {
-                    0 => waiting.push(taken.moment(numbered(&mut self.words))),
-                    _ => {
-                        let seen = taken.exposures(numbered(&mut self.words));
-                        let own = seen.filter(|seen| seen.name == experiment);
-                        waiting.extend(own.map(|seen| (seen, None)));
+                Ok::<_, Error>(Some(stride))
+            };
+            // The days before are walked through while these are read.
+            let (read, walked) = tokio::join!(reading, self.step(walk, ready, span));
+            (walk, ready) = (walked?, read?);
+            if ready.is_none() {
+                return Ok(walk);
+            }
+        }
+    }
+
+    /// What is not folded yet, by day.
+    async fn tail(
+        &mut self,
+        kind: Kind,
+        span: &Span,
+        names: Option<&[u32]>,
+    ) -> Result<BTreeMap<i64, Vec<Placed>>> {
+        let mut days: BTreeMap<i64, Vec<Placed>> = BTreeMap::new();
+        let mut next = Some(self.folded);
+        let mut count = 0;
+        while let Some(after) = next {
+            let (page, following) = scan::tail(&self.read, self.project, span, after).await?;
+            next = following;
+            let texts = page.iter().flat_map(Taken::texts);
+            self.words
+                .look_up(&self.read, self.project.0, texts)
+                .await?;
+            for taken in &page {
+                let number = |text: &str| self.words.number(text);
+                let placed: Vec<Placed> = match kind {
+                    Kind::Events => vec![taken.moment(number)],
+                    Kind::Exposures => {
+                        let seen = taken.exposures(number).into_iter();
+                        seen.map(|seen| (seen, None)).collect()
+                    }
+                    Kind::Landings => {
+                        let landing = taken.landing(number).into_iter();
+                        landing.map(|landing| (landing, None)).collect()
+                    }
+                };
+                for (moment, detail) in placed {
+                    if names.is_none_or(|names| names.contains(&moment.name)) {
+                        let day = days.entry(moment.time.div_euclid(DAY)).or_default();
+                        day.push((moment, detail));
+                        count += 1;
                     }
                 }
             }
-        }
-        self.step(walk, waiting).await
-    }
-
-    fn rows(&self, kept: &Kept<'_>, span: &Span) -> Rows {
-        let mut conditions = span.traffic.condition("audience");
-        let mut values: Vec<Value> = Vec::new();
-        match kept {
-            Kept::Events => {}
-            Kept::Exposures(_) => {
-                conditions.push_str(" AND (name = $6 OR properties LIKE '%\"assignments\"%')");
-                values.push(VIEWED.into());
+            if count > TAIL {
+                let behind = "Events are still being counted; ask again in a while";
+                return Err(Error::unavailable(behind));
             }
         }
-        if let Some(names) = &span.names {
-            let list = match names.len() {
-                0 => "NULL".to_owned(),
-                count => placeholders(6 + values.len(), count),
-            };
-            conditions.push_str(&format!(" AND name IN ({list})"));
-            values.extend(names.iter().map(|name| name.as_str().into()));
-        }
-        Rows {
-            project: self.project,
-            from: span.from,
-            to: span.to,
-            conditions,
-            values,
-        }
+        Ok(days)
     }
 
-    async fn step<W: Walk + Send + 'static>(&self, mut walk: W, day: Vec<Placed>) -> Result<W> {
-        if self
-            .deadline
-            .is_some_and(|deadline| Instant::now() > deadline)
-        {
+    async fn step<W: Walk + Send + 'static>(
+        &self,
+        mut walk: W,
+        stride: Option<Stride>,
+        span: &Span,
+    ) -> Result<W> {
+        let Some(stride) = stride else {
+            return Ok(walk);
+        };
+        let past = |deadline| Instant::now() > deadline;
+        if self.deadline.is_some_and(past) {
             let late = "The question took longer than the caller waits";
-            return Err(Error::new(Kind::DeadlineExceeded, late));
+            return Err(Error::new(Failure::DeadlineExceeded, late));
         }
+        let (merged, only) = (self.merged.clone(), self.only.clone());
+        let (from, to, traffic) = (span.from, span.to, span.traffic);
         let stepped = tokio::task::spawn_blocking(move || {
-            let mut details = Vec::new();
-            let mut rows: Vec<Moment> = Vec::with_capacity(day.len());
-            for (mut moment, detail) in day {
-                if let Some(detail) = detail {
-                    details.push(detail);
-                    moment.detail = details.len() as u32;
-                }
-                rows.push(moment);
-            }
-            // What happened at the same time stays in the order of the log.
-            rows.sort_by_key(|row| (row.visitor, row.time));
-            let day = Day {
-                rows: &rows,
-                details: &details,
+            let wanted = Wanted {
+                from,
+                to,
+                traffic,
+                only: only.as_deref(),
             };
-            walk.day(day).map(|()| walk)
+            for (day, parts) in stride {
+                let mut rows = Rows::default();
+                let mut orders = parts.strips.len();
+                for kept in parts.strips {
+                    let places = kept.places.as_deref();
+                    Strip::decode(&kept.core, places, (day, kept.name), wanted, &mut rows)?;
+                }
+                for (moment, detail) in parts.tail {
+                    // A row more is an order of its own.
+                    orders += 2;
+                    if wanted.only.is_none_or(|only| only.contains(moment.visitor)) {
+                        rows.push(moment, detail);
+                    }
+                }
+                if !merged.is_empty() {
+                    orders += 2;
+                    for row in &mut rows.rows {
+                        row.visitor = *merged.get(&row.visitor).unwrap_or(&row.visitor);
+                    }
+                }
+                // What happened at the same time stays in the order of the log.
+                if W::ORDERED && orders > 1 {
+                    rows.rows.sort_by_key(|row| (row.visitor, row.time));
+                }
+                walk.day(Day {
+                    rows: &rows.rows,
+                    details: &rows.details,
+                })?;
+            }
+            Ok(walk)
         });
         stepped.await.map_err(Error::internal)?
+    }
+}
+
+/// Days in groups of about the same size, first and last.
+fn strides(sizes: &BTreeMap<i64, i64>, tail: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
+    let mut sizes = sizes.clone();
+    for day in tail {
+        sizes.entry(day).or_default();
+    }
+    let mut strides: Vec<(i64, i64)> = Vec::new();
+    let mut room = 0;
+    for (day, events) in sizes {
+        match strides.last_mut() {
+            Some((_, last)) if room >= events => *last = day,
+            _ => {
+                strides.push((day, day));
+                room = STRIDE;
+            }
+        }
+        room -= events;
+    }
+    strides
+}
+
+/// Which strips are read.
+#[derive(Debug)]
+struct Strips {
+    project: ProjectId,
+    kind: Kind,
+    /// Numbers of names; every name when `None`.
+    names: Option<Vec<u32>>,
+    places: bool,
+}
+
+impl Strips {
+    /// Conditions on project, kind, days and names, and their values.
+    fn conditions(&self, (first, last): (i64, i64)) -> (String, [Value; 4]) {
+        let names = match &self.names {
+            None => String::new(),
+            Some(names) => {
+                let list: Vec<String> = names.iter().map(u32::to_string).collect();
+                let list = if list.is_empty() {
+                    "NULL".to_owned()
+                } else {
+                    list.join(", ")
+                };
+                format!(" AND name IN ({list})")
+            }
+        };
+        let values = [
+            self.project.into(),
+            (self.kind as i16).into(),
+            first.into(),
+            last.into(),
+        ];
+        let sql = "project = $1 AND kind = $2 AND day >= $3 AND day <= $4";
+        (format!("{sql}{names}"), values)
+    }
+
+    /// How many events each day has.
+    async fn sizes(&self, read: &Read, days: (i64, i64)) -> Result<BTreeMap<i64, i64>> {
+        let (conditions, values) = self.conditions(days);
+        let sql = format!(
+            "SELECT day, CAST(SUM(events) AS BIGINT) AS events FROM event_strip \
+             WHERE {conditions} GROUP BY day"
+        );
+        let found = rows(read, &sql, values).await?;
+        let found = found.iter();
+        found
+            .map(|row| Ok((row.try_get("", "day")?, row.try_get("", "events")?)))
+            .collect()
+    }
+
+    /// The strips of days, in the order of the log.
+    async fn read(&self, read: &Read, days: (i64, i64)) -> Result<Stride> {
+        let (conditions, values) = self.conditions(days);
+        let places = if self.places { ", places" } else { "" };
+        let sql = format!(
+            "SELECT day, name, core{places} FROM event_strip WHERE {conditions} \
+             ORDER BY day, name, first_seq"
+        );
+        let mut stride = Stride::new();
+        for row in rows(read, &sql, values).await? {
+            let name: i64 = row.try_get("", "name")?;
+            let kept = Kept {
+                name: name as u32,
+                core: row.try_get("", "core")?,
+                places: match self.places {
+                    true => Some(row.try_get("", "places")?),
+                    false => None,
+                },
+            };
+            let day: i64 = row.try_get("", "day")?;
+            stride.entry(day).or_default().strips.push(kept);
+        }
+        Ok(stride)
     }
 }

@@ -1,27 +1,26 @@
-//! Reads the rows of events as moments.
+//! Reads the rows of events as moments: of what is not folded yet, and of what is being
+//! folded.
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::properties::{self, Told};
+use super::reading::DAY;
 use super::source::Source;
-use super::words::Words;
-use super::{Detail, Moment};
+use super::{Detail, Moment, Span};
 use crate::auth::ProjectId;
-use crate::db::sql::rows;
+use crate::db::sql::{placeholders, rows};
 use crate::error::Result;
 use crate::events::model::{Money, Page};
 
 /// Events per page.
 const PAGE: usize = 10_000;
 
-/// The columns that are read.
-pub(super) const COLUMNS: &str = "seq, time, visitor, name, audience, origin, path, referrer, \
-    utm_source, utm_medium, utm_campaign, utm_term, utm_content, click, device, currency, \
-    amount, units";
+/// The names of page views.
+pub(super) const PAGE_VIEWS: [&str; 2] = ["pageview", "page_view"];
 
 /// What is kept of an event.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(in crate::events) struct Taken {
     pub(super) seq: i64,
     time: i64,
     visitor: u32,
@@ -38,6 +37,16 @@ pub(super) struct Taken {
 pub(super) type Placed = (Moment, Option<Detail>);
 
 impl Taken {
+    /// The columns it is read from.
+    pub(in crate::events) fn columns() -> String {
+        format!(
+            "seq, time, visitor, name, audience, origin, path, referrer, utm_source, \
+             utm_medium, utm_campaign, utm_term, utm_content, click, device, currency, \
+             amount, units, {}",
+            properties::COLUMN
+        )
+    }
+
     pub(super) fn of(row: &QueryResult) -> Result<Self> {
         let page = Page::of(row)?;
         let name: String = row.try_get("", "name")?;
@@ -57,113 +66,102 @@ impl Taken {
         })
     }
 
-    /// When it happened.
-    pub(super) fn time(&self) -> i64 {
-        self.time
-    }
-
     /// What the visitor did.
     pub(super) fn moment(&self, mut number: impl FnMut(&str) -> u32) -> Placed {
-        let mut text = |text: &Option<String>| text.as_deref().map_or(0, &mut number);
-        let goal = text(&self.told.goal);
-        let detail = match &self.money {
-            Some(money) => Some(Detail {
-                goal,
-                currency: text(&Some(money.currency.clone())),
-                amount: money.amount,
-                units: money.units,
-            }),
-            None => (goal != 0).then(|| Detail {
-                goal,
-                ..Detail::default()
-            }),
+        let mut text = |text: Option<&str>| text.map_or(0, &mut number);
+        let goal = text(self.told.goal.as_deref());
+        let money = self.money.as_ref();
+        let detail = Detail {
+            goal,
+            currency: text(money.map(|money| money.currency.as_str())),
+            amount: money.map_or(0, |money| money.amount),
+            units: money.map_or(0, |money| money.units),
         };
         let moment = Moment {
             time: self.time,
             visitor: self.visitor,
-            path: text(&self.path),
-            source: text(&self.source),
-            device: text(&self.device),
-            name: number(&self.name),
+            path: text(self.path.as_deref()),
+            source: text(self.source.as_deref()),
+            device: text(self.device.as_deref()),
+            name: text(Some(&self.name)),
             detail: 0,
             audience: self.audience,
         };
-        (moment, detail)
+        (moment, (detail != Detail::default()).then_some(detail))
     }
 
     /// Which variants of experiments the visitor saw: the experiment by name, the
     /// variant by path.
-    pub(super) fn exposures(
-        &self,
-        mut number: impl FnMut(&str) -> u32,
-    ) -> impl Iterator<Item = Moment> {
-        self.told
-            .exposures
-            .iter()
-            .map(move |(experiment, variant)| Moment {
-                time: self.time,
-                visitor: self.visitor,
-                name: number(experiment),
-                path: number(variant),
-                audience: self.audience,
-                ..Moment::default()
-            })
+    pub(super) fn exposures(&self, mut number: impl FnMut(&str) -> u32) -> Vec<Moment> {
+        let seen = self.told.exposures.iter();
+        seen.map(|(experiment, variant)| Moment {
+            time: self.time,
+            visitor: self.visitor,
+            name: number(experiment),
+            path: number(variant),
+            audience: self.audience,
+            ..Moment::default()
+        })
+        .collect()
+    }
+
+    /// Where the visitor came from on that day, if this is a page view that tells.
+    pub(super) fn landing(&self, mut number: impl FnMut(&str) -> u32) -> Option<Moment> {
+        let source = self.source.as_deref()?;
+        PAGE_VIEWS.contains(&self.name.as_str()).then(|| Moment {
+            time: self.time.div_euclid(DAY) * DAY,
+            visitor: self.visitor,
+            source: number(source),
+            audience: self.audience,
+            ..Moment::default()
+        })
+    }
+
+    /// All texts there are.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let exposures = self.told.exposures.iter();
+        let exposures = exposures.flat_map(|(experiment, variant)| [experiment, variant]);
+        let optional = [&self.path, &self.source, &self.device, &self.told.goal];
+        let optional = optional.into_iter().flatten();
+        let currency = self.money.as_ref().map(|money| &money.currency);
+        let all = optional.chain(exposures).chain(currency);
+        all.map(String::as_str).chain([self.name.as_str()])
     }
 }
 
-/// What is read of the rows of a project.
-#[derive(Debug, Clone)]
-pub(super) struct Rows {
-    pub(super) project: ProjectId,
-    pub(super) from: i64,
-    pub(super) to: i64,
-    /// Conditions that only what is wanted meets.
-    pub(super) conditions: String,
-    /// The values of those, numbered from 6.
-    pub(super) values: Vec<Value>,
-}
-
-impl Rows {
-    /// Where the first page begins.
-    pub(super) fn start(&self) -> (i64, i64) {
-        (self.from, -1)
+/// Reads a page of what was appended after a position, in the order of the log; and
+/// the position to read on from, if there may be more.
+pub(super) async fn tail(
+    read: &impl ConnectionTrait,
+    project: ProjectId,
+    span: &Span,
+    after: i64,
+) -> Result<(Vec<Taken>, Option<i64>)> {
+    let mut values: Vec<Value> = vec![
+        project.into(),
+        after.into(),
+        span.from.into(),
+        span.to.into(),
+    ];
+    let mut conditions = span.traffic.condition("audience");
+    if let Some(names) = &span.names {
+        let list = match names.len() {
+            0 => "NULL".to_owned(),
+            count => placeholders(5, count),
+        };
+        conditions.push_str(&format!(" AND name IN ({list})"));
+        values.extend(names.iter().map(|name| name.as_str().into()));
     }
-
-    /// The page after a time and position, in the order of times; and where the next
-    /// one begins, if there may be one.
-    pub(super) async fn page(
-        &self,
-        read: &impl ConnectionTrait,
-        after: (i64, i64),
-    ) -> Result<(Vec<Taken>, Option<(i64, i64)>)> {
-        let mut values: Vec<Value> = vec![
-            self.project.into(),
-            after.0.into(),
-            after.1.into(),
-            self.to.into(),
-            i64::MAX.into(),
-        ];
-        values.extend(self.values.iter().cloned());
-        // The bound on time alone lets both databases seek in the index.
-        let sql = format!(
-            "SELECT {COLUMNS}, {} FROM event WHERE project = $1 AND time >= $2 \
-             AND (time > $2 OR seq > $3) AND time < $4 AND seq <= $5{} \
-             ORDER BY time, seq LIMIT {PAGE}",
-            properties::COLUMN,
-            self.conditions,
-        );
-        let found = rows(read, &sql, values).await?;
-        let taken = found.iter().map(Taken::of).collect::<Result<Vec<_>>>()?;
-        let full = taken.len() == PAGE;
-        let next = taken
-            .last()
-            .filter(|_| full)
-            .map(|last| (last.time, last.seq));
-        Ok((taken, next))
-    }
-}
-
-/// Numbers texts as they come.
-pub(super) fn numbered(words: &mut Words) -> impl FnMut(&str) -> u32 {
-    |text| words.number(text)
+    // The signs keep both databases from the index of times: of the period it names
+    // there may be any number of events, of the tail there are few.
+    let sql = format!(
+        "SELECT {} FROM event WHERE seq > $2 AND +project = $1 AND +time >= $3 \
+         AND +time < $4{conditions} ORDER BY seq LIMIT {PAGE}",
+        Taken::columns(),
+    );
+    let found = rows(read, &sql, values).await?;
+    let taken = found.iter().map(Taken::of).collect::<Result<Vec<_>>>()?;
+    let full = taken.len() == PAGE;
+    let next = taken.last().filter(|_| full).map(|last| last.seq);
+    Ok((taken, next))
 }

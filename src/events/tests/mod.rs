@@ -2,6 +2,7 @@
 //! asked how it would answer them. Nothing is timed.
 
 mod plans;
+mod strips;
 mod upkeep;
 mod visitors;
 

@@ -1,7 +1,9 @@
 //! The growth product: events, experiments and what they show, who visitors are, goals,
 //! and webhooks. More of its API is to come.
 
+mod analytics;
 mod analyze;
+mod channels;
 mod events;
 mod experiments;
 mod goals;
@@ -14,9 +16,9 @@ mod webhooks;
 use std::sync::Arc;
 
 use crate::api::{
-    ConversionGoalServiceEndpoint, EventServiceEndpoint, ExperimentServiceEndpoint,
-    FlagServiceEndpoint, GoalServiceEndpoint, IdentityServiceEndpoint, ResultServiceEndpoint,
-    WebhookServiceEndpoint,
+    AnalyticsServiceEndpoint, ConversionGoalServiceEndpoint, EventServiceEndpoint,
+    ExperimentServiceEndpoint, FlagServiceEndpoint, GoalServiceEndpoint, IdentityServiceEndpoint,
+    ResultServiceEndpoint, WebhookServiceEndpoint,
 };
 use crate::clock::Clock;
 use crate::db::Db;
@@ -62,6 +64,7 @@ impl Growth {
     pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
         vec![
             Arc::new(EventServiceEndpoint::new(self.clone())),
+            Arc::new(AnalyticsServiceEndpoint::new(self.clone())),
             Arc::new(ExperimentServiceEndpoint::new(self.clone())),
             Arc::new(FlagServiceEndpoint::new(self.clone())),
             Arc::new(ResultServiceEndpoint::new(self.clone())),

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::item::PAGE_VIEWS;
-use super::period::{Interval, Mark, Period};
 use super::{Metrics, money};
 use crate::api::apex::metrics::v1 as pb;
 use crate::auth::ProjectRef;
 use crate::error::{Error, Result};
 use crate::events::{Answer, Dimension, Figures, Group, Question, Traffic, Wants};
+use crate::products::period::{Interval, Mark, Period};
 use crate::products::timestamp;
 use crate::server::Call;
 

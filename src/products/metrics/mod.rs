@@ -6,7 +6,6 @@ mod export;
 mod ingest;
 mod item;
 mod money;
-mod period;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -5,9 +5,7 @@ use iso_currency::Currency;
 
 use crate::error::{Error, Result};
 use crate::events::{Money, Revenue};
-
-/// Decimal places of a millionth.
-const PLACES: u32 = 6;
+use crate::products::amount::{self, PLACES, places};
 
 /// A purchase as it is kept. An amount that would overflow is refused.
 pub(super) fn money(price: i64, code: &str, units: i64) -> Result<Money> {
@@ -32,28 +30,13 @@ pub(super) fn price(money: &Money) -> Option<i64> {
 
 /// A sum in the major unit, as decimal text with the currency's own places.
 pub(super) fn text(code: &str, revenue: &Revenue) -> String {
-    let places = Currency::from_code(code).map_or(2, places) as usize;
-    let sign = if revenue.amount < 0 { "-" } else { "" };
-    let amount = revenue.amount.unsigned_abs();
-    let whole = amount / 10_u128.pow(PLACES);
-    let fraction = format!("{:06}", amount % 10_u128.pow(PLACES));
-    // Digits beyond the currency's own stay if they are not zero.
-    let kept = fraction.trim_end_matches('0').len().max(places);
-    match kept {
-        0 => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{}", &fraction[..kept]),
-    }
+    amount::text(code, revenue.amount)
 }
 
 fn currency(code: &str) -> Result<Currency> {
     let unknown =
         || Error::invalid_field("currency", "currency must be an ISO 4217 code such as USD");
     Currency::from_code(&code.to_uppercase()).ok_or_else(unknown)
-}
-
-/// How many decimal places a currency has; metals and such have none.
-fn places(currency: Currency) -> u32 {
-    currency.exponent().map_or(0, u32::from).min(PLACES)
 }
 
 /// Millionths of the smallest unit.

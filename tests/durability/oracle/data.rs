@@ -110,7 +110,7 @@ pub fn generated(test: &str, events: u64, seed: u64, shape: &str) -> Option<Temp
 
 /// A Python with what the scripts need: the one `scripts/clients` made, or the
 /// machine's own.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let made = kit::folder().map(|folder| folder.join("venv/bin/python"));
     let imports = "import numpy, duckdb, pandas, zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin')";
     let serves = |python: &PathBuf| {
@@ -120,7 +120,8 @@ fn python() -> Option<PathBuf> {
     made.into_iter().chain(program("python3")).find(serves)
 }
 
-fn run(python: &Path, script: &str, arguments: &[&str], folder: &Path) {
+/// Runs one of the scripts in a folder.
+pub fn run(python: &Path, script: &str, arguments: &[&str], folder: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join(SCRIPTS)
         .join(script);

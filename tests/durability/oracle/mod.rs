@@ -7,6 +7,7 @@
 mod answers;
 pub mod data;
 mod feeds;
+mod growth;
 
 use std::time::{Duration, Instant};
 

@@ -13,16 +13,16 @@ const MAX_POINTS: usize = 10_000;
 
 /// A period of whole days.
 #[derive(Debug, Clone)]
-pub(super) struct Period {
-    pub(super) start: Date,
+pub(crate) struct Period {
+    pub(crate) start: Date,
     /// Inclusive.
-    pub(super) end: Date,
+    pub(crate) end: Date,
     zone: TimeZone,
 }
 
 /// Length of the intervals of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interval {
+pub(crate) enum Interval {
     Hour,
     Day,
     Week,
@@ -30,7 +30,7 @@ pub(super) enum Interval {
 }
 
 impl Interval {
-    pub(super) fn parse(word: &str) -> Result<Option<Self>> {
+    pub(crate) fn parse(word: &str) -> Result<Option<Self>> {
         Ok(Some(match word {
             "" => return Ok(None),
             "hour" => Self::Hour,
@@ -49,22 +49,16 @@ impl Interval {
 
 /// An interval of a series: its local name and its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) label: String,
-    pub(super) start: i64,
+pub(crate) struct Mark {
+    pub(crate) label: String,
+    pub(crate) start: i64,
 }
 
 impl Period {
     /// Reads a period; what is missing is the last 30 days.
-    pub(super) fn parse(start: &str, end: &str, zone: &str, now: i64) -> Result<Self> {
-        let zone = TimeZone::get(zone).map_err(|_| {
-            Error::invalid_field(
-                "timezone",
-                "timezone must be an IANA name such as Europe/Berlin",
-            )
-        })?;
-        let now = Timestamp::from_microsecond(now).map_err(Error::internal)?;
-        let today = now.to_zoned(zone.clone()).date();
+    pub(crate) fn parse(start: &str, end: &str, zone: &str, now: i64) -> Result<Self> {
+        let zone = time_zone(zone)?;
+        let today = today(&zone, now)?;
         let end = date("end_date", end)?.unwrap_or(today);
         let back = Span::new().days(DEFAULT_DAYS - 1);
         let out = |_| Error::invalid_field("end_date", "end_date is out of range");
@@ -81,8 +75,13 @@ impl Period {
         Ok(Self { start, end, zone })
     }
 
+    /// The days from one to another, both inclusive.
+    pub(crate) fn of(start: Date, end: Date, zone: TimeZone) -> Self {
+        Self { start, end, zone }
+    }
+
     /// First moment, and the first moment after.
-    pub(super) fn bounds(&self) -> Result<(i64, i64)> {
+    pub(crate) fn bounds(&self) -> Result<(i64, i64)> {
         let after = self.end.tomorrow().map_err(|_| out_of_range())?;
         Ok((
             self.moment(self.start)?.as_microsecond(),
@@ -92,7 +91,7 @@ impl Period {
 
     /// The intervals of a series. Weeks begin on Monday, months on the first; the
     /// first and the last may be cut by the period.
-    pub(super) fn marks(&self, interval: Interval) -> Result<Vec<Mark>> {
+    pub(crate) fn marks(&self, interval: Interval) -> Result<Vec<Mark>> {
         if interval == Interval::Hour {
             return self.hours();
         }
@@ -165,7 +164,22 @@ fn limit(marks: &[Mark]) -> Result<()> {
     }
 }
 
-fn date(name: &str, text: &str) -> Result<Option<Date>> {
+/// A time zone by its name.
+pub(crate) fn time_zone(name: &str) -> Result<TimeZone> {
+    TimeZone::get(name).map_err(|_| {
+        let description = "timezone must be an IANA name such as Europe/Berlin";
+        Error::invalid_field("timezone", description)
+    })
+}
+
+/// The day it is somewhere.
+pub(crate) fn today(zone: &TimeZone, now: i64) -> Result<Date> {
+    let now = Timestamp::from_microsecond(now).map_err(Error::internal)?;
+    Ok(now.to_zoned(zone.clone()).date())
+}
+
+/// A day of a request; `None` when it is absent.
+pub(crate) fn date(name: &str, text: &str) -> Result<Option<Date>> {
     if text.is_empty() {
         return Ok(None);
     }

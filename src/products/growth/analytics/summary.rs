@@ -1,0 +1,176 @@
+//! The dashboard's figures of a period.
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+
+use super::conversions::{self, Conversions};
+use super::sessions::PAGE_VIEWS;
+use super::window::{Window, asked};
+use super::{Growth, people};
+use crate::api::apex::growth::v1 as pb;
+use crate::auth::ProjectId;
+use crate::error::{Error, Result};
+use crate::events::{Day, Dimension, Group, Question, Reading, Source, Walk, Wants};
+use crate::products::growth::channels::Channel;
+use crate::server::Call;
+
+/// Who came from where.
+#[derive(Debug, Default)]
+struct Landings(HashMap<u32, RoaringBitmap>);
+
+impl Walk for Landings {
+    const ORDERED: bool = false;
+
+    fn day(&mut self, day: Day<'_>) -> Result<()> {
+        let mut of_day: HashMap<u32, Vec<u32>> = HashMap::new();
+        for row in day.rows.iter().filter(|row| row.source != 0) {
+            of_day.entry(row.source).or_default().push(row.visitor);
+        }
+        for (source, mut visitors) in of_day {
+            // They are in a few orders one after another.
+            visitors.sort();
+            visitors.dedup();
+            let visitors = RoaringBitmap::from_sorted_iter(visitors).map_err(Error::internal)?;
+            *self.0.entry(source).or_default() |= visitors;
+        }
+        Ok(())
+    }
+}
+
+impl Growth {
+    pub(super) async fn summary(
+        &self,
+        call: &Call,
+        request: &pb::GetSummaryRequest,
+    ) -> Result<pb::GetSummaryResponse> {
+        let project = call.project()?;
+        let window = Window::of(asked!(request), &project, self.0.clock.micros())?;
+        let mut reading = self.0.events.reading(&project, call.deadline()).await?;
+        let whole = Question {
+            wants: Wants {
+                visitors: true,
+                revenue: false,
+            },
+            ..question(project.id, &window)
+        };
+        let mut visitors = visitors(&reading, &whole).await?;
+        let filters = filters(request);
+        for filter in &filters {
+            let of_page = Question {
+                names: PAGE_VIEWS.map(str::to_owned).to_vec(),
+                filters: vec![filter.clone()],
+                ..whole.clone()
+            };
+            visitors &= self::visitors(&reading, &of_page).await?;
+        }
+        let span = (window.from, window.to);
+        let of_leads = (!filters.is_empty()).then_some(&visitors);
+        let leads = people::leads(reading.connection(), project.id, span, of_leads).await?;
+        let rules = conversions::rules(reading.connection(), project.id).await?;
+        let (conversions, names) = Conversions::prepare(&mut reading, &rules).await?;
+        let conversions = reading.walk(&window.span(Some(names)), conversions).await?;
+        let landings = Landings::default();
+        let landings = reading.walk_landings(&window.span(None), landings).await?;
+        let channels = channels(&mut reading, landings, &visitors).await?;
+        let converted = conversions.by_visitor();
+        let counted = |(channel, own): (Channel, RoaringBitmap)| pb::ChannelSummary {
+            channel: channel.word().to_owned(),
+            visitors: own.len() as i64,
+            conversions: of(&converted, &own),
+        };
+        let mut top_channels: Vec<_> = channels.into_iter().map(counted).collect();
+        top_channels.sort_by(|a, b| {
+            let by_visitors = b.visitors.cmp(&a.visitors);
+            by_visitors.then_with(|| a.channel.cmp(&b.channel))
+        });
+        let all = visitors.len() as i64;
+        let conversions = match filters.is_empty() {
+            true => converted.iter().map(|(_, count)| count).sum(),
+            false => of(&converted, &visitors),
+        };
+        Ok(pb::GetSummaryResponse {
+            visitors: all,
+            leads,
+            conversions,
+            conversion_rate: match all {
+                0 => 0.0,
+                _ => leads as f64 / all as f64,
+            },
+            top_channels,
+            period: Some(window.message()),
+        })
+    }
+}
+
+/// How many conversions are some visitors'. Both are by visitor.
+fn of(converted: &[(u32, i64)], visitors: &RoaringBitmap) -> i64 {
+    let mut visitors = visitors.iter().peekable();
+    let own = converted.iter().filter(|(visitor, _)| {
+        while visitors.next_if(|other| other < visitor).is_some() {}
+        visitors.peek() == Some(visitor)
+    });
+    own.map(|(_, count)| count).sum()
+}
+
+/// Who did something.
+async fn visitors(reading: &Reading, question: &Question) -> Result<RoaringBitmap> {
+    let mut visitors = RoaringBitmap::new();
+    for figures in reading.ask(question).await?.into_values() {
+        visitors |= figures.visitors;
+    }
+    Ok(visitors)
+}
+
+/// All events of a window.
+pub(super) fn question(project: ProjectId, window: &Window) -> Question {
+    Question {
+        project,
+        boundaries: vec![window.from, window.to],
+        names: Vec::new(),
+        filters: Vec::new(),
+        traffic: window.traffic,
+        group: Group::None,
+        only: None,
+        top: None,
+        wants: Wants::default(),
+    }
+}
+
+/// What visitors are asked for.
+fn filters(request: &pb::GetSummaryRequest) -> Vec<(Dimension, String)> {
+    let filters = [
+        (Dimension::Path, &request.path),
+        (Dimension::Referrer, &request.referrer),
+        (Dimension::UtmSource, &request.utm_source),
+        (Dimension::UtmMedium, &request.utm_medium),
+        (Dimension::UtmCampaign, &request.utm_campaign),
+    ];
+    let given = filters.into_iter().filter(|(_, value)| !value.is_empty());
+    given
+        .map(|(dimension, value)| (dimension, value.clone()))
+        .collect()
+}
+
+/// The visitors of each channel.
+async fn channels(
+    reading: &mut Reading,
+    landings: Landings,
+    visitors: &RoaringBitmap,
+) -> Result<HashMap<Channel, RoaringBitmap>> {
+    let texts = reading.texts(landings.0.keys().copied()).await?;
+    let mut channels: HashMap<Channel, RoaringBitmap> = HashMap::new();
+    for (source, own) in landings.0 {
+        let text = texts.get(&source).map_or("", String::as_str);
+        let channel = Channel::of(&Source::read(text));
+        *channels.entry(channel).or_default() |= own;
+    }
+    let mut direct = visitors.clone();
+    for own in channels.values_mut() {
+        *own &= visitors;
+        direct -= &*own;
+    }
+    *channels.entry(Channel::Direct).or_default() |= direct;
+    channels.retain(|_, own| !own.is_empty());
+    Ok(channels)
+}
