@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { chromium } from "playwright-core";
+import { MetricsService } from "./gen/apex/metrics/v1/metrics_pb.js";
 import { relay, site, until } from "./relay.mjs";
 
 const { SERVER_URL, KEY, PROJECT, PROJECT_KEY, VECTORS, CHROMIUM } = process.env;
@@ -102,6 +105,32 @@ const arrived = (type, count = 1) =>
     () => `${count} ${type} in ${JSON.stringify(events().map((event) => event.type))}`,
     () => events(type).length >= count && events(type),
   );
+
+const asOwner = (next) => (request) => {
+  request.header.set("authorization", `Bearer ${KEY}`);
+  request.header.set("x-project", PROJECT);
+  return next(request);
+};
+const log = createClient(
+  MetricsService,
+  createGrpcWebTransport({ baseUrl: SERVER_URL, interceptors: [asOwner] }),
+);
+
+/** What a visitor's pages sent is stored as it was sent. */
+async function stored({ visitorId }) {
+  const all = (list) => Object.fromEntries(list.map(({ id, type, data }) => [id, { type, data }]));
+  const own = events().filter((event) => event.visitorId === visitorId);
+  const kept = [];
+  for await (const { events } of log.exportEvents({})) {
+    kept.push(...events.filter((event) => event.visitorId === visitorId));
+  }
+  assert.deepEqual(
+    all(kept.map(({ eventId, eventName, metadata }) => {
+      return { id: eventId.replace(/^evt_/, ""), type: eventName, data: JSON.parse(metadata) };
+    })),
+    all(own.map(({ eventId, type, data }) => ({ id: eventId, type, data }))),
+  );
+}
 
 /** A visitor of their own. */
 async function visit(path, { init, ...options } = {}) {
@@ -219,6 +248,7 @@ test("forms, links, clicks and errors are reported", async () => {
     engagement: 1,
   });
   assert.ok(events().every((event) => event.status === 200));
+  await stored(form);
   await context.close();
 });
 
@@ -400,6 +430,7 @@ test("experiments of the server run in the pages of its project", async () => {
   const met = await arrived("goal_conversion", 2);
   const goals = met.map(({ data }) => [data.experimentId, data.goalType, data.variant]);
   assert.deepEqual(goals, [[title, "click", "variant_b"], [color, "custom_event", "variant_b"]]);
+  await stored(view);
   for (const id of made) await owner("DELETE", `/api/experiments?id=${id}`);
   await context.close();
 });
@@ -525,7 +556,7 @@ test("nothing is kept or sent before consent where it is needed", async () => {
 
   // It is remembered, and taken back.
   await tab.goto(`${shop.url}/consent`);
-  await arrived("pageview", 2);
+  await arrived("heartbeat", 2);
   await tab.evaluate(() => window.apex.consent(false));
   const before = events().length;
   await tab.evaluate(() => window.apex.track("after"));
