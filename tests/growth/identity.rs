@@ -124,7 +124,10 @@ async fn a_journey_is_read() {
     assert_eq!(events[0]["data"]["elementId"], "buy");
     assert_eq!(events[1]["type"], "pageview");
     assert_eq!(events[1]["url"], "https://shop.example/plans");
-    assert!(identity["attribution"].is_object() || identity["attribution"].is_null());
+    assert_eq!(
+        identity["attribution"],
+        json!({"channel": "referral", "source": "x", "landingPage": "/plans"})
+    );
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use crate::api::apex::growth::v1 as pb;
 use crate::auth::{ProjectId, ProjectRef};
 use crate::db::sql::rows;
 use crate::error::{Error, Result};
-use crate::events::{Journey, Step};
+use crate::events::{Journey, Source, Step};
 use crate::products::growth::Growth;
+use crate::products::growth::channels::Channel;
 use crate::products::timestamp;
 use crate::server::Call;
 
@@ -86,8 +87,26 @@ impl Growth {
             lead_ids: links.ids,
             first_seen: Some(timestamp(first)),
             last_seen: Some(timestamp(last)),
-            attribution: None,
+            attribution: journey.map(|journey| attribution(&journey.first)),
         })
+    }
+}
+
+/// Where a visitor came from, by the first step.
+fn attribution(first: &Step) -> pb::IdentityAttribution {
+    let page = &first.page;
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let source = Source {
+        referrer: text(&page.referrer),
+        utm_source: text(&page.utm_source),
+        utm_medium: text(&page.utm_medium),
+        utm_campaign: text(&page.utm_campaign),
+        click: text(&page.click),
+    };
+    pb::IdentityAttribution {
+        channel: Channel::of(&source).word().to_owned(),
+        source: page.utm_source.clone().or_else(|| page.referrer.clone()),
+        landing_page: page.path.clone(),
     }
 }
 

@@ -22,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
 
 pub(super) use follow::follow;
-#[allow(unused_imports)] // questions about people are on their way
 pub(super) use people::people;
 
 use leads::PAGE;

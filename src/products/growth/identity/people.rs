@@ -11,7 +11,6 @@ use crate::error::Result;
 /// person: the smallest one among the visitors of the same lead. Visitors who are not
 /// in it are nobody's but their own. It holds for all of their events, whenever they
 /// were. Costs what is linked, whatever is stored.
-#[allow(dead_code)] // questions about people are on their way
 pub(in crate::products::growth) async fn people(
     read: &Read,
     project: ProjectId,
