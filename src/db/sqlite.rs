@@ -104,8 +104,6 @@ impl Opener {
     pub(super) fn new(path: &Path, config: &Config) -> Self {
         // What is deleted is overwritten, as long as this costs no page more.
         let options = options(path, config)
-            // Who commits waits while the log is written back: the rarer, the fewer do.
-            .pragma("wal_autocheckpoint", "4000")
             .pragma("cache_size", "-16384")
             .pragma("secure_delete", "fast");
         Self(sqlx::ConnectOptions::disable_statement_logging(options))
