@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 
 /// How often new events are folded.
 const FOLD_EVERY: Duration = Duration::from_secs(1);
+/// Events that are worth a fold before it is time for one. A fold costs a commit and
+/// rows of its own, however few events it takes: folded as they come, every event
+/// would cost two commits.
+const ENOUGH: i64 = fold::BATCH / 2;
 /// How often fingerprints are looked at.
 const SEAL_EVERY: Duration = Duration::from_secs(10);
 /// How often all recent fingerprints are sealed, however few.
@@ -36,10 +40,14 @@ async fn fold_on(log: Weak<Inner>, tail: Gauge) {
         let Some(log) = log.upgrade() else {
             return;
         };
-        loop {
+        for folds in 0.. {
             // What is far behind stays so for many folds.
-            if let Ok(waiting) = waiting(&log).await {
-                tail.set(waiting);
+            let left = waiting(&log).await.ok();
+            if let Some(left) = left {
+                tail.set(left);
+            }
+            if folds > 0 && left.is_none_or(|left| left < batch.min(ENOUGH)) {
+                break;
             }
             match fold::fold(&log.db, batch).await {
                 Ok(folded) if folded.events == 0 => break,
