@@ -96,9 +96,12 @@ class Bench:
     def apex(self, name="apex", environment=None):
         """A data directory with one organization; answers (data, key, project)."""
         data = self.folder / name
+        environment = {**os.environ, **(environment or {}), "APEX_DATA_DIR": str(data)}
+        # PostgreSQL is not migrated by whoever comes first.
+        subprocess.run([TARGET / "apex", "migrate", "up"], env=environment, capture_output=True, check=True)
         made = subprocess.run(
             [TARGET / "apex", "--json", "organization", "create", "--name", "Bench", "--email", "bench@example.com"],
-            env={**os.environ, **(environment or {}), "APEX_DATA_DIR": str(data)}, capture_output=True, check=True,
+            env=environment, capture_output=True, check=True,
         )
         made = json.loads(made.stdout)
         return data, made["api_key"], made["project"]["id"]

@@ -1,6 +1,6 @@
 //! One insert per event, on one of a few connections to PostgreSQL.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -23,6 +23,16 @@ const SCHEMA: &str = "
 
 const INSERT: &str = "INSERT INTO baseline_event (id, project, time, name, visitor, properties) \
                       VALUES ($1::text::uuid, 1, 0, $2, $3, $4)";
+
+/// A connection on loan. It is given back also when the client hangs up.
+#[derive(Debug)]
+struct Taken<'a>(&'a Pool, Option<Connected>);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.lock().extend(self.1.take());
+    }
+}
 
 /// Connections that wait for a request.
 #[derive(Debug)]
@@ -54,13 +64,17 @@ impl Pool {
         })
     }
 
+    fn lock(&self) -> MutexGuard<'_, Vec<Connected>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Stores one event; answers its id once it is durable.
     pub(crate) async fn add(&self, body: &Bytes) -> Option<Uuid> {
         let event: Event<'_> = serde_json::from_slice(body).ok()?;
         let id = Uuid::now_v7();
         let _permit = self.permits.acquire().await.ok()?;
-        let lock = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let connected = lock().pop()?;
+        let taken = Taken(self, self.lock().pop());
+        let connected = taken.1.as_ref()?;
         let (text, properties) = (id.to_string(), event.properties());
         let stored = connected
             .client
@@ -69,7 +83,6 @@ impl Pool {
                 &[&text, &event.event_name, &event.visitor_id, &properties],
             )
             .await;
-        lock().push(connected);
         stored.ok().map(|_| id)
     }
 }
