@@ -32,6 +32,7 @@ const ZONES: [&str; 2] = ["America/New_York", "Australia/Lord_Howe"];
 /// Generated traffic of pages, and the right answers about it.
 struct Traffic {
     lines: Vec<String>,
+    stitches: Vec<String>,
     expected: Value,
 }
 
@@ -55,8 +56,10 @@ fn generate(test: &str, project: &str) -> Option<Traffic> {
     let questions = [&[".", "--shape", "apex", "--verify"], &zones[..]].concat();
     run(&python, "expected.py", &questions, folder.path());
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let lines = |name: &str| read(name).lines().map(str::to_owned).collect();
     Some(Traffic {
-        lines: read("apex.ndjson").lines().map(str::to_owned).collect(),
+        lines: lines("apex.ndjson"),
+        stitches: lines("apex_stitch.ndjson"),
         expected: serde_json::from_str(&read("expected.json")).unwrap(),
     })
 }
@@ -81,7 +84,7 @@ async fn analytics_is_exact_after_two_kills() {
             format!(r#"{{"projectKey":"{key}","events":[{events}]}}"#)
         })
         .collect();
-    let sender = tokio::spawn(send(address.clone(), bodies, done.clone()));
+    let sender = tokio::spawn(send(address.clone(), "/api/events", bodies, done.clone()));
     for percent in KILLS {
         while done.load(Ordering::Relaxed) * BATCH * 100 < total * percent {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -89,6 +92,13 @@ async fn analytics_is_exact_after_two_kills() {
         strike(&mut server, &address, &mut random).await;
     }
     sender.await.unwrap();
+    send(
+        address,
+        "/api/identity/stitch",
+        traffic.stitches.clone(),
+        done,
+    )
+    .await;
     server.kill();
     server.run();
     let http = Http::new(&server.url).bearer(&organization.key);
@@ -100,7 +110,7 @@ async fn analytics_is_exact_after_two_kills() {
 }
 
 /// Sends bodies one after the other, each until it is acknowledged.
-async fn send(address: Address, bodies: Vec<String>, done: Arc<AtomicUsize>) {
+async fn send(address: Address, path: &str, bodies: Vec<String>, done: Arc<AtomicUsize>) {
     let mut url = String::new();
     let mut http = Http::new(&url);
     for body in bodies {
@@ -109,7 +119,7 @@ async fn send(address: Address, bodies: Vec<String>, done: Arc<AtomicUsize>) {
                 url = address.url();
                 http = Http::new(&url).with("content-type", "application/json");
             }
-            let sent = http.try_send(Method::POST, "/api/events", Some(body.clone().into_bytes()));
+            let sent = http.try_send(Method::POST, path, Some(body.clone().into_bytes()));
             match sent.await {
                 Ok(answer) if answer.status < 500 => {
                     let told = answer.expect(200);

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use roaring::RoaringBitmap;
 
 use super::Growth;
-use super::conversions::{self, Conversion, Conversions, Rule};
+use super::conversions::{self, Conversion};
 use super::model::Model;
-use super::people;
 use super::sessions::{Cutter, Session, Sink};
 use super::window::{Window, asked, persons};
 use crate::api::apex::growth::v1 as pb;
@@ -15,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::events::{Source, Span};
 use crate::products::amount;
 use crate::products::growth::channels::Channel;
+use crate::products::growth::identity::people;
 use crate::server::Call;
 
 /// A day, in microseconds.
@@ -76,28 +76,20 @@ impl Growth {
         let persons = persons(&request.unit)?;
         let lookback = i64::from(request.lookback_days.unwrap_or(LOOKBACK)) * DAY;
         let mut reading = self.0.events.reading(&project, call.deadline()).await?;
-        let rules = match request.r#type.as_str() {
-            "" => conversions::rules(reading.connection(), project.id).await?,
-            name => vec![Rule {
-                name: name.to_owned(),
-                path: None,
-            }],
-        };
-        let (conversions, names) = Conversions::prepare(&mut reading, &rules).await?;
-        let conversions = reading.walk(&window.span(Some(names)), conversions).await?;
-        let mut conversions = conversions.found;
+        let only = &request.r#type;
+        let mut conversions = conversions::find(&mut reading, project.id, &window, only).await?;
         conversions.retain(|conversion| conversion.visitor != 0);
-        let people = match persons {
-            true => people::merged(reading.connection(), project.id).await?,
+        let merged = match persons {
+            true => people(reading.connection(), project.id).await?,
             false => HashMap::new(),
         };
-        reading.only(involved(&mut conversions, &people));
+        reading.only(involved(&mut conversions, &merged));
         let span = Span {
             from: window.from - lookback,
             ..window.span(None)
         };
         let touches = Touches {
-            people,
+            people: merged,
             found: Vec::new(),
         };
         let mut touches = Cutter::run(&mut reading, &span, touches).await?.found;

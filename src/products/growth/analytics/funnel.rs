@@ -2,9 +2,9 @@
 //! latest first step it was reached from is remembered: whatever can still be reached
 //! from an earlier one can be reached from it.
 
-use super::Growth;
 use super::sessions::PAGE_VIEWS;
 use super::window::{Window, asked, persons};
+use super::{Growth, people};
 use crate::api::apex::growth::v1 as pb;
 use crate::error::{Error, Result};
 use crate::events::{Day, PerVisitor, Reading, Walk};
@@ -124,7 +124,7 @@ impl Growth {
         };
         let mut reading = self.0.events.reading(&project, call.deadline()).await?;
         if persons {
-            self.merge_people(&mut reading, project.id).await?;
+            people::merge(&mut reading, project.id).await?;
         }
         let mut steps = Vec::new();
         let mut names: Vec<String> = Vec::new();

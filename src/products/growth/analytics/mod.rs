@@ -6,6 +6,7 @@ mod conversions;
 mod funnel;
 mod model;
 mod people;
+mod persons;
 mod realtime;
 mod retention;
 mod series;
@@ -75,6 +76,14 @@ impl AnalyticsService for Growth {
         request: pb::GetSeriesRequest,
     ) -> Result<Reply<pb::GetSeriesResponse>> {
         self.series(&call, &request).await.map(Reply::from)
+    }
+
+    async fn get_people(
+        &self,
+        call: Call,
+        request: pb::GetPeopleRequest,
+    ) -> Result<Reply<pb::GetPeopleResponse>> {
+        self.persons(&call, &request).await.map(Reply::from)
     }
 
     async fn get_realtime(

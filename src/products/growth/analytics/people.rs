@@ -1,12 +1,10 @@
 //! Who the visitors are: which of them are one person, and how many leads there are.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use sea_orm::Value;
 
-use super::Growth;
 use crate::auth::ProjectId;
 use crate::db::Read;
 use crate::db::sql::{row, rows};
@@ -14,22 +12,11 @@ use crate::error::Result;
 use crate::events::Reading;
 use crate::products::growth::identity::people;
 
-impl Growth {
-    /// Takes all visitors of a lead for one.
-    pub(super) async fn merge_people(
-        &self,
-        reading: &mut Reading,
-        project: ProjectId,
-    ) -> Result<()> {
-        let merged = merged(reading.connection(), project).await?;
-        reading.merge(Arc::new(merged));
-        Ok(())
-    }
-}
-
-/// Visitors who are others under another number: those of the same lead.
-pub(super) async fn merged(read: &Read, project: ProjectId) -> Result<HashMap<u32, u32>> {
-    people(read, project).await
+/// Takes all visitors of a lead for one.
+pub(super) async fn merge(reading: &mut Reading, project: ProjectId) -> Result<()> {
+    let people = people(reading.connection(), project).await?;
+    reading.merge(Arc::new(people));
+    Ok(())
 }
 
 /// How many leads were created in a span of time; of these visitors, if any are named.
@@ -43,22 +30,23 @@ pub(super) async fn leads(
     let Some(visitors) = visitors else {
         let sql = "SELECT COUNT(*) AS n FROM growth_lead \
                    WHERE project = $1 AND created_at >= $2 AND created_at < $3";
-        let found = row(read, sql, values).await?;
-        return Ok(found
-            .map(|row| row.try_get("", "n"))
-            .transpose()?
-            .unwrap_or(0));
+        return match row(read, sql, values).await? {
+            Some(row) => Ok(row.try_get("", "n")?),
+            None => Ok(0),
+        };
     };
-    let sql = "SELECT growth_lead.number AS lead, event_visitor.ordinal AS ordinal \
+    let sql = "SELECT DISTINCT growth_lead.number AS lead, event_visitor.ordinal AS ordinal \
                FROM growth_lead JOIN growth_link ON growth_link.project = growth_lead.project \
                AND growth_link.lead = growth_lead.number AND growth_link.own = 1 \
                JOIN event_visitor ON event_visitor.project = growth_link.project \
-               AND event_visitor.id = growth_link.visitor WHERE growth_lead.project = $1 \
-               AND growth_lead.created_at >= $2 AND growth_lead.created_at < $3";
-    let mut leads: HashSet<i64> = HashSet::new();
-    for found in rows(read, sql, values).await? {
-        if visitors.contains(found.try_get::<i64>("", "ordinal")? as u32) {
-            leads.insert(found.try_get("", "lead")?);
+               AND event_visitor.id = growth_link.visitor \
+               WHERE growth_lead.project = $1 AND growth_lead.created_at >= $2 \
+               AND growth_lead.created_at < $3";
+    let mut leads = std::collections::HashSet::new();
+    for row in rows(read, sql, values).await? {
+        let ordinal: i64 = row.try_get("", "ordinal")?;
+        if visitors.contains(ordinal as u32) {
+            leads.insert(row.try_get::<i64>("", "lead")?);
         }
     }
     Ok(leads.len() as i64)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Span;
 use jiff::civil::Weekday;
 
-use super::Growth;
 use super::window::{Window, asked, persons};
+use super::{Growth, people};
 use crate::api::apex::growth::v1 as pb;
 use crate::error::{Error, Result};
 use crate::events::{Day, PerVisitor, Walk};
@@ -121,7 +121,7 @@ impl Growth {
         let mondays = mondays(&window)?;
         let mut reading = self.0.events.reading(&project, call.deadline()).await?;
         if persons {
-            self.merge_people(&mut reading, project.id).await?;
+            people::merge(&mut reading, project.id).await?;
         }
         let retention = Retention {
             rolling,

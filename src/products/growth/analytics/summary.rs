@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::conversions::{self, Conversions};
 use super::sessions::PAGE_VIEWS;
 use super::window::{Window, asked};
-use super::{Growth, people};
+use super::{Growth, conversions, people};
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
 use crate::error::{Error, Result};
@@ -67,13 +66,11 @@ impl Growth {
         let span = (window.from, window.to);
         let of_leads = (!filters.is_empty()).then_some(&visitors);
         let leads = people::leads(reading.connection(), project.id, span, of_leads).await?;
-        let rules = conversions::rules(reading.connection(), project.id).await?;
-        let (conversions, names) = Conversions::prepare(&mut reading, &rules).await?;
-        let conversions = reading.walk(&window.span(Some(names)), conversions).await?;
+        let found = conversions::find(&mut reading, project.id, &window, "").await?;
         let landings = Landings::default();
         let landings = reading.walk_landings(&window.span(None), landings).await?;
         let channels = channels(&mut reading, landings, &visitors).await?;
-        let converted = conversions.by_visitor();
+        let converted = conversions::by_visitor(&found);
         let counted = |(channel, own): (Channel, RoaringBitmap)| pb::ChannelSummary {
             channel: channel.word().to_owned(),
             visitors: own.len() as i64,
@@ -114,7 +111,7 @@ fn of(converted: &[(u32, i64)], visitors: &RoaringBitmap) -> i64 {
 }
 
 /// Who did something.
-async fn visitors(reading: &Reading, question: &Question) -> Result<RoaringBitmap> {
+pub(super) async fn visitors(reading: &Reading, question: &Question) -> Result<RoaringBitmap> {
     let mut visitors = RoaringBitmap::new();
     for figures in reading.ask(question).await?.into_values() {
         visitors |= figures.visitors;

@@ -74,7 +74,6 @@ pub(in crate::products::growth) struct Conversions {
     pub(in crate::products::growth) goals: Vec<ConversionGoal>,
 }
 
-#[allow(dead_code)] // questions about conversions are on their way
 impl Conversions {
     /// Reads what a project defines.
     pub(in crate::products::growth) async fn of(

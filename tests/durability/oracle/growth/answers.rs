@@ -44,7 +44,8 @@ impl<'a> Answers<'a> {
         self.funnel("first", "first_start").await;
         self.retention("calendar", "calendar_week").await;
         self.retention("rolling", "rolling_7d").await;
-        for unit in ["visitor"] {
+        self.people().await;
+        for unit in ["visitor", "person"] {
             for model in ["first_touch", "last_touch", "last_non_direct"] {
                 self.attribution(unit, model).await;
             }
@@ -201,6 +202,21 @@ impl<'a> Answers<'a> {
             .ask("analytics/retention", &format!("&mode={mode}"))
             .await;
         assert_eq!(told["cohorts"], self.expected["retention"][name], "{name}");
+    }
+
+    async fn people(&self) {
+        let told = self.ask("analytics/people", "").await;
+        for (member, name) in [
+            ("visitors", "visitors"),
+            ("identifiedVisitors", "identified_visitors"),
+            ("leads", "leads"),
+            ("leadsWithSeveralVisitors", "leads_with_several_visitors"),
+            ("people", "people"),
+            ("eventsOfLeads", "events_of_leads_retroactive"),
+            ("eventsSinceIdentified", "events_of_leads_from_identify_on"),
+        ] {
+            assert_eq!(told[member], self.expected["identity"][name], "{name}");
+        }
     }
 
     async fn attribution(&self, unit: &str, model: &str) {
