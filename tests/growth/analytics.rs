@@ -82,7 +82,10 @@ async fn a_summary_tells_who_came_and_from_where() {
 #[tokio::test]
 async fn conversions_are_credited_by_each_model() {
     let (_server, http) = visited().await;
-    let credit = |channel: &str, conversions: f64, revenue: f64| json!({"channel": channel, "creditedConversions": conversions, "revenue": revenue});
+    let credit = |channel: &str, conversions: f64, revenue: f64| {
+        json!({"channel": channel, "creditedConversions": number(conversions),
+               "revenue": number(revenue)})
+    };
     let ask = async |more: &str| {
         let more = format!("&type=revenue:purchased{more}");
         ask(&http, "/api/attribution/summary", &more).await
