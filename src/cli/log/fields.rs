@@ -80,6 +80,17 @@ impl Visit for Line<'_> {
         self.field(field, |writer| writer.write_str(digits.format(value)));
     }
 
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // Within these bounds both write the same.
+        if !(1e-4..1e15).contains(&value) {
+            return self.record_debug(field, &value);
+        }
+        let mut digits = ryu::Buffer::new();
+        self.field(field, |writer| {
+            writer.write_str(digits.format_finite(value))
+        });
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.field(field, |writer| write!(Escaped(writer), "{value:?}"));
     }
@@ -158,6 +169,8 @@ mod tests {
                 status = 200_u16,
                 code = -3,
                 took = 0.25,
+                nothing = 0.0,
+                little = 0.00001234,
                 big = u64::MAX,
                 fine = true,
                 missing,
@@ -168,7 +181,8 @@ mod tests {
             );
         });
         let expected = concat!(
-            " INFO request 7 id=\"a-1\" odd=\"say \\\"no\\\"\\\\\" status=200 code=-3 took=0.25 ",
+            " INFO request 7 id=\"a-1\" odd=\"say \\\"no\\\"\\\\\" status=200 code=-3 took=0.25 nothing=0.0 ",
+            "little=1.234e-5 ",
             "big=18446744073709551615 fine=true address=1.2.3.4 list=[\"x\"]\n"
         );
         assert_eq!(line, expected);

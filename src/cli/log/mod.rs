@@ -2,6 +2,7 @@
 
 mod buffer;
 mod fields;
+mod time;
 
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +28,7 @@ pub(super) fn start(config: &Config) -> Outcome<Flush> {
     let (writer, guard) = buffer::start(std::io::stderr())?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_timer(time::Time)
         .with_writer(writer);
     match config.log_format {
         LogFormat::Json => log.json().flatten_event(true).init(),
