@@ -7,10 +7,16 @@ use std::marker::PhantomData;
 use bytes::Buf as _;
 use prost::{Message, Name};
 use tonic::Status;
-use tonic::codec::{DecodeBuf, Decoder};
+use tonic::codec::{BufferSettings, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
 use super::parts;
+
+/// Bytes a message's buffer begins with. Most messages fit, and longer ones make it
+/// grow; the 8 KiB that tonic begins with are more than a request is worth.
+const BUFFER: usize = 512;
+/// Bytes of a stream's messages that are sent together, as tonic has it.
+const TOGETHER: usize = 32 * 1024;
 
 /// Encodes `T`, decodes `U`.
 #[derive(Debug)]
@@ -33,7 +39,7 @@ where
     type Decoder = MessageDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstCodec::<T, U>::raw_encoder(Default::default())
+        ProstCodec::<T, U>::raw_encoder(BufferSettings::new(BUFFER, TOGETHER))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
@@ -48,6 +54,10 @@ pub struct MessageDecoder<U>(PhantomData<U>);
 impl<U: Message + Name + Default> Decoder for MessageDecoder<U> {
     type Item = U;
     type Error = Status;
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER, TOGETHER)
+    }
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         // The buffer is in one piece: the whole message has come.
