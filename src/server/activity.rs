@@ -125,35 +125,35 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// There is something for the client to take.
+    /// There is something for the client to take: after what there was before, which
+    /// it took.
     pub(super) fn given(&mut self) {
-        self.set(true);
-    }
-
-    /// The client took it.
-    pub(super) fn taken(&mut self) {
-        self.set(false);
-    }
-
-    fn set(&mut self, untaken: bool) {
-        if self.untaken == untaken {
-            return;
-        }
-        self.untaken = untaken;
         let activity = &self.activity;
         activity.moved.store(activity.age(), Ordering::Relaxed);
-        match untaken {
-            true => activity.untaken.fetch_add(1, Ordering::Relaxed),
-            false => activity.untaken.fetch_sub(1, Ordering::Relaxed),
-        };
+        if !std::mem::replace(&mut self.untaken, true) {
+            activity.untaken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The client took what there was, and there is no more.
+    pub(super) fn taken(&mut self) {
+        self.taken_at(self.activity.age());
+    }
+
+    fn taken_at(&mut self, age: i64) {
+        if std::mem::replace(&mut self.untaken, false) {
+            self.activity.moved.store(age, Ordering::Relaxed);
+            self.activity.untaken.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.taken();
+        let age = self.activity.age();
+        self.taken_at(age);
         let activity = &self.activity;
-        activity.last.store(activity.age(), Ordering::Relaxed);
+        activity.last.store(age, Ordering::Relaxed);
         activity.running.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,7 @@
 //! the next part is asked for.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -46,13 +46,14 @@ impl<B: Body<Data = Bytes>> Body for Held<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let own = self.project();
-        own.turn.taken();
+        // That it is asked for more says that the client took what there was.
         let frame = match own.rest.is_empty() {
-            true => ready!(own.body.poll_frame(context)),
-            false => Some(Ok(Frame::data(std::mem::take(own.rest)))),
+            true => own.body.poll_frame(context),
+            false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(own.rest))))),
         };
-        let Some(Ok(frame)) = frame else {
-            return Poll::Ready(frame);
+        let Poll::Ready(Some(Ok(frame))) = frame else {
+            own.turn.taken();
+            return frame;
         };
         own.turn.given();
         let frame = match frame.into_data() {
