@@ -156,7 +156,7 @@ pub(crate) async fn shared(
         "sqlite" => migrate::up(&db).await?,
         _ => migrate::require_current(&db).await?,
     }
-    let metrics = metrics::Metrics::new();
+    let metrics = metrics::Metrics::new(methods.len());
     let counters = counters(config, &metrics)?;
     Ok(Shared {
         directory: Directory::load(db.clone(), clock.clone()).await?,
@@ -228,7 +228,7 @@ fn hosts(config: &Config) -> Result<Vec<(String, String)>, ConfigError> {
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     tls(config)?;
     hosts(config)?;
-    counters(config, &metrics::Metrics::new())?;
+    counters(config, &metrics::Metrics::new(0))?;
     Ok(())
 }
 

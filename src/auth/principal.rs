@@ -117,9 +117,9 @@ impl FromStr for Plan {
     }
 }
 
-/// What an API key allows.
+/// What an API key allows. Cheap to clone, for every request does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scopes(Vec<String>);
+pub struct Scopes(Arc<[String]>);
 
 impl Scopes {
     /// Reads a list of scopes: `*`, `<product>.read`, `<product>.write`.
@@ -142,7 +142,7 @@ impl Scopes {
             }
             list.push(scope.to_owned());
         }
-        Ok(Self(list))
+        Ok(Self(list.into()))
     }
 
     /// Reads what [`Scopes::stored`] wrote.

@@ -14,7 +14,6 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tower::Service as _;
 
 use super::{Context, Failure, Outcome};
 use crate::app::App;
@@ -140,9 +139,8 @@ async fn in_process(app: &App) -> Outcome<Channel> {
     let (near, far) = tokio::io::duplex(256 * 1024);
     let stack = app.stack.clone();
     tokio::spawn(async move {
-        let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(operator_peer());
-            stack.clone().call(request)
+        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            stack.serve(operator_peer(), request)
         });
         let server = auto::Builder::new(TokioExecutor::new());
         let _ = server.serve_connection(TokioIo::new(far), service).await;

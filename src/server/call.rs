@@ -12,6 +12,7 @@ use futures_util::Stream;
 use http::{HeaderName, HeaderValue};
 use tonic::Status;
 
+use super::note::Note;
 use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
 use crate::db::Attempt;
@@ -30,24 +31,16 @@ pub struct Admitted {
     pub spec: &'static MethodSpec,
     /// Who calls.
     pub principal: Principal,
-    /// What all requests share.
-    pub shared: Arc<Shared>,
-    /// Where the call comes from.
-    pub client: Client,
-    /// What the log calls the request.
-    pub request_id: Option<HeaderValue>,
+    /// What is known of the request.
+    pub(super) note: Arc<Note>,
     /// Project named by header or parameter.
     pub project_choice: Option<String>,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
     /// When the caller stops waiting.
     pub deadline: Option<Instant>,
-    /// What the log should know of a failure.
-    pub cause: OnceLock<String>,
     /// Where the attempt to replay stands, once the request is read.
     pub attempt: OnceLock<Attempt>,
-    /// The project a page named, once the request is read.
-    pub page: OnceLock<Principal>,
 }
 
 impl fmt::Debug for Admitted {
@@ -89,33 +82,32 @@ impl Call {
 
     /// Who calls.
     pub fn principal(&self) -> &Principal {
-        self.0.page.get().unwrap_or(&self.0.principal)
+        self.0.note.page().unwrap_or(&self.0.principal)
     }
 
     /// The caller is a page of a project.
     pub(super) fn set_page(&self, page: Principal) {
-        // One request names one project.
-        let _ = self.0.page.set(page);
+        self.0.note.is_of_page(page);
     }
 
     /// Where the call comes from.
     pub fn client(&self) -> &Client {
-        &self.0.client
+        &self.0.note.client
     }
 
     /// What all requests share.
     pub(super) fn shared(&self) -> &Shared {
-        &self.0.shared
+        &self.0.note.shared
     }
 
     /// What the log calls the request.
     pub(super) fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_ref()?.to_str().ok()
+        self.0.note.id.to_str().ok()
     }
 
     /// What is known of keys, projects and organizations.
     pub fn directory(&self) -> &Directory {
-        &self.0.shared.directory
+        &self.shared().directory
     }
 
     /// When the caller stops waiting.
@@ -140,7 +132,7 @@ impl Call {
 
     /// The user agent as text.
     pub fn user_agent(&self) -> Option<&str> {
-        self.0.client.user_agent.as_ref()?.to_str().ok()
+        self.client().user_agent.as_ref()?.to_str().ok()
     }
 
     /// The organization the call is for. Every tenant's query starts here.
@@ -153,7 +145,7 @@ impl Call {
     /// parameter, or the only one there is.
     pub fn project(&self) -> Result<ProjectRef> {
         let choice = self.0.project_choice.as_deref();
-        self.0.shared.directory.project_of(self.principal(), choice)
+        self.directory().project_of(self.principal(), choice)
     }
 
     /// The project the caller says the call is for, or its key is bound to. The one
@@ -173,9 +165,7 @@ impl Call {
     /// Turns a failure into the status callers see and keeps its cause for the
     /// log line of the request.
     pub fn status_of(&self, error: Error) -> Status {
-        if let Some(cause) = error.log_cause() {
-            let _ = self.0.cause.set(cause);
-        }
+        self.0.note.failed(&error);
         let words = super::respond::words_of(self.0.spec);
         let word = words.word(error.kind());
         error.into_status(word)
@@ -183,7 +173,7 @@ impl Call {
 
     /// What the log should know of the failure, if it failed.
     pub(crate) fn cause(&self) -> Option<&str> {
-        self.0.cause.get().map(String::as_str)
+        self.0.note.cause()
     }
 }
 

@@ -4,16 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http::{Request, Response};
 use tonic::body::Body;
 
-use super::client::{Peer, client};
 use super::dispatch::{Endpoint, GrpcService, MessageLimits};
-use super::note::Note;
 use super::places::Places;
 use super::resolve::Protocol;
 use super::shared::Shared;
+use super::trace::Arrival;
 use super::visit::Visit;
 use crate::policy::MethodSpec;
 use crate::transcode::router::{Found, Router};
@@ -100,27 +98,16 @@ impl Edge {
 
     /// Answers a request. Each protocol's way is a future of its own: moving the
     /// largest of them around would cost every request.
-    pub(super) fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
-        let (mut parts, body) = request.into_parts();
-        let peer = parts.extensions.remove::<Peer>().unwrap_or(Peer {
-            address: Some(([0, 0, 0, 0], 0).into()),
-            secure: false,
-        });
-        let client = client(peer, &parts, &self.shared.trusted_proxies);
+    pub(super) fn handle(self: Arc<Self>, request: Request<Arrival>) -> Answer {
+        let (parts, Arrival { peer, note, body }) = request.into_parts();
         let protocol = Protocol::of(&parts.headers);
         let fits = protocol.check(&parts);
-        let note = parts.extensions.remove::<Arc<Note>>().unwrap_or_else(|| {
-            let (shared, id) = (self.shared.clone(), HeaderValue::from_static(""));
-            Arc::new(Note::new(shared, id, None, parts.method.clone()))
-        });
         // What is no proper gRPC is answered as REST is.
-        let spoken = fits.as_ref().map_or(Protocol::Rest, |()| protocol);
-        note.entered(spoken, client.address);
-        let place = self.places.enter(client.address);
+        note.entered(fits.as_ref().map_or(Protocol::Rest, |()| protocol));
+        let place = self.places.enter(note.client.address);
         let request = Visit {
             edge: self,
             peer,
-            client,
             place,
             note,
         };

@@ -2,6 +2,7 @@
 //! of its service.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
@@ -26,20 +27,18 @@ impl Visit {
     /// gRPC-Web is gRPC behind a translation of its frames.
     pub(super) async fn grpc_web(self, mut parts: Parts, body: Incoming) -> Response<Body> {
         let edge = self.edge.clone();
-        let (peer, client, note) = (self.peer, self.client, self.note);
+        let (peer, note) = (self.peer, self.note);
         // The translation calls what it wraps once.
         let mut place = Some(self.place);
         let inner = tower::service_fn(move |request: Request<Body>| {
             let (parts, body) = request.into_parts();
             let edge = edge.clone();
-            let client = client.clone();
             let note = note.clone();
             let place = place.take().unwrap_or(Err(Crowded::All));
             async move {
                 let visit = Visit {
                     edge,
                     peer,
-                    client,
                     place,
                     note: note.clone(),
                 };
@@ -67,8 +66,8 @@ impl Visit {
         let response = match self.admit(spec, &parts, true, &mut passage).await {
             Err(error) => manner.status(error).into_http(),
             Ok(call) => {
-                let answer = self.call_grpc(&call, parts, body);
-                let answer = bounded(&call, async { Ok(answer.await) }).await;
+                let work = pin!(async { Ok(self.call_grpc(&call, parts, body).await) });
+                let answer = bounded(&call, work).await;
                 manner.mend(answer.unwrap_or_else(Status::into_http))
             }
         };

@@ -20,7 +20,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tower::Service as _;
 
 use super::activity::{Activity, Verdict};
 use super::client::Peer;
@@ -220,12 +219,11 @@ impl Server {
         let counted = activity.clone();
         let carries_several = Arc::new(AtomicBool::new(false));
         let several = carries_several.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let turn = counted.begin();
             several.store(request.version() == Version::HTTP_2, Ordering::Relaxed);
-            request.extensions_mut().insert(peer);
             let long = has_long_body(&request);
-            let answer = stack.clone().call(request);
+            let answer = stack.serve(peer, request);
             // A request is over when its answer is, and a stream may take long.
             async move {
                 let mut answer = answer.await?;

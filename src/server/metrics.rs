@@ -1,6 +1,7 @@
 //! Counters for Prometheus, with label sets that cannot grow: methods, codes and
 //! rate groups are known when the server starts.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -10,6 +11,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::resolve::Protocol;
+use crate::policy::MethodSpec;
 
 /// Upper bounds of the latency buckets, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -22,6 +26,8 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     latency: Family<MethodLabels, Histogram, fn() -> Histogram>,
+    /// Of every method what its successes count, by the method's position in its table.
+    successes: Vec<Successes>,
     /// Requests being served.
     pub in_flight: Gauge,
     /// Open connections.
@@ -69,14 +75,23 @@ struct MethodLabels {
     method: &'static str,
 }
 
+/// What is counted of every success, looked up once: to find it by its labels takes
+/// far longer than to count.
+#[derive(Debug, Default)]
+struct Successes {
+    latency: OnceLock<Histogram>,
+    /// By protocol.
+    requests: [OnceLock<Counter>; 3],
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GroupLabels {
     group: &'static str,
 }
 
 impl Metrics {
-    /// Registers all counters.
-    pub fn new() -> Self {
+    /// Registers all counters of a server with so many methods.
+    pub fn new(methods: usize) -> Self {
         let mut registry = Registry::with_prefix("apex");
         let requests = Family::default();
         registry.register(
@@ -123,27 +138,44 @@ impl Metrics {
             registry,
             requests,
             latency,
+            successes: std::iter::repeat_with(Successes::default)
+                .take(methods)
+                .collect(),
             refusals,
             tls_failures,
         }
     }
 
     /// Counts a request, once it is known how it went.
-    pub(super) fn answered(&self, method: &'static str, protocol: &'static str, code: Code) {
-        let labels = RequestLabels {
-            method,
-            protocol,
-            code,
+    pub(super) fn answered(&self, method: Counted, protocol: Protocol, code: Code) {
+        let count = || {
+            let labels = RequestLabels {
+                method: method.name(),
+                protocol: protocol.name(),
+                code,
+            };
+            self.requests.get_or_create(&labels).clone()
         };
-        self.requests.get_or_create(&labels).inc();
+        let known = method.successes(self);
+        match known.filter(|_| method.is_success(protocol, code)) {
+            Some(known) => known.requests[protocol as usize].get_or_init(count).inc(),
+            None => count().inc(),
+        };
     }
 
     /// Notes how long the head of an answer took.
-    pub(super) fn headed(&self, method: &'static str, took: Duration) {
-        let labels = MethodLabels { method };
-        self.latency
-            .get_or_create(&labels)
-            .observe(took.as_secs_f64());
+    pub(super) fn headed(&self, method: Counted, took: Duration) {
+        let find = || {
+            let labels = MethodLabels {
+                method: method.name(),
+            };
+            self.latency.get_or_create(&labels).clone()
+        };
+        let seconds = took.as_secs_f64();
+        match method.successes(self) {
+            Some(known) => known.latency.get_or_init(find).observe(seconds),
+            None => find().observe(seconds),
+        }
     }
 
     /// Counts a request that a rate limit refused.
@@ -160,8 +192,36 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
+/// What a request is counted as.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Counted {
+    /// A method's.
+    Of(&'static MethodSpec),
+    /// No method's, and so by this name.
+    None(&'static str),
+}
+
+impl Counted {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Of(spec) => spec.path,
+            Self::None(name) => name,
+        }
+    }
+
+    fn successes(self, metrics: &Metrics) -> Option<&Successes> {
+        match self {
+            Self::Of(spec) => metrics.successes.get(spec.index),
+            Self::None(_) => None,
+        }
+    }
+
+    /// Whether the code is the one that most answers have.
+    fn is_success(self, protocol: Protocol, code: Code) -> bool {
+        match (self, protocol, code) {
+            (Self::Of(spec), Protocol::Rest, Code::Http(status)) => status == spec.success_status,
+            (Self::Of(_), Protocol::Grpc | Protocol::GrpcWeb, Code::Grpc(code)) => code == 0,
+            (Self::Of(_) | Self::None(_), _, _) => false,
+        }
     }
 }

@@ -3,7 +3,6 @@
 //! names the method and the route, never a path, a body or a credential, for callers
 //! put secrets into all three.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -11,13 +10,13 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tonic::Code as Grpc;
 
-use super::call::Call;
+use super::call::Client;
 use super::headers::GRPC_STATUS;
-use super::metrics::Code;
+use super::metrics::{Code, Counted};
 use super::resolve::Protocol;
 use super::respond::Manner;
 use super::shared::Shared;
-use crate::auth::{Actor, OrganizationId};
+use crate::auth::{Actor, OrganizationId, Principal};
 use crate::error::Error;
 use crate::policy::MethodSpec;
 
@@ -26,17 +25,22 @@ const GONE: u16 = 499;
 
 /// What is known of a request.
 pub(super) struct Note {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) id: HeaderValue,
     trace_id: Option<String>,
     verb: Method,
+    /// Where it comes from.
+    pub(super) client: Client,
     pub(super) started: Instant,
     /// How it came to the edge. What a layer answered itself came to none.
-    entry: OnceLock<(Protocol, IpAddr)>,
+    protocol: OnceLock<Protocol>,
     spec: OnceLock<&'static MethodSpec>,
     route: OnceLock<&'static str>,
-    call: OnceLock<Call>,
-    /// Why it was refused, if that is nothing the caller is told.
+    /// Who the gate let in.
+    caller: OnceLock<Principal>,
+    /// The project a page named, once the request is read.
+    page: OnceLock<Principal>,
+    /// Why it failed, if that is nothing the caller is told.
     cause: OnceLock<String>,
     /// The status of the answer's head, once there is one.
     status: OnceLock<StatusCode>,
@@ -55,17 +59,20 @@ impl Note {
         id: HeaderValue,
         trace_id: Option<String>,
         verb: Method,
+        client: Client,
     ) -> Self {
         Self {
             shared,
             id,
             trace_id,
             verb,
+            client,
             started: Instant::now(),
-            entry: OnceLock::new(),
+            protocol: OnceLock::new(),
             spec: OnceLock::new(),
             route: OnceLock::new(),
-            call: OnceLock::new(),
+            caller: OnceLock::new(),
+            page: OnceLock::new(),
             cause: OnceLock::new(),
             status: OnceLock::new(),
             written: AtomicBool::new(false),
@@ -74,8 +81,8 @@ impl Note {
 
     // Each of these is learned once; what a second time would say is the same.
 
-    pub(super) fn entered(&self, protocol: Protocol, client: IpAddr) {
-        let _ = self.entry.set((protocol, client));
+    pub(super) fn entered(&self, protocol: Protocol) {
+        let _ = self.protocol.set(protocol);
     }
 
     pub(super) fn found(&self, spec: &'static MethodSpec) {
@@ -86,19 +93,37 @@ impl Note {
         let _ = self.route.set(template);
     }
 
-    pub(super) fn admitted(&self, call: &Call) {
-        let _ = self.call.set(call.clone());
+    pub(super) fn admitted(&self, caller: Principal) {
+        let _ = self.caller.set(caller);
     }
 
-    pub(super) fn refused(&self, error: &Error) {
+    pub(super) fn is_of_page(&self, page: Principal) {
+        let _ = self.page.set(page);
+    }
+
+    /// The page that calls, if it is one.
+    pub(super) fn page(&self) -> Option<&Principal> {
+        self.page.get()
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
         if let Some(cause) = error.log_cause() {
             let _ = self.cause.set(cause);
         }
     }
 
+    /// What the log should know of the failure, if it failed.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.get().map(String::as_str)
+    }
+
+    fn principal(&self) -> Option<&Principal> {
+        self.page.get().or(self.caller.get())
+    }
+
     /// For whom the call is, as far as is known.
     pub(super) fn organization(&self) -> Option<OrganizationId> {
-        self.call.get()?.principal().organization
+        self.principal()?.organization
     }
 
     /// The head of the answer is there. With gRPC the end of the answer says how the
@@ -106,7 +131,7 @@ impl Note {
     pub(super) fn headed(&self, status: StatusCode, headers: &HeaderMap) {
         let _ = self.status.set(status);
         let took = self.started.elapsed();
-        self.shared.metrics.headed(self.method(), took);
+        self.shared.metrics.headed(self.counted(), took);
         let code = code_of(headers);
         if code.is_some() || !self.is_grpc() || status != StatusCode::OK {
             self.write(code);
@@ -132,16 +157,16 @@ impl Note {
     }
 
     fn is_grpc(&self) -> bool {
-        let entry = self.entry.get();
-        entry.is_some_and(|(protocol, _)| *protocol != Protocol::Rest)
+        let protocol = self.protocol.get();
+        protocol.is_some_and(|protocol| *protocol != Protocol::Rest)
     }
 
-    fn method(&self) -> &'static str {
-        match (self.spec.get(), self.entry.get()) {
-            (Some(spec), _) => spec.path,
-            (None, Some(_)) => "unknown",
+    fn counted(&self) -> Counted {
+        match (self.spec.get(), self.protocol.get()) {
+            (Some(spec), _) => Counted::Of(spec),
+            (None, Some(_)) => Counted::None("unknown"),
             // CORS answers these itself.
-            (None, None) => "preflight",
+            (None, None) => Counted::None("preflight"),
         }
     }
 
@@ -151,22 +176,19 @@ impl Note {
             return;
         }
         let status = self.status.get().map_or(GONE, StatusCode::as_u16);
-        let entry = self.entry.get();
-        let protocol = entry.map_or(Protocol::Rest, |(protocol, _)| *protocol);
-        let protocol = protocol.name();
-        let client = entry.map(|(_, address)| tracing::field::display(address));
-        let method = self.method();
+        let entry = self.protocol.get();
+        let protocol = *entry.unwrap_or(&Protocol::Rest);
+        let client = entry.map(|_| tracing::field::display(self.client.address));
+        let counted = self.counted();
         let code = grpc_status.map_or(Code::Http(status), Code::Grpc);
-        self.shared.metrics.answered(method, protocol, code);
-        let call = self.call.get();
-        let principal = call.map(Call::principal);
+        self.shared.metrics.answered(counted, protocol, code);
+        let (method, protocol) = (counted.name(), protocol.name());
         let organization = self.organization().map(|id| id.0);
-        let key = principal.and_then(|p| match &p.actor {
+        let key = self.principal().and_then(|p| match &p.actor {
             Actor::Key { id, .. } => Some(id.as_ref()),
             Actor::Session { .. } | Actor::Page | Actor::Operator | Actor::Anonymous => None,
         });
-        let cause = call.and_then(Call::cause);
-        let cause = cause.or(self.cause.get().map(String::as_str));
+        let cause = self.cause();
         let duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0;
         macro_rules! line {
             ($level:ident) => {

@@ -47,9 +47,6 @@ pub(super) async fn pick<'r>(
     limits: BodyLimits,
 ) -> (&'r Route, Option<ReadBody>) {
     let owner = owner(candidates);
-    if candidates.len() == 1 {
-        return (owner, None);
-    }
     let conditions = || candidates.iter().flat_map(|route| route.spec.when);
     let needs_body = conditions().any(|when| when.body_array || when.body_member.is_some());
     let read = match needs_body.then(|| body.take()).flatten() {

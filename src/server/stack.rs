@@ -15,7 +15,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
-use hyper::body::Incoming;
 use tonic::body::Body;
 use tower::{Layer as _, Service};
 use tower_http::compression::predicate::{NotForContentType, Predicate};
@@ -23,7 +22,7 @@ use tower_http::compression::{Compression, CompressionLayer};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
 use super::edge::{Answer, Edge};
-use super::trace::{Trace, TraceLayer};
+use super::trace::{Arrival, Trace};
 
 /// Answers smaller than this are not worth compressing.
 const COMPRESS_ABOVE: u64 = 860;
@@ -53,7 +52,7 @@ pub fn stack(edge: Arc<Edge>) -> Stack {
         cors: Arc::new(cors(edge).layer(service.clone())),
         plain: service,
     };
-    TraceLayer(shared).layer(service)
+    Trace::new(service, shared)
 }
 
 /// Origins of the configuration may call with credentials; any other page may
@@ -102,15 +101,15 @@ pub struct OnlyCors<S> {
     plain: S,
 }
 
-impl<S, B> Service<Request<Incoming>> for OnlyCors<S>
+impl<S, B> Service<Request<Arrival>> for OnlyCors<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    Cors<S>: Service<Request<Incoming>, Response = Response<B>, Error = S::Error> + Clone,
+    S: Service<Request<Arrival>, Response = Response<B>>,
+    Cors<S>: Service<Request<Arrival>, Response = Response<B>, Error = S::Error> + Clone,
 {
     type Response = Response<B>;
     type Error = S::Error;
     type Future = Either<
-        Then<<Cors<S> as Service<Request<Incoming>>>::Future, Response<B>>,
+        Then<<Cors<S> as Service<Request<Arrival>>>::Future, Response<B>>,
         Then<S::Future, Response<B>>,
     >;
 
@@ -118,7 +117,7 @@ where
         self.plain.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Arrival>) -> Self::Future {
         let headers = request.headers();
         // Every OPTIONS would pass for a preflight, which asks for a method.
         let asks = request.method() != Method::OPTIONS
@@ -169,7 +168,7 @@ fn vary<B>(mut response: Response<B>) -> Response<B> {
 #[derive(Debug, Clone)]
 pub struct EdgeService(Arc<Edge>);
 
-impl Service<Request<Incoming>> for EdgeService {
+impl Service<Request<Arrival>> for EdgeService {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Map<Answer, fn(Response<Body>) -> Result<Response<Body>, Infallible>>;
@@ -178,7 +177,7 @@ impl Service<Request<Incoming>> for EdgeService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Arrival>) -> Self::Future {
         let finish: fn(Response<Body>) -> Result<Response<Body>, Infallible> =
             match *request.method() {
                 Method::HEAD => |response| Ok(head(response)),

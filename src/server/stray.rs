@@ -69,7 +69,7 @@ impl Visit {
     }
 
     fn owner(&self, path: &str) -> Option<&'static ServiceSpec> {
-        owner(self.shared(), path, self.client.hostname())
+        owner(self.shared(), path, self.note.client.hostname())
     }
 
     /// A gRPC method there is none of.
@@ -92,7 +92,13 @@ impl Visit {
 
     /// A request that reached no method is counted by its address.
     async fn count(&self, manner: Manner, error: Error) -> (Option<Standing>, Error) {
-        gate::stray(self.shared(), &self.client, manner.words.dialect, error).await
+        gate::stray(
+            self.shared(),
+            &self.note.client,
+            manner.words.dialect,
+            error,
+        )
+        .await
     }
 }
 

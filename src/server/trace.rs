@@ -10,28 +10,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tower::{Layer, Service};
+use tower::Service;
 use uuid::Uuid;
 
+use super::client::{Peer, client};
 use super::headers::{TRACEPARENT, X_REQUEST_ID};
 use super::note::Note;
 use super::shared::Shared;
-
-/// Traces requests.
-#[derive(Debug, Clone)]
-pub(super) struct TraceLayer(pub(super) Arc<Shared>);
-
-impl<S> Layer<S> for TraceLayer {
-    type Service = Trace<S>;
-
-    fn layer(&self, inner: S) -> Trace<S> {
-        Trace {
-            inner,
-            shared: self.0.clone(),
-        }
-    }
-}
 
 /// Traces requests of an inner service.
 #[derive(Debug, Clone)]
@@ -40,43 +27,72 @@ pub struct Trace<S> {
     shared: Arc<Shared>,
 }
 
-impl<S, B, R> Service<Request<B>> for Trace<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-    S::Future: Send + 'static,
-    R: 'static,
-{
-    type Response = Response<Traced<R>>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+/// A request's body, which carries through the layers what is known of the request.
+/// Extensions would do the same for an allocation each.
+#[derive(Debug)]
+pub struct Arrival {
+    pub(super) peer: Peer,
+    pub(super) note: Arc<Note>,
+    pub(super) body: Incoming,
+}
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
+impl<S, R> Trace<S>
+where
+    S: Service<Request<Arrival>, Response = Response<R>, Error = Infallible> + Clone,
+{
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let id = request_id(request.headers());
-        let trace_id = trace_id(request.headers());
-        request.headers_mut().insert(&X_REQUEST_ID, id.clone());
-        let verb = request.method().clone();
+    /// Answers a request that came from `peer`.
+    pub fn serve(&self, peer: Peer, request: Request<Incoming>) -> Tracing<S::Future> {
+        let (parts, body) = request.into_parts();
         let shared = self.shared.clone();
         shared.metrics.in_flight.inc();
-        let note = Arc::new(Note::new(shared, id, trace_id, verb));
-        request.extensions_mut().insert(note.clone());
-        let departure = Departure(note);
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let Ok(mut response) = answer.await;
-            let note = &departure.0;
+        let client = client(peer, &parts, &shared.trusted_proxies);
+        let note = Arc::new(Note::new(
+            shared,
+            request_id(&parts.headers),
+            trace_id(&parts.headers),
+            parts.method.clone(),
+            client,
+        ));
+        let departure = Some(Departure(note.clone()));
+        let arrival = Arrival { peer, note, body };
+        Tracing {
+            answer: self.inner.clone().call(Request::from_parts(parts, arrival)),
+            departure,
+        }
+    }
+}
+
+pin_project! {
+    /// An answer on its way.
+    #[derive(Debug)]
+    pub struct Tracing<F> {
+        #[pin]
+        answer: F,
+        departure: Option<Departure>,
+    }
+}
+
+impl<F, R> Future for Tracing<F>
+where
+    F: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = Result<Response<Traced<R>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let own = self.project();
+        let Ok(mut response) = ready!(own.answer.poll(context));
+        let departure = own.departure.take();
+        if let Some(Departure(note)) = &departure {
             note.headed(response.status(), response.headers());
             response
                 .headers_mut()
                 .insert(&X_REQUEST_ID, note.id.clone());
-            Ok(response.map(|body| Traced {
-                body,
-                departure: Some(departure),
-            }))
-        })
+        }
+        Poll::Ready(Ok(response.map(|body| Traced { body, departure })))
     }
 }
 
@@ -133,6 +149,14 @@ impl<B: Body<Data = Bytes>> Body for Traced<B> {
 
 /// The caller's own id, if it is one that can stand in a log, or a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let mut id = own_or_new(headers);
+    // It is another one each time: HTTP/2 must not remember it for the next answers,
+    // which would push out what they have in common.
+    id.set_sensitive(true);
+    id
+}
+
+fn own_or_new(headers: &HeaderMap) -> HeaderValue {
     let own = headers.get(&X_REQUEST_ID).filter(|value| {
         let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(safe)

@@ -1,9 +1,11 @@
 //! One request through the server: admit it, bound it in time, call, and turn what
 //! failed into the documented answer. A panic below answers like any other failure.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -16,13 +18,12 @@ use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::call::{Admitted, Call, Client};
+use super::call::{Admitted, Call};
 use super::client::Peer;
 use super::conditional;
 use super::deadline;
 use super::edge::Edge;
 use super::gate::{self, Passage, Visitor};
-use super::headers::X_REQUEST_ID;
 use super::note::Note;
 use super::pace;
 use super::places::{Crowded, Place};
@@ -30,6 +31,7 @@ use super::resolve;
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
 use super::shared::Shared;
+use crate::auth::Claims;
 use crate::error::Result;
 use crate::policy::MethodSpec;
 use crate::transcode::router::{Found, Route};
@@ -38,7 +40,6 @@ use crate::transcode::router::{Found, Route};
 pub(super) struct Visit {
     pub(super) edge: Arc<Edge>,
     pub(super) peer: Peer,
-    pub(super) client: Client,
     /// Its place among all requests, or why it has none.
     pub(super) place: Result<Place, Crowded>,
     /// What the log will say of it. Its deadline counts from its beginning.
@@ -65,15 +66,14 @@ impl Visit {
         // Who has no place is refused before anything is read.
         let has_place = self.place.is_ok() || self.peer.is_operator();
         let mut body = has_place.then_some(body);
-        let known = resolve::has_credential(&parts.headers);
-        let owner = rest::owner(&candidates);
-        let mut limits = self.body_limits(owner.spec);
-        if let Ok(Some(deadline)) = self.deadline(owner.spec, &parts) {
-            // Nobody waits for a body longer than for the answer.
-            let left = deadline.saturating_duration_since(Instant::now());
-            limits.time = limits.time.min(left);
-        }
-        let (route, read) = rest::pick(&candidates, &parts, &mut body, known, limits).await;
+        let (route, read) = match candidates.as_slice() {
+            [only] => (*only, None),
+            several => {
+                let known = resolve::has_credential(&parts.headers);
+                let limits = self.early_limits(rest::owner(several).spec, &parts);
+                rest::pick(several, &parts, &mut body, known, limits).await
+            }
+        };
         let (spec, manner) = (route.spec, Manner::of(route.spec));
         self.note.found(spec);
         self.note.took(route.binding.template);
@@ -82,7 +82,8 @@ impl Visit {
         let response = match self.admit(spec, &parts, is_unsafe, &mut passage).await {
             Err(error) => manner.rest(&manner.status(error)),
             Ok(call) => {
-                let work = self.call_rest(route, &call, &parts, read, body);
+                // Pinned, here as below: it is not moved into what watches over it.
+                let work = pin!(self.call_rest(route, &call, &parts, read, body));
                 let answer = bounded(&call, work).await;
                 answer.unwrap_or_else(|status| manner.rest(&status))
             }
@@ -90,7 +91,8 @@ impl Visit {
         let mut response = self.finish(response, manner, &passage, spec);
         // What the call says of the session stands: it begins one, or ends it.
         if !response.headers().contains_key(SET_COOKIE)
-            && let Some(cookie) = self.renewed(&passage, self.deadline(spec, &parts)).await
+            && let Some(claims) = &passage.cookie_session
+            && let Some(cookie) = self.renewed(claims, self.deadline(spec, &parts)).await
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
@@ -145,6 +147,17 @@ impl Visit {
         )
     }
 
+    /// The limits of a body that is read before it is known who calls: nobody waits for
+    /// it longer than for the answer.
+    fn early_limits(&self, spec: &MethodSpec, parts: &Parts) -> BodyLimits {
+        let mut limits = self.body_limits(spec);
+        if let Ok(Some(deadline)) = self.deadline(spec, parts) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            limits.time = limits.time.min(left);
+        }
+        limits
+    }
+
     fn body_limits(&self, spec: &MethodSpec) -> BodyLimits {
         let transport = &self.shared().transport;
         BodyLimits {
@@ -166,13 +179,13 @@ impl Visit {
     ) -> Result<Call> {
         let deadline = self.deadline(spec, parts);
         let late = deadline.as_ref().ok().copied().flatten();
-        let note = self.note.clone();
-        // Pinned, for it is not moved into what watches over it.
-        let work = pin!(self.enter(spec, parts, is_unsafe, passage, deadline));
-        let admitted = watched(late, work).await.flatten();
+        let admitted = {
+            let work = pin!(self.enter(spec, parts, is_unsafe, passage, deadline));
+            watched(late, work).await.flatten()
+        };
         match &admitted {
-            Ok(call) => note.admitted(call),
-            Err(error) => note.refused(error),
+            Ok(call) => self.note.admitted(call.principal().clone()),
+            Err(error) => self.note.failed(error),
         }
         admitted
     }
@@ -194,14 +207,14 @@ impl Visit {
         resolve::check_head(parts, &self.shared().transport)?;
         let visitor = Visitor {
             spec,
-            client: &self.client,
+            client: &self.note.client,
             peer: self.peer,
             headers: &parts.headers,
             is_unsafe,
         };
         let principal = visitor.admit(self.shared(), passage).await?;
         if streams(spec) && !vital {
-            self.place = Ok(self.edge.streams.enter(self.client.address)?);
+            self.place = Ok(self.edge.streams.enter(self.note.client.address)?);
         }
         if let Ok(place) = &mut self.place
             && !vital
@@ -211,15 +224,11 @@ impl Visit {
         Ok(Call::admit(Admitted {
             spec,
             principal,
-            shared: self.shared().clone(),
-            client: self.client.clone(),
-            request_id: parts.headers.get(&X_REQUEST_ID).cloned(),
+            note: self.note.clone(),
             project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
             idempotency_key: resolve::idempotency_key(&parts.headers),
             deadline: deadline?,
-            cause: OnceLock::new(),
             attempt: OnceLock::new(),
-            page: OnceLock::new(),
         }))
     }
 
@@ -254,10 +263,9 @@ impl Visit {
     /// not wait for it longer than for the call.
     async fn renewed(
         &self,
-        passage: &Passage,
+        claims: &Claims,
         deadline: Result<Option<Instant>>,
     ) -> Option<HeaderValue> {
-        let claims = passage.cookie_session.as_ref()?;
         let work = self.shared().sessions.renew(&self.shared().db, claims);
         let renewed = match deadline {
             Ok(Some(deadline)) => tokio::time::timeout_at(deadline.into(), work)
@@ -267,7 +275,8 @@ impl Visit {
         };
         match renewed {
             Ok(token) => {
-                token.map(|token| self.shared().sessions.cookie(&token, self.client.secure))
+                let secure = self.note.client.secure;
+                token.map(|token| self.shared().sessions.cookie(&token, secure))
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot renew a session");
@@ -298,10 +307,13 @@ pub(super) async fn bounded(
 
 /// What work comes to, unless the deadline passes before, or it panics.
 async fn watched<T>(late: Option<Instant>, work: impl Future<Output = T>) -> Result<T> {
-    let work = AssertUnwindSafe(work).catch_unwind();
-    let outcome = match late {
-        None => work.await,
-        Some(late) => tokio::time::timeout_at(late.into(), work)
+    let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
+    // Most work is done at once: only what has to wait is timed.
+    let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    let outcome = match (at_once, late) {
+        (Poll::Ready(outcome), _) => outcome,
+        (Poll::Pending, None) => work.await,
+        (Poll::Pending, Some(late)) => tokio::time::timeout_at(late.into(), work)
             .await
             .map_err(|_| deadline::passed())?,
     };

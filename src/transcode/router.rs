@@ -5,7 +5,7 @@
 //! owns for another verb only is still found under a less specific one. A path
 //! that exists for other verbs alone is told from one that does not exist.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::json::DEPTH;
 use super::schema::{Kind, MessageId, Schema, Shape};
