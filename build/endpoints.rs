@@ -1,6 +1,6 @@
 //! Writes, per service, the trait a product implements and the endpoint that
-//! serves it: tonic's server trait for gRPC, and a dispatcher for REST that calls
-//! the very same methods.
+//! serves it: tonic's server trait, and a dispatcher that calls the very same methods
+//! with a message that has been read.
 
 use std::fmt::Write as _;
 
@@ -195,7 +195,7 @@ fn put_dispatch(
     };
     let _ = writeln!(
         out,
-        "    fn rest(&self, method: usize, {request}: tonic::Request<Bytes>) -> Dispatched {{\n\
+        "    fn call(&self, method: usize, {request}: tonic::Request<Bytes>) -> Dispatched {{\n\
          {this}        match method {{\n{arms}            \
          _ => dispatch::unknown(),\n        }}\n    }}\n}}\n"
     );

@@ -100,7 +100,7 @@ impl Endpoint for Dynamic {
         }))
     }
 
-    fn rest(&self, method: usize, mut request: Request<Bytes>) -> Dispatched {
+    fn call(&self, method: usize, mut request: Request<Bytes>) -> Dispatched {
         let (spec, handler) = (&self.methods[method], self.handler.clone());
         let call = request.extensions_mut().remove::<Call>();
         let matched = request.extensions_mut().remove::<Matched>();
@@ -124,7 +124,8 @@ impl Endpoint for Dynamic {
                 return Ok(Answer::Many(Response::new(Box::pin(stream::iter(answers)))));
             }
             let answer = answers.pop().unwrap_or_else(|| Ok(Bytes::new()))?;
-            Ok(Answer::One(Response::new(answer)))
+            let frame = dispatch::framed(answer.len(), |frame| frame.extend_from_slice(&answer));
+            Ok(Answer::One(Response::new(frame)))
         })
     }
 }

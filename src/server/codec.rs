@@ -47,6 +47,11 @@ where
     }
 }
 
+/// Of bytes that are no message.
+pub(super) fn no_message() -> Status {
+    Status::invalid_argument("The request is not a message of the method's type")
+}
+
 /// Decodes `U`.
 #[derive(Debug)]
 pub struct MessageDecoder<U>(PhantomData<U>);
@@ -65,9 +70,7 @@ impl<U: Message + Name + Default> Decoder for MessageDecoder<U> {
             .map_err(|error| Status::invalid_argument(error.message()))?;
         match U::decode(buf) {
             Ok(message) => Ok(Some(message)),
-            Err(_) => Err(Status::invalid_argument(
-                "The request is not a message of the method's type",
-            )),
+            Err(_) => Err(no_message()),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! How endpoints are called: gRPC by tonic's own server of the service, REST by
-//! a typed call of the very same method, in the same task and without a frame.
+//! How endpoints are called: REST and plain calls of gRPC by a typed call of the very
+//! method, in the same task; streams and compressed messages by tonic's own server of
+//! the service.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -15,19 +16,21 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use super::call::{Call, Replies};
-use super::parts;
+use super::{codec, parts};
+
+/// What stands before a message of gRPC, in bytes: a flag and a length.
+pub(super) const HEAD: usize = 5;
 
 /// A service that answers gRPC and REST.
 pub trait Endpoint: Send + Sync + 'static {
     /// Full name of the service.
     fn service(&self) -> &'static str;
 
-    /// The gRPC side.
+    /// All of it, for gRPC.
     fn grpc(&self, limits: MessageLimits) -> GrpcService;
 
-    /// The REST side: calls the method at this index of the policy table with an
-    /// encoded request.
-    fn rest(&self, method: usize, request: Request<Bytes>) -> Dispatched;
+    /// Calls the method at this index of the policy table with an encoded request.
+    fn call(&self, method: usize, request: Request<Bytes>) -> Dispatched;
 }
 
 /// Largest gRPC messages, in bytes.
@@ -43,16 +46,16 @@ pub struct MessageLimits {
 pub(super) const ENCODINGS: [CompressionEncoding; 2] =
     [CompressionEncoding::Gzip, CompressionEncoding::Zstd];
 
-/// The gRPC side of an endpoint.
+/// An endpoint as tonic serves it.
 pub type GrpcService =
     BoxCloneSyncService<http::Request<Body>, http::Response<Body>, std::convert::Infallible>;
 
-/// The REST side's answer, on its way.
+/// An answer on its way.
 pub type Dispatched = Pin<Box<dyn Future<Output = Result<Answer, Status>> + Send>>;
 
-/// The REST side's answer, still encoded.
+/// An answer, still encoded.
 pub enum Answer {
-    /// One message.
+    /// One message, in the frame that gRPC sends it in.
     One(Response<Bytes>),
     /// A stream of messages.
     Many(Response<Replies<Bytes>>),
@@ -93,10 +96,23 @@ where
 {
     let response = method(decoded(request)?).await?;
     let (metadata, message, extensions) = response.into_parts();
-    let bytes = Bytes::from(message.encode_to_vec());
+    let frame = framed(message.encoded_len(), |frame| {
+        // It has room for all of it.
+        let _ = message.encode(frame);
+    });
     Ok(Answer::One(Response::from_parts(
-        metadata, bytes, extensions,
+        metadata, frame, extensions,
     )))
+}
+
+/// A frame around a message of this length.
+pub(crate) fn framed(length: usize, put: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut frame = Vec::with_capacity(HEAD + length);
+    frame.push(0);
+    // Longer ones are refused before they are sent.
+    frame.extend_from_slice(&(length as u32).to_be_bytes());
+    put(&mut frame);
+    frame.into()
 }
 
 /// Calls a method with a stream of answers.
@@ -126,8 +142,7 @@ fn decoded<I: Message + Name + Default>(request: Request<Bytes>) -> Result<Reque
             None => Status::invalid_argument(error.message()),
         });
     }
-    // The codec wrote these bytes from the same descriptors prost was built of.
-    let message = I::decode(bytes).map_err(|_| Status::internal("Internal server error"))?;
+    let message = I::decode(bytes).map_err(|_| codec::no_message())?;
     Ok(Request::from_parts(metadata, extensions, message))
 }
 

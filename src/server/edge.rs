@@ -25,6 +25,7 @@ pub struct Edge {
     pub(super) methods: HashMap<&'static str, &'static MethodSpec>,
     pub(super) endpoints: HashMap<&'static str, Arc<dyn Endpoint>>,
     pub(super) grpc: HashMap<&'static str, GrpcService>,
+    pub(super) limits: MessageLimits,
     places: Arc<Places>,
     /// Streams have as many places of their own: those that stay open must not keep
     /// out what is answered at once.
@@ -68,6 +69,7 @@ impl Edge {
             methods: methods.iter().map(|spec| (spec.path, spec)).collect(),
             endpoints,
             grpc,
+            limits,
         }
     }
 
@@ -115,7 +117,7 @@ impl Edge {
             (Err(error), _) => {
                 Box::pin(async move { request.misfit(parts.uri.path(), error).await })
             }
-            (Ok(()), Protocol::Grpc) => Box::pin(request.grpc(parts, Body::new(body))),
+            (Ok(()), Protocol::Grpc) => Box::pin(request.grpc(parts, body)),
             (Ok(()), Protocol::GrpcWeb) => Box::pin(request.grpc_web(parts, body)),
             (Ok(()), Protocol::Rest) => Box::pin(request.rest(parts, body)),
         }

@@ -1,10 +1,11 @@
-//! gRPC and gRPC-Web on their way: the method by its name, then tonic's own server
-//! of its service.
+//! gRPC and gRPC-Web on their way: the method by its name, then its endpoint, or
+//! tonic's own server of its service.
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Request, Response};
@@ -12,7 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer as _, Service as _};
+use tower::{BoxError, Layer as _, Service as _};
 
 use super::call::Call;
 use super::gate::Passage;
@@ -21,6 +22,7 @@ use super::pace;
 use super::places::Crowded;
 use super::resolve;
 use super::respond::Manner;
+use super::unary;
 use super::visit::{Visit, bounded};
 
 impl Visit {
@@ -55,7 +57,11 @@ impl Visit {
         response
     }
 
-    pub(super) async fn grpc(mut self, parts: Parts, body: Body) -> Response<Body> {
+    pub(super) async fn grpc<B>(mut self, parts: Parts, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let path = parts.uri.path();
         let Some(&spec) = self.edge.methods.get(path) else {
             return self.no_method(path).await;
@@ -66,7 +72,7 @@ impl Visit {
         let response = match self.admit(spec, &parts, true, &mut passage).await {
             Err(error) => manner.status(error).into_http(),
             Ok(call) => {
-                let work = pin!(async { Ok(self.call_grpc(&call, parts, body).await) });
+                let work = pin!(self.call_grpc(&call, parts, body));
                 let answer = bounded(&call, work).await;
                 manner.mend(answer.unwrap_or_else(Status::into_http))
             }
@@ -74,20 +80,37 @@ impl Visit {
         self.finish(response, manner, &passage, spec)
     }
 
-    async fn call_grpc(&self, call: &Call, parts: Parts, body: Body) -> Response<Body> {
-        let service = call.spec().service.name;
-        let Some(mut server) = self.edge.grpc.get(service).cloned() else {
-            return Status::unimplemented("The service is not mounted").into_http();
+    async fn call_grpc<B>(
+        &self,
+        call: &Call,
+        parts: Parts,
+        body: B,
+    ) -> Result<Response<Body>, Status>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (edge, spec) = (&self.edge, call.spec());
+        let service = spec.service.name;
+        if let Some(endpoint) = edge.endpoints.get(service)
+            && unary::suits(spec, &parts.headers)
+        {
+            let body = pace::whole_in_time(call, body);
+            return unary::answer(endpoint.as_ref(), call, body, edge.limits).await;
+        }
+        let mut server = match edge.grpc.get(service) {
+            Some(server) => server.clone(),
+            None => return Err(Status::unimplemented("The service is not mounted")),
         };
-        let body = match call.spec().client_streaming {
+        let body = match spec.client_streaming {
             // A stream may take its time between its messages.
-            true => body,
-            false => pace::whole_in_time(call, body),
+            true => Body::new(body),
+            false => Body::new(pace::whole_in_time(call, body)),
         };
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(call.clone());
         let Ok(response) = server.call(request).await;
-        response
+        Ok(response)
     }
 }
 

@@ -10,6 +10,8 @@ macro_rules! headers {
 }
 
 headers! {
+    GRPC_ACCEPT_ENCODING = "grpc-accept-encoding"
+    GRPC_ENCODING = "grpc-encoding"
     GRPC_STATUS = "grpc-status"
     GRPC_STATUS_DETAILS = "grpc-status-details-bin"
     GRPC_TIMEOUT = "grpc-timeout"

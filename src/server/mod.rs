@@ -39,6 +39,7 @@ mod stray;
 mod stream;
 pub mod tls;
 mod trace;
+mod unary;
 mod visit;
 mod wire;
 

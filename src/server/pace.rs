@@ -12,11 +12,12 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http_body::{Frame, SizeHint};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
-use tonic::body::Body;
 use tonic::{Code, Status, Streaming};
+use tower::BoxError;
 
 use super::call::{Call, Replies};
 use super::deadline;
+use super::dispatch::HEAD;
 use super::rest::too_large;
 use crate::error::{Error, Kind, Result, reason};
 use crate::panics;
@@ -125,22 +126,20 @@ fn log(call: &Call, status: &Status) {
     }
 }
 
-/// What stands before a message of gRPC, in bytes.
-const FRAME_HEAD: usize = 5;
-
 /// The body of a request that is one message, as long as it comes in time and is no
 /// larger than the method allows.
-pub(super) fn whole_in_time(call: &Call, body: Body) -> Body {
-    Body::new(Timed {
+pub(super) fn whole_in_time<B>(call: &Call, body: B) -> Timed<B> {
+    Timed {
         body,
         call: call.clone(),
         late: None,
         taken: 0,
-    })
+    }
 }
 
-struct Timed {
-    body: Body,
+/// See [`whole_in_time`].
+pub(super) struct Timed<B> {
+    body: B,
     call: Call,
     /// Set once the body is waited for, which most never are.
     late: Option<Pin<Box<Sleep>>>,
@@ -148,7 +147,7 @@ struct Timed {
     taken: usize,
 }
 
-impl Timed {
+impl<B> Timed<B> {
     /// Holds what came against the method's own limit.
     fn within(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
         let Some(limit) = self.call.spec().body_limit else {
@@ -156,14 +155,18 @@ impl Timed {
         };
         let limit = limit as usize;
         self.taken += frame.data_ref().map_or(0, Bytes::len);
-        if self.taken <= limit + FRAME_HEAD {
+        if self.taken <= limit + HEAD {
             return Ok(frame);
         }
         Err(self.call.status_of(too_large(limit)))
     }
 }
 
-impl http_body::Body for Timed {
+impl<B> http_body::Body for Timed<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -172,7 +175,10 @@ impl http_body::Body for Timed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| self.within(frame?)));
+            return Poll::Ready(frame.map(|frame| {
+                let frame = frame.map_err(|error| Status::from_error(error.into()));
+                self.within(frame?)
+            }));
         }
         let longest = self.call.shared().transport.body_timeout.0;
         let late = self.late.get_or_insert_with(|| Box::pin(sleep(longest)));

@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::{Request, Status};
 
 use super::call::{Call, StatusOverride};
-use super::dispatch::{Answer, Endpoint};
+use super::dispatch::{Answer, Endpoint, HEAD};
 use super::respond::JSON;
 use super::{accept, guard, stream};
 use crate::error::{Error, Kind, Result, reason};
@@ -250,7 +250,7 @@ pub(super) async fn call(
     let _ = request
         .extensions_mut()
         .insert(super::call::Matched(route.binding));
-    match endpoint.rest(spec.index, request).await? {
+    match endpoint.call(spec.index, request).await? {
         Answer::One(answer) => one(schema, route, plurality, &answer),
         Answer::Many(answer) => stream::respond(schema, route, headers, answer).await,
     }
@@ -262,8 +262,9 @@ fn one(
     plurality: Plurality,
     answer: &tonic::Response<Bytes>,
 ) -> Result<Response<Body>, Status> {
-    let mut body = Vec::with_capacity(answer.get_ref().len() * 2 + 32);
-    let content_type = write(schema, route, plurality, answer.get_ref(), &mut body)
+    let message = &answer.get_ref()[HEAD..];
+    let mut body = Vec::with_capacity(message.len() * 2 + 32);
+    let content_type = write(schema, route, plurality, message, &mut body)
         .map_err(|_| Status::internal("Internal server error"))?;
     let status = answer.extensions().get::<StatusOverride>();
     let status = status.map_or(route.spec.success_status, |status| status.0);
