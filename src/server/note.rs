@@ -3,6 +3,8 @@
 //! names the method and the route, never a path, a body or a credential, for callers
 //! put secrets into all three.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -47,8 +49,8 @@ pub(super) struct Note {
     written: AtomicBool,
 }
 
-impl std::fmt::Debug for Note {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Note").finish_non_exhaustive()
     }
 }
@@ -178,7 +180,7 @@ impl Note {
         let status = self.status.get().map_or(GONE, StatusCode::as_u16);
         let entry = self.protocol.get();
         let protocol = *entry.unwrap_or(&Protocol::Rest);
-        let client = entry.map(|_| tracing::field::display(self.client.address));
+        let client = entry.map(|_| tracing::field::display(Address(self.client.address)));
         let counted = self.counted();
         let code = grpc_status.map_or(Code::Http(status), Code::Grpc);
         self.shared.metrics.answered(counted, protocol, code);
@@ -219,6 +221,24 @@ impl Note {
         } else {
             line!(info);
         }
+    }
+}
+
+/// An address, written without the library's ways to pad and align.
+struct Address(IpAddr);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IpAddr::V4(address) = self.0 else {
+            return self.0.fmt(f);
+        };
+        let mut digits = itoa::Buffer::new();
+        let [first, rest @ ..] = address.octets();
+        f.write_str(digits.format(first))?;
+        rest.into_iter().try_for_each(|octet| {
+            f.write_str(".")?;
+            f.write_str(digits.format(octet))
+        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! What all requests share.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 use tokio::sync::watch;
 

@@ -54,7 +54,6 @@ where
     let mut response = Response::new(Body::new(Framed::Message(frame)));
     let headers = response.headers_mut();
     *headers = metadata.into_headers();
-    headers.reserve(4);
     headers.insert(CONTENT_TYPE, GRPC);
     Ok(response)
 }

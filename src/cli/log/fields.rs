@@ -15,24 +15,29 @@ pub(super) struct Fields;
 
 impl<'w> FormatFields<'w> for Fields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut line = Line {
-            writer,
-            first: true,
-            result: Ok(()),
-        };
-        fields.record(&mut line);
-        line.result
+        put(writer, fields)
     }
 }
 
-struct Line<'w> {
-    writer: Writer<'w>,
+/// Writes fields.
+pub(super) fn put(writer: impl fmt::Write, fields: impl RecordFields) -> fmt::Result {
+    let mut line = Line {
+        writer,
+        first: true,
+        result: Ok(()),
+    };
+    fields.record(&mut line);
+    line.result
+}
+
+struct Line<W> {
+    writer: W,
     first: bool,
     result: fmt::Result,
 }
 
-impl Line<'_> {
-    fn field(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+impl<W: fmt::Write> Line<W> {
+    fn field(&mut self, field: &Field, value: impl FnOnce(&mut W) -> fmt::Result) {
         if self.result.is_ok() {
             self.result = self.name(field).and_then(|()| value(&mut self.writer));
         }
@@ -52,14 +57,11 @@ impl Line<'_> {
     }
 }
 
-impl Visit for Line<'_> {
+impl<W: fmt::Write> Visit for Line<W> {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.field(field, |writer| Escaped(writer).write_str(value)),
-            _ if value
-                .bytes()
-                .all(|b| is_plain(b) && b != b'"' && b != b'\\') =>
-            {
+            _ if all(value, |b| is_plain(b) & (b != b'"') & (b != b'\\')) => {
                 self.field(field, |writer| {
                     writer.write_char('"')?;
                     writer.write_str(value)?;
@@ -97,15 +99,21 @@ impl Visit for Line<'_> {
 }
 
 fn is_plain(byte: u8) -> bool {
-    (b' '..=b'~').contains(&byte)
+    byte.wrapping_sub(b' ') <= b'~' - b' '
+}
+
+/// Whether all bytes are such. Without a way out in between, several are looked at
+/// at once.
+fn all(text: &str, such: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & such(byte))
 }
 
 /// Text in which nothing moves a terminal or begins a line.
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+struct Escaped<'a, W>(&'a mut W);
 
-impl fmt::Write for Escaped<'_, '_> {
+impl<W: fmt::Write> fmt::Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(is_plain) {
+        if all(text, is_plain) {
             return self.0.write_str(text);
         }
         text.chars().try_for_each(|c| match c.is_control() {
@@ -116,7 +124,7 @@ impl fmt::Write for Escaped<'_, '_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -126,7 +134,13 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Output(Arc<Mutex<Vec<u8>>>);
+    pub(in super::super) struct Output(Arc<Mutex<Vec<u8>>>);
+
+    impl Output {
+        pub(in super::super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for &Output {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -156,7 +170,7 @@ mod tests {
             .with_writer(output.clone())
             .finish();
         with_default(subscriber, log);
-        String::from_utf8(output.0.lock().unwrap().clone()).unwrap()
+        output.text()
     }
 
     #[test]

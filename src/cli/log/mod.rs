@@ -2,6 +2,7 @@
 
 mod buffer;
 mod fields;
+mod line;
 mod time;
 
 use tracing_subscriber::EnvFilter;
@@ -28,11 +29,13 @@ pub(super) fn start(config: &Config) -> Outcome<Flush> {
     let (writer, guard) = buffer::start(std::io::stderr())?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_timer(time::Time)
         .with_writer(writer);
     match config.log_format {
-        LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::Text => log.fmt_fields(fields::Fields).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_timer(time::Time).init(),
+        LogFormat::Text => log
+            .fmt_fields(fields::Fields)
+            .event_format(line::Line::default())
+            .init(),
     }
     crate::panics::log();
     Ok(guard)

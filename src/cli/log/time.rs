@@ -20,13 +20,18 @@ thread_local! {
 
 impl FormatTime for Time {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default();
-        put(writer, now.as_secs(), now.subsec_micros())
+        put_now(writer)
     }
 }
 
-fn put(writer: &mut Writer<'_>, second: u64, micros: u32) -> fmt::Result {
+/// Writes what time it is.
+pub(super) fn put_now(writer: &mut impl fmt::Write) -> fmt::Result {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    put(writer, now.as_secs(), now.subsec_micros())
+}
+
+fn put(writer: &mut impl fmt::Write, second: u64, micros: u32) -> fmt::Result {
     SECOND.with_borrow_mut(|(known, text)| {
         if *known != second || text.is_empty() {
             let time = Timestamp::from_second(second as i64).unwrap_or_default();
@@ -52,7 +57,7 @@ mod tests {
     fn times_are_written_as_rfc_3339_has_them() {
         let mut line = String::new();
         for (second, micros) in [(0, 7), (1_700_000_000, 120_000), (1_700_000_000, 999_999)] {
-            put(&mut Writer::new(&mut line), second, micros).unwrap();
+            put(&mut line, second, micros).unwrap();
             line.push(' ');
         }
         let expected = "1970-01-01T00:00:00.000007Z 2023-11-14T22:13:20.120000Z \
