@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prost_reflect::DescriptorPool;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -190,12 +189,12 @@ fn mount_foreign(edge: &mut Edge) -> watch::Sender<bool> {
     let (serving, watched) = watch::channel(true);
     let names = SERVICES.iter().map(|service| service.name);
     edge.mount(health::NAME, health::service(names, watched));
-    mount_reflection(edge, api::pool());
+    mount_reflection(edge, Box::new(api::pool));
     serving
 }
 
 /// Describes the services of a set of descriptors to those who ask.
-pub(crate) fn mount_reflection(edge: &mut Edge, descriptors: DescriptorPool) {
+pub(crate) fn mount_reflection(edge: &mut Edge, descriptors: reflection::Descriptors) {
     let service = reflection::service(descriptors);
     edge.mount(reflection::FORMER_NAME, reflection::former(service.clone()));
     edge.mount(reflection::NAME, service);

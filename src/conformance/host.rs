@@ -110,7 +110,8 @@ impl Host {
         let opened = app::shared(&config, Clock::system(), &[]).await;
         let shared = Arc::new(opened.map_err(Error::internal)?);
         let mut edge = Edge::new(shared.clone(), schema, methods, endpoints);
-        app::mount_reflection(&mut edge, pool.clone());
+        let pool = pool.clone();
+        app::mount_reflection(&mut edge, Box::new(move || pool));
         Ok(Self {
             stack: stack(Arc::new(edge)),
             shared,

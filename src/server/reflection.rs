@@ -2,6 +2,8 @@
 //! protos, with custom options and extensions, file by file as they ask. A
 //! question that cannot be answered is told so, and the next one is taken.
 
+use std::sync::LazyLock;
+
 use futures_util::StreamExt as _;
 use http::Uri;
 use prost_reflect::{DescriptorPool, FileDescriptor};
@@ -27,12 +29,17 @@ pub const NAME: &str = "grpc.reflection.v1.ServerReflection";
 /// different, on the wire.
 pub const FORMER_NAME: &str = "grpc.reflection.v1alpha.ServerReflection";
 
+/// Descriptors, or how they are made once somebody asks: they take megabytes, and many
+/// servers are never asked.
+pub type Descriptors = Box<dyn FnOnce() -> DescriptorPool + Send>;
+
 struct Service {
-    pool: DescriptorPool,
+    pool: LazyLock<DescriptorPool, Descriptors>,
 }
 
 /// The service, of everything in these descriptors.
-pub fn service(pool: DescriptorPool) -> GrpcService {
+pub fn service(descriptors: Descriptors) -> GrpcService {
+    let pool = LazyLock::new(descriptors);
     let mut server = ServerReflectionServer::new(Service { pool });
     for encoding in dispatch::ENCODINGS {
         server = server.accept_compressed(encoding).send_compressed(encoding);
@@ -60,7 +67,7 @@ impl ServerReflection for Service {
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
         let call = request.extensions_mut().remove::<Call>();
         let call = call.ok_or_else(|| Status::internal("Internal server error"))?;
-        let pool = self.pool.clone();
+        let pool = DescriptorPool::clone(&self.pool);
         let own = call.clone();
         let answers = pace::while_sending(&call, request.into_inner()).map(move |question| {
             let question = question.map_err(|error| own.status_of(error))?;
