@@ -195,7 +195,7 @@ fn put_dispatch(
     };
     let _ = writeln!(
         out,
-        "    fn call(&self, method: usize, {request}: tonic::Request<Bytes>) -> Dispatched {{\n\
+        "    fn dispatch(&self, method: usize, {request}: tonic::Request<Bytes>) -> Dispatched {{\n\
          {this}        match method {{\n{arms}            \
          _ => dispatch::unknown(),\n        }}\n    }}\n}}\n"
     );

@@ -100,7 +100,7 @@ impl Endpoint for Dynamic {
         }))
     }
 
-    fn call(&self, method: usize, mut request: Request<Bytes>) -> Dispatched {
+    fn dispatch(&self, method: usize, mut request: Request<Bytes>) -> Dispatched {
         let (spec, handler) = (&self.methods[method], self.handler.clone());
         let call = request.extensions_mut().remove::<Call>();
         let matched = request.extensions_mut().remove::<Matched>();

@@ -30,7 +30,13 @@ pub trait Endpoint: Send + Sync + 'static {
     fn grpc(&self, limits: MessageLimits) -> GrpcService;
 
     /// Calls the method at this index of the policy table with an encoded request.
-    fn call(&self, method: usize, request: Request<Bytes>) -> Dispatched;
+    fn dispatch(&self, method: usize, request: Request<Bytes>) -> Dispatched;
+
+    /// Whether plain calls of gRPC may be dispatched too. Who looks at metadata takes
+    /// them as they are.
+    fn dispatches_grpc(&self) -> bool {
+        true
+    }
 }
 
 /// Largest gRPC messages, in bytes.

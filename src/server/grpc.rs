@@ -93,6 +93,7 @@ impl Visit {
         let (edge, spec) = (&self.edge, call.spec());
         let service = spec.service.name;
         if let Some(endpoint) = edge.endpoints.get(service)
+            && endpoint.dispatches_grpc()
             && unary::suits(spec, &parts.headers)
         {
             let body = pace::whole_in_time(call, body);

@@ -250,7 +250,7 @@ pub(super) async fn call(
     let _ = request
         .extensions_mut()
         .insert(super::call::Matched(route.binding));
-    match endpoint.call(spec.index, request).await? {
+    match endpoint.dispatch(spec.index, request).await? {
         Answer::One(answer) => one(schema, route, plurality, &answer),
         Answer::Many(answer) => stream::respond(schema, route, headers, answer).await,
     }

@@ -41,7 +41,7 @@ where
 {
     let mut request = Request::new(message(body, limits.decoding).await?);
     request.extensions_mut().insert(call.clone());
-    let Answer::One(answer) = endpoint.call(call.spec().index, request).await? else {
+    let Answer::One(answer) = endpoint.dispatch(call.spec().index, request).await? else {
         return Err(Status::internal("Internal server error"));
     };
     let (metadata, frame, _) = answer.into_parts();

@@ -48,8 +48,12 @@ impl Endpoint for TestService {
         }))
     }
 
-    fn rest(&self, _method: usize, _request: Request<Bytes>) -> Dispatched {
+    fn dispatch(&self, _method: usize, _request: Request<Bytes>) -> Dispatched {
         dispatch::unknown()
+    }
+
+    fn dispatches_grpc(&self) -> bool {
+        false
     }
 }
 
