@@ -15,12 +15,12 @@ pub(super) struct Fields;
 
 impl<'w> FormatFields<'w> for Fields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        put(writer, fields)
+        put(writer, &fields)
     }
 }
 
 /// Writes fields.
-pub(super) fn put(writer: impl fmt::Write, fields: impl RecordFields) -> fmt::Result {
+pub(super) fn put(writer: impl fmt::Write, fields: &impl RecordFields) -> fmt::Result {
     let mut line = Line {
         writer,
         first: true,
