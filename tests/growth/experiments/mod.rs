@@ -3,6 +3,7 @@
 mod active;
 mod alike;
 mod assign;
+mod bandit;
 mod changes;
 mod documented;
 mod results;

@@ -13,7 +13,7 @@ const SCRIPTS: &str = "tests/data/events";
 
 impl Site {
     /// Sends events as pages do, a thousand at a time.
-    async fn send(&self, events: &[Value]) {
+    pub async fn send(&self, events: &[Value]) {
         let page = self.server.http();
         for some in events.chunks(1000) {
             let body = json!({"projectKey": self.own.project_key, "events": some});
@@ -22,13 +22,13 @@ impl Site {
         }
     }
 
-    async fn results(&self, id: &str, more: &str) -> Value {
+    pub async fn results(&self, id: &str, more: &str) -> Value {
         let path = format!("/api/experiments/results?id={id}{more}");
         self.http.get(&path).await.expect(200)
     }
 }
 
-fn event(kind: &str, visitor: &str, day: i64, data: &Value) -> Value {
+pub fn event(kind: &str, visitor: &str, day: i64, data: &Value) -> Value {
     let start: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
     let at = start + jiff::SignedDuration::from_hours(24 * day);
     json!({
@@ -37,7 +37,7 @@ fn event(kind: &str, visitor: &str, day: i64, data: &Value) -> Value {
     })
 }
 
-fn viewed(id: &str, visitor: &str, variant: &str) -> Value {
+pub fn viewed(id: &str, visitor: &str, variant: &str) -> Value {
     event(
         "experiment_viewed",
         visitor,

@@ -97,9 +97,23 @@ fn shares(arms: &[(i64, i64)]) -> Option<Vec<f64>> {
         .map(|at| chance_of_best(at, &believed))
         .collect();
     let all: f64 = chances.iter().sum();
-    let floor = FLOOR.min(50.0 / arms.len() as f64);
+    let floor = FLOOR.min((50.0 / arms.len() as f64).floor());
     let rest = 100.0 - floor * arms.len() as f64;
-    Some(chances.iter().map(|own| floor + rest * own / all).collect())
+    let shares: Vec<f64> = chances.iter().map(|own| floor + rest * own / all).collect();
+    Some(whole(&shares))
+}
+
+/// Percents without fractions, which no bucket has; those that lose most get what is
+/// left over.
+fn whole(shares: &[f64]) -> Vec<f64> {
+    let mut whole: Vec<f64> = shares.iter().map(|own| own.floor()).collect();
+    let left = 100.0 - whole.iter().sum::<f64>();
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by(|a, b| shares[*b].fract().total_cmp(&shares[*a].fract()));
+    for at in order.into_iter().cycle().take(left as usize) {
+        whole[at] += 1.0;
+    }
+    whole
 }
 
 /// The chance that a draw from one distribution is higher than those from all others.
@@ -123,19 +137,16 @@ mod tests {
     fn shares_follow_what_is_earned_and_keep_a_floor() {
         assert_eq!(shares(&[(199, 20), (1000, 50)]), None);
         let even = shares(&[(1000, 100), (1000, 100)]).unwrap();
-        assert!((even[0] - 50.0).abs() < 0.01, "{even:?}");
+        assert_eq!(even, [50.0, 50.0]);
         let clear = shares(&[(1000, 50), (1000, 150)]).unwrap();
-        assert!(
-            (clear[0] - 5.0).abs() < 0.01 && (clear[1] - 95.0).abs() < 0.01,
-            "{clear:?}"
-        );
+        assert_eq!(clear, [5.0, 95.0]);
         // Of a closed form: the chance that Beta(2, 2) is more than Beta(1, 3) is 0.8.
         let two = [Beta::new(1.0, 3.0).unwrap(), Beta::new(2.0, 2.0).unwrap()];
         assert!((chance_of_best(1, &two) - 0.8).abs() < 1e-3);
         let three = shares(&[(500, 50), (500, 60), (500, 55)]).unwrap();
-        assert!((three.iter().sum::<f64>() - 100.0).abs() < 1e-9);
+        assert_eq!(three.iter().sum::<f64>(), 100.0);
         assert!(three[1] > three[2] && three[2] > three[0], "{three:?}");
         let many = shares(&[(200, 0); 20]).unwrap();
-        assert!(many.iter().all(|own| *own >= 2.5));
+        assert!(many.iter().all(|own| *own == 5.0));
     }
 }
