@@ -2,6 +2,7 @@
 //! method, in the same task; streams and compressed messages by tonic's own server of
 //! the service.
 
+use std::any::Any;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,6 +15,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
+
+use crate::api::google::api::HttpBody;
 
 use super::call::{Call, Replies};
 use super::{codec, parts};
@@ -59,6 +62,11 @@ pub type GrpcService =
 /// An answer on its way.
 pub type Dispatched = Pin<Box<dyn Future<Output = Result<Answer, Status>> + Send>>;
 
+/// The bytes of an answer that is a body of its own. A page that many ask for is in
+/// memory once, however slowly each of them takes it.
+#[derive(Debug, Clone)]
+pub struct SharedBody(pub Bytes);
+
 /// An answer, still encoded.
 pub enum Answer {
     /// One message, in the frame that gRPC sends it in.
@@ -96,12 +104,15 @@ where
 pub async fn unary<I, O, F, Fut>(request: Request<Bytes>, method: F) -> Result<Answer, Status>
 where
     I: Message + Name + Default,
-    O: Message,
+    O: Message + 'static,
     F: FnOnce(Request<I>) -> Fut,
     Fut: Future<Output = Result<Response<O>, Status>>,
 {
     let response = method(decoded(request)?).await?;
-    let (metadata, message, extensions) = response.into_parts();
+    let (metadata, message, mut extensions) = response.into_parts();
+    if let Some(body) = (&message as &dyn Any).downcast_ref::<HttpBody>() {
+        extensions.insert(SharedBody(body.data.clone()));
+    }
     let frame = framed(message.encoded_len(), |frame| {
         // It has room for all of it.
         let _ = message.encode(frame);

@@ -71,6 +71,26 @@ impl Visitor<'_> {
         Ok(principal)
     }
 
+    /// Who calls a route that several methods share, before its body tells which of
+    /// them: whoever one of them knows. Who is known to none is refused as the
+    /// route's owner does.
+    pub(super) async fn recognize(
+        self,
+        specs: impl Iterator<Item = &'static MethodSpec>,
+        shared: &Shared,
+        passage: &mut Passage,
+    ) -> Result<Principal> {
+        for spec in specs {
+            if let Ok(principal) = (Visitor { spec, ..self }).authenticate(shared, passage) {
+                return Ok(principal);
+            }
+        }
+        match self.authenticate(shared, passage) {
+            Ok(principal) => Ok(principal),
+            Err(error) => Err(self.count_stranger(shared, passage, error).await),
+        }
+    }
+
     /// A stranger is counted by address, and refused as too many before as
     /// unknown. Callers with a valid credential are never held back by it.
     async fn count_stranger(self, shared: &Shared, passage: &mut Passage, error: Error) -> Error {

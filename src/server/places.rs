@@ -129,6 +129,9 @@ impl Place {
             return self.holder.map(drop).ok_or(Crowded::Address);
         };
         let holder = Holder::Organization(organization);
+        if self.holder == Some(holder) {
+            return Ok(());
+        }
         if !self.places.take(holder) {
             return Err(Crowded::Organization);
         }

@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::{Request, Status};
 
 use super::call::{Call, StatusOverride};
-use super::dispatch::{Answer, Endpoint, HEAD};
+use super::dispatch::{Answer, Endpoint, HEAD, SharedBody};
 use super::respond::JSON;
 use super::{accept, guard, stream};
 use crate::error::{Error, Kind, Result, reason};
@@ -263,9 +263,15 @@ fn one(
     answer: &tonic::Response<Bytes>,
 ) -> Result<Response<Body>, Status> {
     let message = &answer.get_ref()[HEAD..];
-    let mut body = Vec::with_capacity(message.len() * 2 + 32);
-    let content_type = write(schema, route, plurality, message, &mut body)
-        .map_err(|_| Status::internal("Internal server error"))?;
+    let malformed = |_| Status::internal("Internal server error");
+    let (content_type, body) = match answer.extensions().get::<SharedBody>() {
+        Some(SharedBody(body)) => (type_of_body(message).map_err(malformed)?, body.clone()),
+        None => {
+            let mut body = Vec::with_capacity(message.len() * 2 + 32);
+            let kind = write(schema, route, plurality, message, &mut body).map_err(malformed)?;
+            (kind, Bytes::from(body))
+        }
+    };
     let status = answer.extensions().get::<StatusOverride>();
     let status = status.map_or(route.spec.success_status, |status| status.0);
     let status = StatusCode::from_u16(status).unwrap_or_default();
@@ -331,8 +337,13 @@ pub(super) fn write(
 
 /// `google.api.HttpBody`: bytes with a type of their own.
 fn http_body(wire: &[u8], out: &mut Vec<u8>) -> Result<HeaderValue, Malformed> {
-    let kind = wire::bytes_of(wire, 1)?;
     out.extend_from_slice(wire::bytes_of(wire, 2)?);
+    type_of_body(wire)
+}
+
+/// The type a `google.api.HttpBody` says it is of.
+fn type_of_body(wire: &[u8]) -> Result<HeaderValue, Malformed> {
+    let kind = wire::bytes_of(wire, 1)?;
     let fallback = HeaderValue::from_static("application/octet-stream");
     Ok(HeaderValue::from_bytes(kind)
         .ok()

@@ -58,6 +58,19 @@ impl Visit {
             Found::OtherVerbs(verbs, owner) => return self.wrong_verb(&verbs, owner).await,
             Found::Nothing => return self.not_found(path).await,
         };
+        let known = resolve::has_credential(&parts.headers);
+        let mut passage = Passage::default();
+        if known
+            && candidates.len() > 1
+            && let Err(error) = self.recognize(&candidates, &parts, &mut passage).await
+        {
+            let spec = rest::owner(&candidates).spec;
+            let manner = Manner::of(spec);
+            self.note.found(spec);
+            self.note.failed(&error);
+            let response = manner.rest(&manner.status(error));
+            return self.finish(response, manner, &passage, spec);
+        }
         let suits = |place: &Place| place.suits_strangers();
         if candidates.len() > 1 && !self.place.as_ref().is_ok_and(suits) {
             // Who calls is known only after the body has been read.
@@ -69,7 +82,6 @@ impl Visit {
         let (route, read) = match candidates.as_slice() {
             [only] => (*only, None),
             several => {
-                let known = resolve::has_credential(&parts.headers);
                 let limits = self.early_limits(rest::owner(several).spec, &parts);
                 rest::pick(several, &parts, &mut body, known, limits).await
             }
@@ -77,7 +89,6 @@ impl Visit {
         let (spec, manner) = (route.spec, Manner::of(route.spec));
         self.note.found(spec);
         self.note.took(route.binding.template);
-        let mut passage = Passage::default();
         let is_unsafe = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let response = match self.admit(spec, &parts, is_unsafe, &mut passage).await {
             Err(error) => manner.rest(&manner.status(error)),
@@ -106,6 +117,29 @@ impl Visit {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
+    }
+
+    /// Finds out who calls one of several methods, and takes a place of theirs: a body
+    /// is not read for who is not known, nor for who has too much going on.
+    async fn recognize(
+        &mut self,
+        several: &[&'static Route],
+        parts: &Parts,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        let visitor = Visitor {
+            spec: rest::owner(several).spec,
+            client: &self.note.client,
+            peer: self.peer,
+            headers: &parts.headers,
+            is_unsafe: true,
+        };
+        let specs = several.iter().map(|route| route.spec);
+        let principal = visitor.recognize(specs, self.shared(), passage).await?;
+        if let (Ok(place), Some(_)) = (&mut self.place, principal.organization) {
+            place.belongs_to(principal.organization)?;
+        }
+        Ok(())
     }
 
     async fn call_rest(

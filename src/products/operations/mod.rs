@@ -37,8 +37,8 @@ pub struct Operations(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     metrics_token: SecretString,
-    openapi: OnceLock<String>,
-    docs: OnceLock<String>,
+    openapi: OnceLock<bytes::Bytes>,
+    docs: OnceLock<bytes::Bytes>,
 }
 
 impl Operations {
@@ -166,12 +166,12 @@ impl PageService for Operations {
         let text = self
             .0
             .openapi
-            .get_or_init(|| openapi::document().to_string());
+            .get_or_init(|| openapi::document().to_string().into());
         Ok(body("application/json", text.clone()))
     }
 
     async fn get_docs(&self, _call: Call, _request: pb::GetDocsRequest) -> Result<Reply<HttpBody>> {
-        let page = self.0.docs.get_or_init(docs::page);
+        let page = self.0.docs.get_or_init(|| docs::page().into());
         let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
                       frame-ancestors 'none'";
         let page = body("text/html; charset=utf-8", page.clone());
