@@ -58,7 +58,7 @@ async fn nothing_is_undone_that_nobody_agreed_to() {
     for (more, says) in [
         (
             &["events"][..],
-            "of events destroys no data; go on with --yes",
+            "of events destroys all that is in table event_strip, table event_word; go on with --yes",
         ),
         (
             &["account", "--steps", "9", "--yes"],

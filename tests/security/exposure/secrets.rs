@@ -63,6 +63,7 @@ const SOUNDS_SECRET: [(&str, &str, &str); 13] = [
         "what is said of a key",
     ),
     ("apex.growth.v1.Flag", "key", "the name of a flag"),
+    ("apex.growth.v1.TopRow", "key", "what is counted"),
     (
         "apex.growth.v1.ServerEventsMetadata",
         "idempotency_key",

@@ -99,7 +99,8 @@ impl Canaries {
     fn text(&mut self, field: &FieldDescriptor, round: u32) -> Value {
         let word = self.word(field.full_name());
         match field.name() {
-            "metadata" | "data" | "traits" | "condition" | "attributes" | "context" => {
+            "metadata" | "event_metadata" | "data" | "traits" | "condition" | "attributes"
+            | "context" => {
                 json!({"secret": word.clone(), word: 1})
             }
             "email" if round > 0 => json!(format!("{word}@example.com")),

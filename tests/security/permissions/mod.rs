@@ -111,7 +111,8 @@ const CHECKED_INSIDE: [(&str, Role, &str); 4] = [
 
 /// Methods that answer from what they are sent and change nothing; it may be too much
 /// for a URL.
-const CALCULATING: [&str; 4] = [
+const CALCULATING: [&str; 5] = [
+    "apex.growth.v1.AnalyticsService/QueryFunnel",
     "apex.growth.v1.ExperimentService/AnalyzeExperiment",
     "apex.growth.v1.ExperimentService/AssignExperiments",
     "apex.growth.v1.FlagService/EvaluateFlag",

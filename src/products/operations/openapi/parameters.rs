@@ -78,7 +78,8 @@ fn headers(spec: &MethodSpec) -> Vec<Value> {
             "description": about, "schema": schema,
         }));
     };
-    if spec.auth != Auth::Public {
+    // A page names its project in what it sends.
+    if !matches!(spec.auth, Auth::Public | Auth::ProjectKey) {
         add(
             "X-Organization",
             "Id of the organization to act in, of those the caller is in; the first when absent.",

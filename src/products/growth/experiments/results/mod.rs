@@ -257,7 +257,7 @@ fn compare(variant: &mut pb::VariantResult, compared: &pb::Comparison) {
         let sequential = relative.sequential.as_ref();
         variant.lift_interval = sequential.map(|own| own.ci.clone()).unwrap_or_default();
     }
-    let believed = compared.bayesian_normal_prior.as_ref();
+    let believed = compared.bayesian_flat_prior.as_ref();
     if let Some(believed) = believed.and_then(|own| own.relative.as_ref()) {
         variant.chance_to_win = believed.chance_to_win;
         let loss = believed.expected_loss.as_ref();
@@ -335,7 +335,9 @@ fn warnings(
     conversion: &pb::AnalyzeExperimentResponse,
 ) -> Vec<String> {
     let mut all = Vec::new();
-    if let Some(srm) = conversion.srm.as_ref().filter(|srm| srm.flagged_at_0_001) {
+    // The split of a bandit is not one that was settled.
+    let srm = conversion.srm.as_ref().filter(|srm| srm.flagged_at_0_001);
+    if let Some(srm) = srm.filter(|_| experiment.mode != "bandit") {
         all.push(format!(
             "Visitors are not split as the buckets say (p {:.2e}): no figure here can be trusted",
             srm.p_value
