@@ -134,7 +134,12 @@ impl Visit {
             headers: &parts.headers,
             is_unsafe: true,
         };
-        let specs = several.iter().map(|route| route.spec);
+        // Who shows a credential does not call what is for those without one.
+        let fits = |spec: &&MethodSpec| {
+            let when = spec.when;
+            when.is_empty() || when.iter().any(|one| one.credential != Some(false))
+        };
+        let specs = several.iter().map(|route| route.spec).filter(fits);
         let principal = visitor.recognize(specs, self.shared(), passage).await?;
         if let (Ok(place), Some(_)) = (&mut self.place, principal.organization) {
             place.belongs_to(principal.organization)?;

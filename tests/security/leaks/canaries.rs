@@ -104,6 +104,8 @@ impl Canaries {
                 json!({"secret": word.clone(), word: 1})
             }
             "email" if round > 0 => json!(format!("{word}@example.com")),
+            // OpenFeature's protocol answers the key that was asked for.
+            "flag_key" => json!("new-checkout"),
             "timezone" if round > 0 => json!("UTC"),
             "currency" if round > 0 => json!("USD"),
             "environment" if round > 0 => json!("production"),
