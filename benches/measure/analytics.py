@@ -12,15 +12,13 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import time
 
-from .machine import ROOT, TARGET, Bench, free_port, median, table
+from .machine import CACHE, ROOT, TARGET, Bench, free_port, median, python, table
 
 STORED = int(os.environ.get("BENCH_STORED", "1000000"))
 # make_events.py holds its events in memory.
 PART = 2_000_000
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "apex" / "bench"
 ASKED = 15
 
 QUESTIONS = {
@@ -72,7 +70,7 @@ def ask(connection, path, key):
 
 def store(count, last):
     """A data directory that holds so many events; answers it and a key."""
-    folder = CACHE / f"store-{count}-{last}"
+    folder = CACHE / "bench" / f"store-{count}-{last}"
     if not (folder / "done").exists():
         subprocess.run(["rm", "-rf", folder], check=True)
         folder.mkdir(parents=True)
@@ -93,8 +91,7 @@ def store(count, last):
 
 def generate(folder, count, seed, first):
     script = ROOT / "tests/data/events/make_events.py"
-    python = os.environ.get("PYTHON", sys.executable)
-    command = [python, script, "--n", count, "--seed", 100 + seed, "--days", 365, "--start", first, "--out", folder]
+    command = [python(), script, "--n", count, "--seed", 100 + seed, "--days", 365, "--start", first, "--out", folder]
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
 
 

@@ -9,11 +9,10 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import threading
 import time
 
-from .machine import LOAD_CORE, ROOT, SERVER_CORE, TARGET, free_port, median, table
+from .machine import LOAD_CORE, ROOT, SERVER_CORE, TARGET, free_port, median, python, table
 
 COUNT = int(os.environ.get("BENCH_EVENTS", "400000"))
 SENDERS = 4
@@ -40,8 +39,7 @@ def generate(bench):
     """An NDJSON file of events, in the order they arrive."""
     folder = bench.fresh("events")
     script = ROOT / "tests/data/events/make_events.py"
-    python = os.environ.get("PYTHON", sys.executable)
-    subprocess.run([python, script, "--n", str(COUNT), "--seed", "7", "--out", folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([python(), script, "--n", str(COUNT), "--seed", "7", "--out", folder], check=True, stdout=subprocess.DEVNULL)
     return folder / "infinity_events.ndjson"
 
 

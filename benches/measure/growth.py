@@ -14,10 +14,9 @@ import sqlite3
 import subprocess
 import time
 
-from .machine import Bench, free_port, median, table
+from .machine import CACHE, Bench, free_port, median, table
 
 STORED = int(os.environ.get("BENCH_VISITS", "10000000"))
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "apex" / "bench"
 ASKED = 9
 DAYS = 90
 
@@ -69,7 +68,7 @@ def ask(connection, path, key, first, last):
 
 def store(last):
     """A data directory that holds so many events, folded; a key, and how fast that was."""
-    folder = CACHE / f"visits-{STORED}-{last}"
+    folder = CACHE / "bench" / f"visits-{STORED}-{last}"
     if not (folder / "done").exists():
         subprocess.run(["rm", "-rf", folder], check=True)
         folder.mkdir(parents=True)

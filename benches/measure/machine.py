@@ -14,7 +14,14 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "apex"
 SERVER_CORE, LOAD_CORE = "0", "1" if (os.cpu_count() or 1) > 1 else "0"
+
+
+def python():
+    """The Python that has what the generator of events needs."""
+    subprocess.run([ROOT / "scripts/clients", "install"], check=True)
+    return CACHE / "clients" / "venv" / "bin" / "python"
 
 
 def processor():
