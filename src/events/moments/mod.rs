@@ -13,6 +13,7 @@ mod properties;
 mod reading;
 mod scan;
 mod source;
+mod stride;
 mod strip;
 mod words;
 

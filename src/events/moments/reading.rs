@@ -6,25 +6,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use roaring::RoaringBitmap;
-use sea_orm::Value;
 
 use super::keep::Kind;
 use super::scan::{self, PAGE_VIEWS, Placed, Taken};
+use super::stride::{Stride, Strips, strides};
 use super::strip::{Rows, Strip, Wanted};
 use super::words::Words;
 use super::{Detail, Moment, Span};
 use crate::auth::ProjectId;
 use crate::clock::MICROS;
 use crate::db::Read;
-use crate::db::sql::rows;
 use crate::error::{Error, Kind as Failure, Result};
 use crate::events::position;
 use crate::events::question::{self, Answer, Question};
 
 /// A day, in microseconds.
 pub(super) const DAY: i64 = 86_400 * MICROS;
-/// Events walked through between two looks at the time.
-const STRIDE: i64 = 250_000;
 /// Events that are not folded yet, of one walk, at the most.
 const TAIL: usize = 5_000_000;
 
@@ -69,24 +66,6 @@ pub trait Walk {
     /// Takes in one day.
     fn day(&mut self, day: Day<'_>) -> Result<()>;
 }
-
-/// A strip that was read.
-#[derive(Debug)]
-struct Kept {
-    name: u32,
-    core: Vec<u8>,
-    places: Option<Vec<u8>>,
-}
-
-/// What there is of one day.
-#[derive(Debug, Default)]
-struct Parts {
-    strips: Vec<Kept>,
-    tail: Vec<Placed>,
-}
-
-/// Days that are walked through in one go.
-type Stride = BTreeMap<i64, Parts>;
 
 impl Reading {
     pub(in crate::events) async fn new(
@@ -354,101 +333,5 @@ impl Reading {
             Ok(walk)
         });
         stepped.await.map_err(Error::internal)?
-    }
-}
-
-/// Days in groups of about the same size, first and last.
-fn strides(sizes: &BTreeMap<i64, i64>, tail: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
-    let mut sizes = sizes.clone();
-    for day in tail {
-        sizes.entry(day).or_default();
-    }
-    let mut strides: Vec<(i64, i64)> = Vec::new();
-    let mut room = 0;
-    for (day, events) in sizes {
-        match strides.last_mut() {
-            Some((_, last)) if room >= events => *last = day,
-            _ => {
-                strides.push((day, day));
-                room = STRIDE;
-            }
-        }
-        room -= events;
-    }
-    strides
-}
-
-/// Which strips are read.
-#[derive(Debug)]
-struct Strips {
-    project: ProjectId,
-    kind: Kind,
-    /// Numbers of names; every name when `None`.
-    names: Option<Vec<u32>>,
-    places: bool,
-}
-
-impl Strips {
-    /// Conditions on project, kind, days and names, and their values.
-    fn conditions(&self, (first, last): (i64, i64)) -> (String, [Value; 4]) {
-        let names = match &self.names {
-            None => String::new(),
-            Some(names) => {
-                let list: Vec<String> = names.iter().map(u32::to_string).collect();
-                let list = if list.is_empty() {
-                    "NULL".to_owned()
-                } else {
-                    list.join(", ")
-                };
-                format!(" AND name IN ({list})")
-            }
-        };
-        let values = [
-            self.project.into(),
-            (self.kind as i16).into(),
-            first.into(),
-            last.into(),
-        ];
-        let sql = "project = $1 AND kind = $2 AND day >= $3 AND day <= $4";
-        (format!("{sql}{names}"), values)
-    }
-
-    /// How many events each day has.
-    async fn sizes(&self, read: &Read, days: (i64, i64)) -> Result<BTreeMap<i64, i64>> {
-        let (conditions, values) = self.conditions(days);
-        let sql = format!(
-            "SELECT day, CAST(SUM(events) AS BIGINT) AS events FROM event_strip \
-             WHERE {conditions} GROUP BY day"
-        );
-        let found = rows(read, &sql, values).await?;
-        let found = found.iter();
-        found
-            .map(|row| Ok((row.try_get("", "day")?, row.try_get("", "events")?)))
-            .collect()
-    }
-
-    /// The strips of days, in the order of the log.
-    async fn read(&self, read: &Read, days: (i64, i64)) -> Result<Stride> {
-        let (conditions, values) = self.conditions(days);
-        let places = if self.places { ", places" } else { "" };
-        let sql = format!(
-            "SELECT day, name, core{places} FROM event_strip WHERE {conditions} \
-             ORDER BY day, name, first_seq"
-        );
-        let mut stride = Stride::new();
-        for row in rows(read, &sql, values).await? {
-            let name: i64 = row.try_get("", "name")?;
-            let kept = Kept {
-                name: name as u32,
-                core: row.try_get("", "core")?,
-                places: match self.places {
-                    true => Some(row.try_get("", "places")?),
-                    false => None,
-                },
-            };
-            let day: i64 = row.try_get("", "day")?;
-            stride.entry(day).or_default().strips.push(kept);
-        }
-        Ok(stride)
     }
 }
