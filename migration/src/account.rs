@@ -125,5 +125,15 @@ DROP INDEX session_expires;
 ALTER TABLE account_user DROP COLUMN password_by;
 ",
         },
+        Step {
+            name: "m0003_project_keys",
+            // The key of a project is what its webhooks are told it by.
+            up: "
+CREATE INDEX project_key_project ON project_key (project);
+",
+            down: "
+DROP INDEX project_key_project;
+",
+        },
     ],
 };
