@@ -80,12 +80,20 @@ impl Visitor<'_> {
         shared: &Shared,
         passage: &mut Passage,
     ) -> Result<Principal> {
+        let mut refusal = None;
         for spec in specs {
-            if let Ok(principal) = (Visitor { spec, ..self }).authenticate(shared, passage) {
-                return Ok(principal);
+            match (Visitor { spec, ..self }).authenticate(shared, passage) {
+                Ok(principal) => return Ok(principal),
+                Err(error) if std::ptr::eq(spec, self.spec) => refusal = Some(error),
+                Err(_) => {}
             }
         }
-        match self.authenticate(shared, passage) {
+        let refusal = match refusal {
+            Some(error) => Err(error),
+            // The owner was not among them.
+            None => self.authenticate(shared, passage),
+        };
+        match refusal {
             Ok(principal) => Ok(principal),
             Err(error) => Err(self.count_stranger(shared, passage, error).await),
         }
