@@ -38,8 +38,6 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// Accounts, for the first set-up.
     pub account: Account,
-    /// The event log, for the demonstration.
-    pub events: EventLog,
     growth: Growth,
     serving: watch::Sender<bool>,
     _owner: Owner,
@@ -95,7 +93,6 @@ impl App {
             stack: stack(Arc::new(edge)),
             shared,
             account,
-            events,
             growth,
             serving,
             _owner: owner,

@@ -125,6 +125,12 @@ impl Client {
     }
 }
 
+/// A way to services that are in this process.
+pub(super) async fn within(app: &App, target: Target) -> Outcome<Targeted> {
+    let channel = in_process(app).await?;
+    Ok(InterceptedService::new(channel, target))
+}
+
 async fn dial(path: &Path) -> Result<Channel, tonic::transport::Error> {
     let path = Arc::new(path.to_owned());
     let connector = tower::service_fn(move |_: Uri| {
