@@ -4,7 +4,7 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "growth",
-    steps: &[EXPERIMENTS, WEBHOOKS, LEADS, GOALS],
+    steps: &[EXPERIMENTS, WEBHOOKS, LEADS, GOALS, RUNNING],
 };
 
 /// Experiments. `definition` is the whole experiment as a message; the columns beside
@@ -205,5 +205,16 @@ CREATE INDEX growth_conversion_goal_project ON growth_conversion_goal (project);
     down: "
 DROP TABLE growth_conversion_goal;
 DROP TABLE growth_goal;
+",
+};
+
+/// Running experiments are looked at again and again.
+const RUNNING: Step = Step {
+    name: "m0005_running",
+    up: "
+CREATE INDEX growth_experiment_running ON growth_experiment (number) WHERE status = 'running';
+",
+    down: "
+DROP INDEX growth_experiment_running;
 ",
 };

@@ -2,6 +2,8 @@
 //! happens is told, once, signed, and again while it fails.
 
 mod delivery;
+mod experiments;
+mod verifying;
 
 use apex::api::apex::growth::v1 as growth;
 use apex::api::apex::growth::v1::webhook_service_client::WebhookServiceClient;

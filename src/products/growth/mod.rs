@@ -9,6 +9,7 @@ mod experiments;
 mod goals;
 mod identity;
 mod ids;
+mod pattern;
 mod snippet;
 mod stats;
 mod webhooks;
@@ -79,6 +80,7 @@ impl Growth {
     pub fn start_upkeep(&self, shared: Arc<Shared>) {
         let (db, events, clock) = (&self.0.db, &self.0.events, &self.0.clock);
         tokio::spawn(self.clone().look_after_experiments());
+        tokio::spawn(self.clone().watch_experiments());
         tokio::spawn(goals::watch(shared, events.clone(), clock.clone()));
         tokio::spawn(identity::follow(db.clone(), clock.clone()));
         let webhooks = self.0.webhooks.clone();

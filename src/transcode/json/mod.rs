@@ -12,7 +12,7 @@ pub mod lexer;
 pub mod mask;
 pub mod number;
 pub mod raw;
-mod time;
+pub mod time;
 
 pub use fault::{Fault, Parsed};
 

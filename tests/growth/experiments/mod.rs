@@ -4,10 +4,14 @@ mod active;
 mod alike;
 mod assign;
 mod bandit;
+mod callers;
 mod changes;
+mod conversions;
+mod cuped;
 mod documented;
-mod results;
+pub mod results;
 mod schedule;
+mod splits;
 
 use serde_json::{Value, json};
 

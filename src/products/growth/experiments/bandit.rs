@@ -8,9 +8,8 @@ use statrs::distribution::{Beta, ContinuousCDF as _};
 use super::results::Look;
 use super::{buckets, live, state, store};
 use crate::api::apex::growth::v1 as pb;
-use crate::auth::{OrganizationId, ProjectId, ProjectRef};
+use crate::auth::ProjectId;
 use crate::clock::MICROS;
-use crate::db::sql::row;
 use crate::error::Result;
 use crate::products::growth::Growth;
 use crate::products::timestamp;
@@ -32,20 +31,10 @@ impl Growth {
         experiment: &pb::Experiment,
     ) -> Result<()> {
         let read = self.0.db.read(None).await?;
-        let sql = "SELECT id, organization_id FROM project WHERE number = $1";
-        let Some(found) = row(&read, sql, [project.into()]).await? else {
+        let Some(project) = store::project(&read, project).await? else {
             return Ok(());
         };
         drop(read);
-        let id: String = found.try_get("", "id")?;
-        let project = ProjectRef {
-            id: project,
-            public_id: id.into(),
-            organization: OrganizationId(found.try_get("", "organization_id")?),
-            timezone: "UTC".into(),
-            allowed_origins: [].into(),
-            consent_required: false,
-        };
         let look = Look::plain(experiment);
         let shares = match self.count(&project, experiment, &look).await {
             Ok(counted) => shares(&counted.arms()),

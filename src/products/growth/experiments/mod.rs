@@ -3,6 +3,7 @@
 mod bandit;
 mod buckets;
 mod condition;
+mod decide;
 mod flags;
 mod growthbook;
 mod live;
@@ -22,13 +23,14 @@ use http::header::{CACHE_CONTROL, ETAG};
 use prost::Message;
 use serde_json::{Map, Value, json};
 
+use super::goals::{ConversionGoal, Conversions};
 use super::{Growth, analyze};
 use crate::api::ExperimentService;
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
 use crate::clock::DAY;
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::Traffic;
 use crate::server::{Call, Reply};
 
@@ -61,9 +63,12 @@ impl ExperimentService for Growth {
         request: pb::CreateExperimentRequest,
     ) -> Result<Reply<pb::CreateExperimentResponse>> {
         let project = call.project_id()?;
-        let experiment = rules::created(request, self.0.clock.micros())?;
+        let now = self.0.clock.micros();
         let created = self.change_experiments(&call, project, move |tx| {
             Box::pin(async move {
+                let mut request = request;
+                define(tx, project, &mut request.goal).await?;
+                let experiment = rules::created(request, now)?;
                 store::insert(tx, project, &experiment).await?;
                 let experiment = Some(experiment);
                 Ok(pb::CreateExperimentResponse { experiment })
@@ -83,7 +88,12 @@ impl ExperimentService for Growth {
         let now = self.0.clock.micros();
         let updated = self.change_experiments(&call, project, move |tx| {
             Box::pin(async move {
+                let mut request = request;
                 let before = store::find(tx, project, &request.id).await?;
+                // One that stays is what it was made.
+                if request.goal != before.goal {
+                    define(tx, project, &mut request.goal).await?;
+                }
                 let experiment = rules::changed(&before, request, seen, now)?;
                 store::save(tx, project, &experiment).await?;
                 news::tell(tx, project, &before.status, &experiment, now).await?;
@@ -187,6 +197,21 @@ impl Growth {
         let seen = events.exposures(&project, id, ever, Traffic::ALL, call.deadline());
         Ok(!seen.await?.first.is_empty())
     }
+}
+
+/// Makes a goal that names a conversion goal of the project what that one is.
+async fn define(tx: &Tx, project: ProjectId, goal: &mut Option<pb::ExperimentGoal>) -> Result<()> {
+    let named = goal
+        .as_mut()
+        .filter(|own| !own.conversion_goal_id().is_empty());
+    let Some(goal) = named else {
+        return Ok(());
+    };
+    let Conversions { goals } = Conversions::of(tx, project).await?;
+    let mut known = goals.iter().map(ConversionGoal::of_experiment);
+    let known = known.find(|own| own.conversion_goal_id == goal.conversion_goal_id);
+    *goal = known.ok_or_else(|| Error::not_found("Conversion goal not found"))?;
+    Ok(())
 }
 
 /// What is known of a visitor, who has an id if nothing else.

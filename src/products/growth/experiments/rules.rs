@@ -60,6 +60,7 @@ pub(super) fn created(request: pb::CreateExperimentRequest, now: i64) -> Result<
         started_at: None,
         completed_at: None,
         weighed_at: None,
+        decided_at: None,
     };
     settle(&mut experiment, None)?;
     Ok(experiment)
@@ -130,6 +131,9 @@ pub(super) fn changed(
     // A draft is nobody's yet; from then on visitors stay where they are.
     let kept = (before.status != state::DRAFT).then(|| buckets::owners(&before.variants));
     settle(&mut experiment, kept.as_ref())?;
+    if kept.is_some_and(|kept| kept != buckets::owners(&experiment.variants)) {
+        experiment.weighed_at = Some(timestamp(now));
+    }
     if has("status") {
         state::turn(&mut experiment, &request.status, seen, now)?;
     }
@@ -288,6 +292,7 @@ fn check_goal(goal: &pb::ExperimentGoal) -> Result<()> {
         Some(_) => Ok(()),
     };
     match goal.r#type.as_str() {
+        "" => Err(refused("goal.type", "is required")),
         "form_submit" => Ok(()),
         "page_visit" => need("urlPattern", &goal.url_pattern),
         "click" => need("selector", &goal.selector),

@@ -39,7 +39,11 @@ pub(super) fn turn(experiment: &mut pb::Experiment, to: &str, seen: bool, now: i
                          experiment";
             return Err(Error::invalid_field("status", words));
         }
-        (PAUSED, DRAFT) => experiment.started_at = None,
+        (PAUSED, DRAFT) => {
+            experiment.started_at = None;
+            experiment.weighed_at = None;
+            experiment.decided_at = None;
+        }
         (from, to) => {
             let words = format!("status cannot change from {from} to {to}");
             return Err(Error::invalid_field("status", words));

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::state;
 use crate::api::apex::growth::v1 as pb;
-use crate::auth::ProjectId;
+use crate::auth::{OrganizationId, ProjectId, ProjectRef};
 use crate::db::Tx;
 use crate::db::sql::{execute, row, rows};
 use crate::error::{Error, Result};
@@ -120,4 +120,40 @@ pub(super) async fn due(
     let found = rows(connection, sql, [now.into()]).await?;
     let read = |row: &QueryResult| Ok((ProjectId(row.try_get("", "project")?), read(row)?));
     found.iter().map(read).collect()
+}
+
+/// Some of the running experiments of all projects, with their numbers: those after one.
+pub(super) async fn running(
+    connection: &impl ConnectionTrait,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, ProjectId, pb::Experiment)>> {
+    let sql = "SELECT number, project, definition FROM growth_experiment \
+               WHERE status = 'running' AND number > $1 ORDER BY number LIMIT $2";
+    let found = rows(connection, sql, [after.into(), limit.into()]).await?;
+    let read = |row: &QueryResult| {
+        let project = ProjectId(row.try_get("", "project")?);
+        Ok((row.try_get("", "number")?, project, read(row)?))
+    };
+    found.iter().map(read).collect()
+}
+
+/// What is needed of a project to count its events.
+pub(super) async fn project(
+    connection: &impl ConnectionTrait,
+    project: ProjectId,
+) -> Result<Option<ProjectRef>> {
+    let sql = "SELECT id, organization_id FROM project WHERE number = $1";
+    let Some(found) = row(connection, sql, [project.into()]).await? else {
+        return Ok(None);
+    };
+    let id: String = found.try_get("", "id")?;
+    Ok(Some(ProjectRef {
+        id: project,
+        public_id: id.into(),
+        organization: OrganizationId(found.try_get("", "organization_id")?),
+        timezone: "UTC".into(),
+        allowed_origins: [].into(),
+        consent_required: false,
+    }))
 }

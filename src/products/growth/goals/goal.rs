@@ -300,7 +300,10 @@ fn amount(current: Option<f64>) -> Result<Option<f64>> {
 /// A date; of a time, its date.
 fn deadline(text: &str) -> Result<Date> {
     let text = text.trim();
-    let date: Result<Date, _> = text.parse();
+    // As it is written: `2030-06-30T00:00:00Z` is that day everywhere.
+    let is_time = text.parse::<jiff::Timestamp>().is_ok();
+    let day = text.get(..10).filter(|_| is_time).unwrap_or(text);
+    let date: Result<Date, _> = day.parse();
     let date = date
         .ok()
         .filter(|date| (1970..=9999).contains(&date.year()));
@@ -368,7 +371,13 @@ mod tests {
 
     #[test]
     fn deadlines_are_dates() {
-        for right in ["2026-06-30", " 2026-06-30 ", "2026-06-30T12:00:00"] {
+        for right in [
+            "2026-06-30",
+            " 2026-06-30 ",
+            "2026-06-30T12:00:00",
+            "2026-06-30T23:30:00.000Z",
+            "2026-06-30T23:30:00-08:00",
+        ] {
             assert_eq!(
                 deadline(right).unwrap().to_string(),
                 "2026-06-30",

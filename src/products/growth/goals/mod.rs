@@ -11,7 +11,6 @@ use crate::api::{ConversionGoalService, GoalService};
 use crate::error::Result;
 use crate::server::{Call, Reply};
 
-#[allow(unused_imports)] // questions about conversions are on their way
 pub(super) use conversions::{ConversionGoal, Conversions};
 pub(super) use watch::watch;
 

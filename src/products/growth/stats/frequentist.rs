@@ -81,14 +81,15 @@ mod tests {
         }
     }
 
-    /// 4,000 experiments without any effect, looked at 20 times each.
+    /// 4,000 experiments without any effect, looked at 20 times each, on both scales: the
+    /// absolute one is what verdicts are made of.
     #[test]
     fn who_looks_often_is_not_fooled() {
-        let (mut peeking, mut sequential) = (0, 0);
+        let (mut peeking, mut relative, mut absolute) = (0, 0, 0);
         let mut coins = Coins(7);
         for _ in 0..4000 {
             let (mut a, mut b) = (Summary::default(), Summary::default());
-            let (mut once, mut ever) = (false, false);
+            let (mut once, mut ever, mut ever_absolute) = (false, false, false);
             for _ in 0..20 {
                 for arm in [&mut a, &mut b] {
                     arm.users += 500.0;
@@ -96,14 +97,23 @@ mod tests {
                     arm.squares = arm.sum;
                 }
                 let (a, b) = moments(Kind::Proportion, &a, &b);
-                let effect = Effect::of(Scale::Relative, &a, &b).unwrap();
-                once |= Test::of(&effect, 0.05).unwrap().p_value < 0.05;
-                ever |= Sequential::of(&effect, 0.05, 5000.0).p_value < 0.05;
+                let alarm = |scale| {
+                    let effect = Effect::of(scale, &a, &b).unwrap();
+                    let sequential = Sequential::of(&effect, 0.05, 5000.0).p_value < 0.05;
+                    (Test::of(&effect, 0.05).unwrap().p_value < 0.05, sequential)
+                };
+                let (plain, sequential) = alarm(Scale::Relative);
+                once |= plain;
+                ever |= sequential;
+                ever_absolute |= alarm(Scale::Absolute).1;
             }
             peeking += i32::from(once);
-            sequential += i32::from(ever);
+            relative += i32::from(ever);
+            absolute += i32::from(ever_absolute);
         }
-        assert!(sequential <= 200, "{sequential} false alarms of 4,000");
+        for sequential in [relative, absolute] {
+            assert!(sequential <= 200, "{sequential} false alarms of 4,000");
+        }
         // The test has power to tell: peeking at the plain one is far off.
         assert!(peeking > 600, "{peeking}");
     }

@@ -1,17 +1,110 @@
-//! Which events are conversions.
+//! Which events are conversions of an experiment.
 
 use std::collections::HashSet;
 
 use crate::api::apex::growth::v1 as pb;
 use crate::error::Result;
 use crate::events::{Day, Moment, Reading, Span, Walk};
+use crate::products::growth::goals::{ConversionGoal, Conversions as Goals};
+use crate::products::growth::pattern;
 
 /// The event snippets and SDKs send when a goal is met.
 const CONVERTED: &str = "goal_conversion";
 /// The event of a purchase.
 pub(super) const PURCHASE: &str = "purchase";
+/// The event of a form that was sent.
+const FORM: &str = "form_submit";
+/// What counts where nobody said what does.
+const USUAL: [&str; 2] = [CONVERTED, PURCHASE];
 /// The events of a page that was shown.
 const VIEWS: [&str; 2] = ["pageview", "page_view"];
+
+/// What is a conversion: events that one of some goals names, and `goal_conversion`
+/// events that name the goal or the experiment themselves.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    goals: Vec<pb::ExperimentGoal>,
+    told: Vec<String>,
+    /// Events of these names, whatever they say.
+    usual: &'static [&'static str],
+}
+
+impl Wanted {
+    /// The conversions of an experiment: of the goal asked for, if one is, else of its
+    /// own, else what counts in the project.
+    pub(super) fn of(experiment: &pb::Experiment, asked: &str, project: &Goals) -> Self {
+        let defined = || project.goals.iter().map(ConversionGoal::of_experiment);
+        let (goals, own): (Vec<_>, &str) = match &experiment.goal {
+            _ if !asked.is_empty() => {
+                let is_it = |goal: &pb::ExperimentGoal| goal.conversion_goal_id() == asked;
+                let goal = defined().filter(is_it);
+                (goal.collect(), asked)
+            }
+            Some(goal) => (vec![goal.clone()], &experiment.id),
+            None => (defined().collect(), &experiment.id),
+        };
+        let is_usual = asked.is_empty() && goals.is_empty();
+        let ids = goals
+            .iter()
+            .filter_map(|goal| goal.conversion_goal_id.clone());
+        Self {
+            told: ids.chain([own.to_owned()]).collect(),
+            goals,
+            usual: if is_usual { &USUAL } else { &[] },
+        }
+    }
+
+    /// Names of the events that are looked at.
+    pub(super) fn names(&self) -> Vec<String> {
+        let of_goal = |goal: &pb::ExperimentGoal| match goal.r#type.as_str() {
+            "custom_event" => goal.event_name.clone().into_iter().collect(),
+            "form_submit" => vec![FORM.to_owned()],
+            "page_visit" => VIEWS.map(str::to_owned).to_vec(),
+            _ => Vec::new(),
+        };
+        let of_goals = self.goals.iter().flat_map(of_goal);
+        let mut names: Vec<String> = of_goals.chain(USUAL.map(str::to_owned)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The same in the numbers of a reading.
+    pub(super) async fn find(&self, reading: &mut Reading, span: &Span) -> Result<Conversions> {
+        let mut found = Conversions {
+            converted: reading.number(CONVERTED).await?,
+            ..Conversions::default()
+        };
+        for told in &self.told {
+            found.told.push(reading.number(told).await?);
+        }
+        for name in self.usual {
+            found.names.push(reading.number(name).await?);
+        }
+        let mut patterns = Vec::new();
+        for goal in &self.goals {
+            match goal.r#type.as_str() {
+                "custom_event" => {
+                    let name = goal.event_name();
+                    found.names.push(reading.number(name).await?);
+                }
+                // Which form it was, pages tell by the event of the goal.
+                "form_submit" if goal.form_selector().is_empty() => {
+                    found.names.push(reading.number(FORM).await?);
+                }
+                "page_visit" => patterns.extend(goal.url_pattern.as_deref()),
+                _ => {}
+            }
+        }
+        if !patterns.is_empty() {
+            found.paths = matching(reading, span, &patterns).await?;
+            for view in VIEWS {
+                found.views.push(reading.number(view).await?);
+            }
+        }
+        Ok(found)
+    }
+}
 
 /// What counts as a conversion: the numbers of a reading's texts.
 #[derive(Debug, Default)]
@@ -21,87 +114,30 @@ pub(super) struct Conversions {
     /// Page views, of these paths.
     views: Vec<u32>,
     paths: HashSet<u32>,
-    /// Events that tell which goal was met, if it is this one.
-    told: Option<(u32, u32)>,
-}
-
-/// Names of the events that can be conversions of an experiment. `goal` is the one
-/// asked for.
-pub(super) fn names(experiment: &pb::Experiment, goal: &str) -> Vec<String> {
-    let mut names = vec![CONVERTED.to_owned(), PURCHASE.to_owned()];
-    if let Some(own) = experiment.goal.as_ref().filter(|_| goal.is_empty()) {
-        match own.r#type.as_str() {
-            "custom_event" => names.extend(own.event_name.clone()),
-            "form_submit" => names.push("form_submit".to_owned()),
-            "page_visit" => names.extend(VIEWS.map(str::to_owned)),
-            _ => {}
-        }
-    }
-    names.sort_unstable();
-    names.dedup();
-    names
+    /// The event that tells which goal was met, if it is one of these.
+    converted: u32,
+    told: Vec<u32>,
 }
 
 impl Conversions {
-    /// The conversions of an experiment, in a reading. `goal` is the one asked for.
-    pub(super) async fn of(
-        experiment: &pb::Experiment,
-        goal: &str,
-        reading: &mut Reading,
-        span: &Span,
-    ) -> Result<Self> {
-        let mut own = Self::default();
-        let converted = reading.number(CONVERTED).await?;
-        if !goal.is_empty() {
-            own.told = Some((converted, reading.number(goal).await?));
-            return Ok(own);
-        }
-        let Some(goal) = &experiment.goal else {
-            own.names = vec![converted, reading.number(PURCHASE).await?];
-            return Ok(own);
-        };
-        own.told = Some((converted, reading.number(&experiment.id).await?));
-        match goal.r#type.as_str() {
-            "custom_event" => {
-                let name = goal.event_name.as_deref().unwrap_or_default();
-                own.names = vec![reading.number(name).await?];
-            }
-            // Which form it was, pages tell by the event of the goal.
-            "form_submit" if goal.form_selector.is_none() => {
-                own.names = vec![reading.number("form_submit").await?];
-            }
-            "page_visit" => {
-                let pattern = goal.url_pattern.as_deref().unwrap_or_default();
-                own.paths = matching(reading, span, pattern).await?;
-                for view in VIEWS {
-                    own.views.push(reading.number(view).await?);
-                }
-            }
-            _ => {}
-        }
-        Ok(own)
-    }
-
-    /// Whether an event is one.
+    /// Whether an event is one. `goal` is the one it says was met.
     pub(super) fn has(&self, moment: &Moment, goal: u32) -> bool {
         self.names.contains(&moment.name)
-            || self.told == Some((moment.name, goal))
+            || moment.name == self.converted && self.told.contains(&goal)
             || self.views.contains(&moment.name) && self.paths.contains(&moment.path)
     }
 }
 
-/// Numbers of the paths in a span that a pattern fits.
-async fn matching(reading: &mut Reading, span: &Span, pattern: &str) -> Result<HashSet<u32>> {
+/// Numbers of the paths in a span that are like a pattern.
+async fn matching(reading: &mut Reading, span: &Span, patterns: &[&str]) -> Result<HashSet<u32>> {
     let views = Span {
         names: Some(VIEWS.map(str::to_owned).to_vec()),
         ..span.clone()
     };
     let Paths(seen) = reading.walk(&views, Paths::default()).await?;
-    let pattern = plain(pattern);
     let texts = reading.texts(seen).await?;
-    let fitting = texts
-        .into_iter()
-        .filter(|(_, path)| fits(&pattern, &plain(path)));
+    let is_one = |path: &str| patterns.iter().any(|own| pattern::is_like(own, path));
+    let fitting = texts.into_iter().filter(|(_, path)| is_one(path));
     Ok(fitting.map(|(number, _)| number).collect())
 }
 
@@ -113,61 +149,5 @@ impl Walk for Paths {
     fn day(&mut self, day: Day<'_>) -> Result<()> {
         self.0.extend(day.rows.iter().map(|row| row.path));
         Ok(())
-    }
-}
-
-/// A path or the path of a URL, without what follows it and without slashes at its end.
-fn plain(url: &str) -> String {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
-        None => url,
-    };
-    let end = path.find(['?', '#']).unwrap_or(path.len());
-    path[..end].trim_end_matches('/').to_owned()
-}
-
-/// Whether a path fits a pattern, in which `*` stands for anything.
-fn fits(pattern: &str, path: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = path.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_fit_paths() {
-        for (pattern, path, expected) in [
-            ("/thanks", "/thanks/", true),
-            ("https://www.example.com/thanks", "/thanks", true),
-            ("/thanks", "/thanks/again", false),
-            ("/thanks*", "/thanks/again", true),
-            ("/*/done", "/a/b/done", true),
-            ("/*/done", "/a/b/done/not", false),
-            ("/a*a", "/a", false),
-            ("/thanks?x=1", "/thanks", true),
-            ("/", "", true),
-        ] {
-            assert_eq!(
-                fits(&plain(pattern), &plain(path)),
-                expected,
-                "{pattern} {path}"
-            );
-        }
     }
 }

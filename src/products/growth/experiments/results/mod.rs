@@ -12,10 +12,11 @@ use crate::auth::ProjectRef;
 use crate::clock::DAY;
 use crate::error::{Error, Result};
 use crate::events::{Bots, Exposure, Exposures, Span, Traffic};
+use crate::products::growth::goals::Conversions;
 use crate::products::growth::{Growth, analyze};
 use crate::products::{micros, timestamp};
 use crate::server::{Call, Reply};
-use goal::Conversions;
+use goal::Wanted;
 use tally::{Sums, Tally};
 
 /// How long before an exposure things explain what comes after it.
@@ -117,7 +118,7 @@ impl Counted {
 
 impl Growth {
     /// What an experiment shows.
-    async fn results(
+    pub(super) async fn results(
         &self,
         project: &ProjectRef,
         experiment: &pb::Experiment,
@@ -135,7 +136,8 @@ impl Growth {
             .zip(&counted.sums)
             .map(|(variant, sums)| variant_result(variant, sums))
             .collect();
-        let verdict = verdict::of(&variants, &conversion);
+        let split = uneven(experiment, &conversion);
+        let verdict = verdict::of(&variants, &conversion, split.is_some());
         for (at, variant) in variants.iter_mut().enumerate() {
             variant.confidence = verdict.confidence.get(at).copied().flatten();
         }
@@ -151,7 +153,7 @@ impl Growth {
             verdict: verdict.word.to_owned(),
             reason: verdict.reason,
             srm: conversion.srm,
-            warnings: warnings(experiment, &counted, &conversion),
+            warnings: warnings(experiment, &counted, split),
             multi_exposed_visitors: counted.several,
             window_days: look.window_days,
             currency: counted.currency,
@@ -202,15 +204,17 @@ impl Growth {
             return Ok(counted);
         };
         let after = i64::from(look.window_days) * DAY;
+        let mut reading = events.reading(project, look.deadline).await?;
+        let counting = Conversions::of(reading.connection(), project.id).await?;
+        let wanted = Wanted::of(experiment, &look.goal, &counting);
         let span = Span {
             from: earliest.saturating_sub(BEFORE),
             to: latest.saturating_add(after),
-            names: Some(goal::names(experiment, &look.goal)),
+            names: Some(wanted.names()),
             traffic,
         };
-        let mut reading = events.reading(project, look.deadline).await?;
         let tally = Tally {
-            conversions: Conversions::of(experiment, &look.goal, &mut reading, &span).await?,
+            conversions: wanted.find(&mut reading, &span).await?,
             purchase: reading.number(goal::PURCHASE).await?,
             after,
             before: BEFORE,
@@ -329,15 +333,24 @@ fn metrics(experiment: &pb::Experiment, all: &[Sums]) -> Result<Vec<pb::MetricRe
     Ok(metrics)
 }
 
+/// The split of visitors, if it cannot be an accident. Of shares that changed while it
+/// ran, such as a bandit's, there is none that was settled.
+fn uneven(
+    experiment: &pb::Experiment,
+    conversion: &pb::AnalyzeExperimentResponse,
+) -> Option<pb::SampleRatio> {
+    let is_settled = experiment.mode != "bandit" && experiment.weighed_at.is_none();
+    let srm = conversion.srm.filter(|srm| srm.flagged_at_0_001);
+    srm.filter(|_| is_settled)
+}
+
 fn warnings(
     experiment: &pb::Experiment,
     counted: &Counted,
-    conversion: &pb::AnalyzeExperimentResponse,
+    split: Option<pb::SampleRatio>,
 ) -> Vec<String> {
     let mut all = Vec::new();
-    // The split of a bandit is not one that was settled.
-    let srm = conversion.srm.as_ref().filter(|srm| srm.flagged_at_0_001);
-    if let Some(srm) = srm.filter(|_| experiment.mode != "bandit") {
+    if let Some(srm) = split {
         all.push(format!(
             "Visitors are not split as the buckets say (p {:.2e}): no figure here can be trusted",
             srm.p_value
@@ -352,6 +365,12 @@ fn warnings(
     if experiment.mode == "bandit" {
         all.push(
             "A bandit's shares change while it runs, so its split is not one that was settled"
+                .to_owned(),
+        );
+    } else if experiment.weighed_at.is_some() {
+        all.push(
+            "The weights changed while it ran: its split is not judged, and variants may have \
+             had different visitors"
                 .to_owned(),
         );
     }

@@ -21,10 +21,11 @@ pub(super) struct Verdict {
 }
 
 /// Judges the shares of visitors who convert. `analysis` compares every variant with
-/// the first.
+/// the first; nothing can be believed of an `uneven` split.
 pub(super) fn of(
     variants: &[pb::VariantResult],
     analysis: &pb::AnalyzeExperimentResponse,
+    uneven: bool,
 ) -> Verdict {
     let compared = analysis.comparisons.iter().map(|one| {
         let scales = one.frequentist.as_ref()?;
@@ -67,7 +68,7 @@ pub(super) fn of(
     if known.is_empty() {
         return say("not_enough_data", undefined(analysis), None, false);
     }
-    if analysis.srm.is_some_and(|srm| srm.flagged_at_0_001) {
+    if uneven {
         let reason = "Visitors are not split as they should be: something loses some of them";
         return say("invalid_split", reason.to_owned(), None, false);
     }
