@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -42,6 +43,21 @@ async fn stored(setup: &Setup) {
     let mut names: Vec<_> = groups.filter_map(|group| group["key"].as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["identify", "pageview", "purchase"]);
+    // What came before belongs to whom the e-mail names.
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let lead = loop {
+        let path = "/api/identity?visitorId=v_example";
+        let identity = owner.get(path).await.expect(200);
+        if identity["leadId"].is_string() {
+            break identity["leadId"].clone();
+        }
+        assert!(Instant::now() < deadline, "{identity}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let path = "/api/leads?email=jo@example.com";
+    let leads = owner.get(path).await.expect(200);
+    assert_eq!(leads[0]["id"], lead);
+    assert_eq!(leads[0]["traits"], json!({"plan": "team"}));
 }
 
 #[tokio::test]
