@@ -7,6 +7,7 @@ pub mod experiments;
 mod flags;
 mod goals;
 mod identity;
+mod markup;
 mod receiver;
 mod snippet;
 mod webhooks;

@@ -23,7 +23,6 @@ use crate::api::{
 };
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::error::{Error, Result};
 use crate::events::EventLog;
 use crate::server::Shared;
 use crate::server::dispatch::Endpoint;
@@ -101,13 +100,5 @@ impl Growth {
 
     fn webhooks(&self) -> &Webhooks {
         &self.0.webhooks
-    }
-}
-
-/// The id of what is to be changed. It is looked at after the mask, which says more.
-fn named(id: &str) -> Result<()> {
-    match id.is_empty() {
-        true => Err(Error::invalid_field("id", "id is required")),
-        false => Ok(()),
     }
 }

@@ -105,6 +105,11 @@ async fn a_clear_winner_is_told() {
     assert_eq!(shown["variants"][1]["conversionRate"], 0.5);
     assert!((shown["variants"][1]["lift"].as_f64().unwrap() - 4.0).abs() < 1e-9);
     assert!(shown["variants"][1]["confidence"].as_f64().unwrap() > 0.95);
+    assert_eq!(shown["variants"][0]["difference"], Value::Null);
+    assert!((shown["variants"][1]["difference"].as_f64().unwrap() - 0.4).abs() < 1e-9);
+    // What is beyond doubt is seen in the interval of the same test.
+    let least = shown["variants"][1]["differenceInterval"][0].as_f64();
+    assert!(least.unwrap() > 0.0, "{shown}");
     assert!(shown["variants"][1]["chanceToWin"].as_f64().unwrap() > 0.95);
     assert_eq!(
         (&shown["winner"], &shown["significant"]),

@@ -5,7 +5,7 @@ mod goal;
 mod metric;
 mod watch;
 
-use super::{Growth, named};
+use super::Growth;
 use crate::api::apex::growth::v1 as pb;
 use crate::api::{ConversionGoalService, GoalService};
 use crate::error::Result;
@@ -58,7 +58,6 @@ impl GoalService for Growth {
         call: Call,
         request: pb::UpdateGoalRequest,
     ) -> Result<Reply<pb::UpdateGoalResponse>> {
-        named(&request.id)?;
         let (project, now) = (call.project_id()?, self.now());
         let answer = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
@@ -153,7 +152,6 @@ impl ConversionGoalService for Growth {
         call: Call,
         request: pb::UpdateConversionGoalRequest,
     ) -> Result<Reply<pb::UpdateConversionGoalResponse>> {
-        named(&request.id)?;
         let project = call.project_id()?;
         let answer = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {

@@ -12,7 +12,7 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Growth, named};
+use super::Growth;
 use crate::api::WebhookService;
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::Sealer;
@@ -136,7 +136,6 @@ impl WebhookService for Growth {
         call: Call,
         request: pb::UpdateWebhookRequest,
     ) -> Result<Reply<pb::UpdateWebhookResponse>> {
-        named(&request.id)?;
         let (project, now) = (call.project_id()?, self.now());
         let mask = request.update_mask.clone().unwrap_or_default().paths;
         let has = |name: &str| mask.iter().any(|path| path == name);

@@ -252,14 +252,18 @@ fn variant_result(variant: &pb::Variant, sums: &Sums) -> pb::VariantResult {
 
 /// Adds how a variant compares to control.
 fn compare(variant: &mut pb::VariantResult, compared: &pb::Comparison) {
-    let relative = compared
-        .frequentist
-        .as_ref()
-        .and_then(|own| own.relative.as_ref());
-    if let Some(relative) = relative {
+    let interval = |scale: &pb::Frequentist| {
+        let sequential = scale.sequential.as_ref();
+        sequential.map(|own| own.ci.clone()).unwrap_or_default()
+    };
+    let scales = compared.frequentist.as_ref();
+    if let Some(relative) = scales.and_then(|own| own.relative.as_ref()) {
         variant.lift = relative.effect;
-        let sequential = relative.sequential.as_ref();
-        variant.lift_interval = sequential.map(|own| own.ci.clone()).unwrap_or_default();
+        variant.lift_interval = interval(relative);
+    }
+    if let Some(absolute) = scales.and_then(|own| own.absolute.as_ref()) {
+        variant.difference = absolute.effect;
+        variant.difference_interval = interval(absolute);
     }
     let believed = compared.bayesian_flat_prior.as_ref();
     if let Some(believed) = believed.and_then(|own| own.relative.as_ref()) {
