@@ -79,6 +79,46 @@ async fn a_summary_tells_who_came_and_from_where() {
     assert_eq!(usual["conversionRate"], 0);
 }
 
+/// As the reference has it: what converts are visitors into leads; conversions are what
+/// the project says they are.
+#[tokio::test]
+async fn a_summary_counts_leads_and_what_the_project_defines() {
+    let server = Server::start();
+    let own = server.organization("Acme");
+    let http = server.http().bearer(&own.key);
+    let page = server.http();
+    let event = |kind: &str, visitor: &str| json!({"type": kind, "visitorId": visitor, "url": "https://shop.example/plans?utm_medium=email"});
+    let events = [
+        event("pageview", "a"),
+        event("pageview", "b"),
+        event("pageview", "c"),
+        event("page_view", "d"),
+        event("trial", "a"),
+        event("trial", "a"),
+        event("purchase", "b"),
+    ];
+    let batch = json!({"projectKey": own.project_key, "events": events});
+    page.post("/api/events", &batch).await.expect(200);
+    let stitch =
+        json!({"projectKey": own.project_key, "visitorId": "a", "email": "ada@example.com"});
+    page.post("/api/identity/stitch", &stitch).await.expect(200);
+    let summary = async || http.get("/api/analytics/summary?period=7d").await;
+    let usual = summary().await;
+    let today = usual.json()["period"]["to"].as_str().unwrap().to_owned();
+    let first = today.parse::<jiff::civil::Date>().unwrap();
+    let first = first.checked_sub(jiff::Span::new().days(6)).unwrap();
+    let expected = format!(
+        r#"{{"visitors":4,"leads":1,"conversions":1,"conversionRate":0.25,"topChannels":[{{"channel":"email","visitors":4,"conversions":1}}],"period":{{"from":"{first}","to":"{today}"}}}}"#
+    );
+    assert_eq!(usual.text, expected);
+    let goal = json!({"name": "Trial", "type": "custom_event", "eventName": "trial"});
+    http.post("/api/conversion-goals", &goal).await.expect(200);
+    let defined = summary().await.expect(200);
+    assert_eq!(defined["conversions"], 2);
+    assert_eq!(defined["topChannels"][0]["conversions"], 2);
+    assert_eq!(defined["conversionRate"], 0.25);
+}
+
 #[tokio::test]
 async fn conversions_are_credited_by_each_model() {
     let (_server, http) = visited().await;
