@@ -133,6 +133,41 @@ async fn a_journey_is_read() {
     );
 }
 
+/// The reference's own example, member by member.
+#[tokio::test]
+async fn the_example_of_the_reference() {
+    let world = world();
+    let event = |kind: &str, path: &str, at: &str, referrer: &str| {
+        json!({
+            "projectKey": world.own.project_key, "type": kind, "visitorId": "v_demo", "timestamp": at,
+            "url": format!("https://shop.example{path}"), "referrer": referrer,
+        })
+    };
+    for event in [
+        event(
+            "pageview",
+            "/blog/intro",
+            "2026-01-30T10:00:00Z",
+            "https://www.google.com/",
+        ),
+        event("pageview", "/plans", "2026-02-03T09:00:00Z", ""),
+    ] {
+        let page = world.server.http();
+        page.post("/api/events", &event).await.expect(200);
+    }
+    let link = json!({"visitorId": "v_demo", "leadId": "lead_77"});
+    world.http.post("/api/identity", &link).await.expect(200);
+    let answer = world.http.get("/api/identity?visitorId=v_demo").await;
+    let expected = concat!(
+        r#"{"visitorId":"v_demo","leadId":"lead_77","leadIds":["lead_77"],"#,
+        r#""firstSeen":"2026-01-30T10:00:00Z","lastSeen":"2026-02-03T09:00:00Z","events":["#,
+        r#"{"type":"pageview","url":"https://shop.example/plans","timestamp":"2026-02-03T09:00:00Z"},"#,
+        r#"{"type":"pageview","url":"https://shop.example/blog/intro","timestamp":"2026-01-30T10:00:00Z"}],"#,
+        r#""attribution":{"channel":"organic_search","source":"google","landingPage":"/blog/intro"}}"#,
+    );
+    assert_eq!((answer.status, answer.text.as_str()), (200, expected));
+}
+
 #[tokio::test]
 async fn a_journey_is_read_page_by_page() {
     let world = world();

@@ -86,6 +86,18 @@ impl Channel {
     }
 }
 
+/// What a host that refers visitors is called: the search engine, network or assistant
+/// whose it is, in lower case, or else the host.
+pub(super) fn referrer_name(host: &str) -> String {
+    let lists = &*LISTS;
+    let known = [&lists.assistants, &lists.socials, &lists.engines];
+    let name = known.into_iter().find_map(|list| list.name(host));
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => name.to_lowercase(),
+        None => host.to_owned(),
+    }
+}
+
 /// Words that say a link stood in a mail.
 const EMAIL: [&str; 5] = ["email", "e-mail", "e_mail", "mail", "newsletter"];
 
@@ -111,9 +123,11 @@ struct Lists {
 
 /// A list of hosts. Each line is a host, or a name and a host.
 struct Hosts {
-    hosts: HashSet<&'static str>,
-    /// Hosts with a part that varies, by what stands before it.
-    varying: HashMap<&'static str, Vec<&'static str>>,
+    /// Hosts, and whose they are.
+    hosts: HashMap<&'static str, &'static str>,
+    /// Hosts with a part that varies, by what stands before it: what stands behind it,
+    /// and whose they are.
+    varying: HashMap<&'static str, Vec<(&'static str, &'static str)>>,
     names: HashSet<String>,
     /// Whether what is below a host belongs to it.
     below: bool,
@@ -125,7 +139,7 @@ const VARIES: &str = "{}";
 impl Hosts {
     fn new(text: &'static str, below: bool) -> Self {
         let mut own = Self {
-            hosts: HashSet::new(),
+            hosts: HashMap::new(),
             varying: HashMap::new(),
             names: HashSet::new(),
             below,
@@ -135,9 +149,12 @@ impl Hosts {
             let host = host.strip_prefix("www.").unwrap_or(host);
             own.names.insert(name.to_lowercase());
             match host.split_once(VARIES) {
-                Some((before, after)) => own.varying.entry(before).or_default().push(after),
+                Some((before, after)) => {
+                    let varying = own.varying.entry(before).or_default();
+                    varying.push((after, name));
+                }
                 None => {
-                    own.hosts.insert(host);
+                    own.hosts.insert(host, name);
                 }
             }
         }
@@ -150,25 +167,31 @@ impl Hosts {
     }
 
     fn has(&self, host: &str) -> bool {
+        self.name(host).is_some()
+    }
+
+    /// Whose host it is, if it is on the list.
+    fn name(&self, host: &str) -> Option<&'static str> {
         let host = host.strip_prefix("www.").unwrap_or(host);
-        if self.hosts.contains(host) {
-            return true;
+        if let Some(name) = self.hosts.get(host) {
+            return Some(name);
         }
         let mut rest = host;
         while self.below
             && let Some((_, parent)) = rest.split_once('.')
         {
-            if self.hosts.contains(parent) {
-                return true;
+            if let Some(name) = self.hosts.get(parent) {
+                return Some(name);
             }
             rest = parent;
         }
         // What varies comes first, or after a dot.
         let dots = host.match_indices('.').map(|(at, _)| at + 1);
-        std::iter::once(0).chain(dots).any(|at| {
+        std::iter::once(0).chain(dots).find_map(|at| {
             let (before, rest) = host.split_at(at);
-            let endings = self.varying.get(before);
-            endings.is_some_and(|endings| endings.iter().any(|after| varies(rest, after)))
+            let mut endings = self.varying.get(before)?.iter();
+            let found = endings.find(|(after, _)| varies(rest, after));
+            found.map(|(_, name)| *name)
         })
     }
 }
@@ -195,6 +218,19 @@ mod tests {
             click: click.to_owned(),
         };
         Channel::of(&source).word()
+    }
+
+    #[test]
+    fn places_have_names() {
+        for (host, name) in [
+            ("www.google.com", "google"),
+            ("google.co.uk", "google"),
+            ("l.facebook.com", "facebook"),
+            ("chatgpt.com", "chatgpt"),
+            ("partner.example.org", "partner.example.org"),
+        ] {
+            assert_eq!(referrer_name(host), name);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::db::sql::rows;
 use crate::error::{Error, Result};
 use crate::events::{Journey, Source, Step};
 use crate::products::growth::Growth;
-use crate::products::growth::channels::Channel;
+use crate::products::growth::channels::{Channel, referrer_name};
 use crate::products::timestamp;
 use crate::server::Call;
 
@@ -105,7 +105,10 @@ fn attribution(first: &Step) -> pb::IdentityAttribution {
     };
     pb::IdentityAttribution {
         channel: Channel::of(&source).word().to_owned(),
-        source: page.utm_source.clone().or_else(|| page.referrer.clone()),
+        source: page
+            .utm_source
+            .clone()
+            .or_else(|| page.referrer.as_deref().map(referrer_name)),
         landing_page: page.path.clone(),
     }
 }
@@ -144,7 +147,7 @@ fn event(step: Step) -> pb::JourneyEvent {
         url: step.page.url(),
         r#type: step.name,
         timestamp: Some(timestamp(step.time)),
-        data: step.properties.unwrap_or_default(),
+        data: step.properties,
     }
 }
 
