@@ -93,6 +93,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
         any_origin,
         any_query,
         until_set_up,
+        action,
         bindings,
     } = spec;
     let scope = match scope {
@@ -124,7 +125,7 @@ fn put_method(out: &mut String, spec: &MethodSpec, service: usize) {
          body_or_query: {body_or_query}, secret_answer: {secret_answer}, \
          idempotency_window_s: {idempotency_window_s}, any_origin: {any_origin}, \
          any_query: {any_query}, \
-         until_set_up: {until_set_up}, bindings: &[{bindings}] }},"
+         until_set_up: {until_set_up}, action: {action:?}, bindings: &[{bindings}] }},"
     );
 }
 

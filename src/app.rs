@@ -22,6 +22,7 @@ use crate::limit::{Counters, Limits, Memory, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
+use crate::products::crm::Crm;
 use crate::products::growth::{Growth, Snippet, Webhooks};
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
@@ -77,10 +78,12 @@ impl App {
         let scripts = Scripts::new(named, config.listen.ip());
         let sealer = Sealer::new(&SecretKeys::load(config)?, "growth.webhooks");
         let webhooks = Webhooks::new(sealer, &config.webhooks)?;
+        let crm = Crm::new(db.clone(), clock.clone());
         let growth = Growth::new(db, events.clone(), clock.clone(), webhooks);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
             growth.endpoints(),
+            crm.endpoints(),
             Metrics::new(events.clone(), clock, scripts.clone()).endpoints(),
             vec![Snippet::new(scripts).endpoint()],
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),

@@ -180,6 +180,15 @@ impl Error {
         self
     }
 
+    /// Says inside of what the fields are that are not valid, such as `[3].`.
+    #[must_use]
+    pub fn within(mut self, prefix: &str) -> Self {
+        for violation in &mut self.0.violations {
+            violation.field.insert_str(0, prefix);
+        }
+        self
+    }
+
     /// Keeps what the log should know.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {

@@ -9,6 +9,7 @@ mod attack;
 mod clients;
 mod conformance;
 mod contract;
+mod crm;
 mod durability;
 mod growth;
 mod metrics;

@@ -210,9 +210,8 @@ impl Principal {
         if let (Actor::Key { scopes, .. }, Some(scope)) = (&self.actor, spec.scope)
             && !scopes.allow(scope)
         {
-            return Err(Error::forbidden(format!(
-                "The API key lacks the scope {scope}"
-            )));
+            let lacks = || format!("The API key lacks the scope {scope}");
+            return Err(denied(spec, lacks));
         }
         match self.actor {
             Actor::Operator | Actor::Anonymous | Actor::Page => Ok(()),
@@ -225,10 +224,21 @@ impl Principal {
                     Some(_) => self.role,
                 };
                 if needs && role.is_none_or(|role| role < spec.role) {
-                    return Err(Error::forbidden("Your role does not allow this"));
+                    return Err(denied(spec, || "Your role does not allow this".to_owned()));
                 }
                 Ok(())
             }
         }
     }
+}
+
+/// The refusal of a method that says what it does; of others, in words of its own.
+fn denied(spec: &MethodSpec, otherwise: impl FnOnce() -> String) -> Error {
+    Error::forbidden(match spec.action {
+        Some(action) => format!(
+            "Access denied: You do not have permission to {action}. \
+             Please contact your organization administrator."
+        ),
+        None => otherwise(),
+    })
 }

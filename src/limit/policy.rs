@@ -150,7 +150,11 @@ fn of_caller(principal: &Principal, address: IpAddr, per: Per) -> u128 {
     let organization = principal.organization.map(|id| tagged(3, id.0));
     match per {
         Per::Address | Per::Account => by_address(),
-        Per::Organization => organization.unwrap_or_else(by_address),
+        // Its keys share one window; people at work do not use it up.
+        Per::Organization => match &principal.actor {
+            Actor::Session { id } => xxh3_128(id.as_bytes()),
+            _ => organization.unwrap_or_else(by_address),
+        },
         // A page's visitors must not lock the project's owner out.
         Per::Project if principal.actor == Actor::Page => of_page(),
         Per::Project => match principal.project {

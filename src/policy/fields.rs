@@ -56,6 +56,12 @@ pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<
             return Some(format!("{name} needs a text field"));
         }
     }
+    if flag(&own, "millis") && !is_message(field, "google.protobuf.Timestamp") {
+        return Some("millis needs a time".to_owned());
+    }
+    if flag(&own, "decimal") && !is_text && field.kind() != Kind::Double {
+        return Some("decimal needs a text or a double".to_owned());
+    }
     if positive(&own, "max_items").is_some() && !(field.is_list() || field.is_map()) {
         return Some("max_items needs a repeated field".to_owned());
     }

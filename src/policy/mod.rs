@@ -69,6 +69,8 @@ pub struct MethodSpec {
     pub any_query: bool,
     /// Whether it is gone once there is a user.
     pub until_set_up: bool,
+    /// What it does, as a refusal says it, such as `view contacts`.
+    pub action: Option<&'static str>,
     /// REST routes.
     pub bindings: &'static [Binding],
 }

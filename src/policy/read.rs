@@ -161,6 +161,7 @@ impl Reader<'_> {
             any_origin: false,
             any_query: false,
             until_set_up: false,
+            action: None,
             bindings: &[],
         };
         let own = options.of(&method.options(), options.method.as_ref());
@@ -266,6 +267,7 @@ impl Reader<'_> {
         spec.any_origin = flag(own, "any_origin");
         spec.any_query = flag(own, "any_query");
         spec.until_set_up = flag(own, "until_set_up");
+        spec.action = optional_text(own, "action");
         if spec.until_set_up && spec.auth != Auth::Public {
             return Err("until_set_up needs AUTH_PUBLIC: nobody is known by then".to_owned());
         }

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub(crate) mod amount;
+pub mod crm;
 pub(crate) mod feed;
 pub mod growth;
 pub mod metrics;

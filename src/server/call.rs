@@ -37,6 +37,8 @@ pub struct Admitted {
     pub project_choice: Option<String>,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The state the caller takes what it changes to be in: `If-Match`.
+    pub if_match: Option<String>,
     /// When the caller stops waiting.
     pub deadline: Option<Instant>,
     /// Where the attempt to replay stands, once the request is read.
@@ -118,6 +120,11 @@ impl Call {
     /// The caller's `Idempotency-Key`.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.0.idempotency_key.as_deref()
+    }
+
+    /// The state the caller takes what it changes to be in: `If-Match`.
+    pub fn if_match(&self) -> Option<&str> {
+        self.0.if_match.as_deref()
     }
 
     /// Where the attempt to replay stands; `None` without a key.

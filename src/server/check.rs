@@ -30,6 +30,9 @@ pub fn check_request(spec: &MethodSpec, request: &impl Check) -> Result<()> {
     let mut found = Violations::default();
     found.mask(spec, request.update_mask());
     request.check(&mut found);
+    if let Some(name) = spec.one_or_many {
+        found.of_items(name);
+    }
     found.told()
 }
 
@@ -75,6 +78,20 @@ impl Violations {
             let shown = shown.as_deref().unwrap_or(path);
             let words = format!("updateMask names `{shown}`, which is no member to change");
             self.add("updateMask", words);
+        }
+    }
+
+    /// Names the members of items as a body does that is one item, or an array of them.
+    fn of_items(&mut self, name: &str) {
+        let one = format!("{name}[0].");
+        let several = self.list.iter().any(|v| !v.field.starts_with(&one));
+        for violation in &mut self.list {
+            let own = violation
+                .field
+                .strip_prefix(if several { name } else { &one });
+            if let Some(own) = own.filter(|own| !own.is_empty()) {
+                violation.field = own.to_owned();
+            }
         }
     }
 

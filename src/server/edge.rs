@@ -13,7 +13,7 @@ use super::resolve::Protocol;
 use super::shared::Shared;
 use super::trace::Arrival;
 use super::visit::Visit;
-use crate::policy::MethodSpec;
+use crate::policy::{Dialect, MethodSpec};
 use crate::transcode::router::{Found, Router};
 use crate::transcode::schema::Schema;
 
@@ -86,6 +86,24 @@ impl Edge {
     /// The routes of a path and a verb.
     pub(super) fn routes(&self, verb: &str, path: &str) -> Found<'static> {
         self.router.find(routed(verb), path)
+    }
+
+    /// The same, of a request: FeathersJS passes over a slash at the end.
+    pub(super) fn routes_of(&self, verb: &str, path: &str) -> Found<'static> {
+        let found = self.routes(verb, path);
+        let (Found::Nothing, Some(near)) = (&found, path.strip_suffix('/')) else {
+            return found;
+        };
+        match self.routes(verb, near) {
+            Found::Routes(routes)
+                if routes
+                    .iter()
+                    .all(|route| route.spec.dialect == Dialect::Feathers) =>
+            {
+                Found::Routes(routes)
+            }
+            Found::Routes(_) | Found::OtherVerbs(..) | Found::Nothing => Found::Nothing,
+        }
     }
 
     /// Whether pages of any origin may call a path.

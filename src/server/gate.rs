@@ -144,15 +144,16 @@ impl Visitor<'_> {
     fn missing(self) -> Error {
         let (carriers, auth) = (self.spec.service.carriers, self.spec.auth);
         let takes_keys = matches!(auth, Auth::ApiKey | Auth::SessionOrApiKey);
-        Error::unauthenticated(
-            if takes_keys && !carriers.x_api_key && self.headers.contains_key(&X_API_KEY) {
-                "Send the API key as Authorization: Bearer"
-            } else if takes_keys && !carriers.bearer && bearer(self.headers).is_some() {
-                "Send the API key as x-api-key"
-            } else {
-                "Authentication is required"
-            },
-        )
+        Error::unauthenticated(if self.spec.dialect == Dialect::Feathers {
+            // What its clients know it by.
+            "Not authenticated"
+        } else if takes_keys && !carriers.x_api_key && self.headers.contains_key(&X_API_KEY) {
+            "Send the API key as Authorization: Bearer"
+        } else if takes_keys && !carriers.bearer && bearer(self.headers).is_some() {
+            "Send the API key as x-api-key"
+        } else {
+            "Authentication is required"
+        })
     }
 
     /// The caller of an API key. A key that is given and wrong is never passed

@@ -15,6 +15,7 @@ headers! {
     GRPC_STATUS = "grpc-status"
     GRPC_STATUS_DETAILS = "grpc-status-details-bin"
     GRPC_TIMEOUT = "grpc-timeout"
+    IF_MATCH = "if-match"
     IDEMPOTENCY_KEY = "idempotency-key"
     TRACEPARENT = "traceparent"
     X_API_KEY = "x-api-key"
@@ -22,5 +23,6 @@ headers! {
     X_ORGANIZATION = "x-organization"
     X_PROJECT = "x-project"
     X_REQUEST_ID = "x-request-id"
+    X_SERVICE_METHOD = "x-service-method"
     X_SERVER_TIMEOUT = "x-server-timeout"
 }

@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use super::headers::{IDEMPOTENCY_KEY, X_APEX_PROJECT, X_API_KEY, X_PROJECT};
+use super::headers::{IDEMPOTENCY_KEY, IF_MATCH, X_APEX_PROJECT, X_API_KEY, X_PROJECT};
 use crate::config::Transport;
 use crate::error::{Error, Kind, Result, reason};
 use crate::transcode::percent;
@@ -136,6 +136,13 @@ pub(super) fn project_choice(headers: &HeaderMap, query: Option<&str>) -> Option
 /// Whether the caller shows any credential at all.
 pub(super) fn has_credential(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.contains_key(&X_API_KEY)
+}
+
+/// The caller's `If-Match`.
+pub(super) fn if_match(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(&IF_MATCH)?;
+    // What is no text matches nothing.
+    Some(value.to_str().unwrap_or_default().to_owned())
 }
 
 /// The caller's `Idempotency-Key`.

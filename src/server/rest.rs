@@ -14,10 +14,11 @@ use tonic::{Request, Status};
 
 use super::call::{Call, StatusOverride};
 use super::dispatch::{Answer, Endpoint, HEAD, SharedBody};
+use super::headers::X_SERVICE_METHOD;
 use super::respond::JSON;
 use super::{accept, guard, stream};
 use crate::error::{Error, Kind, Result, reason};
-use crate::policy::{Auth, When};
+use crate::policy::{Auth, Dialect, When};
 use crate::transcode::bind::{self, Parts, Plurality};
 use crate::transcode::json::{DEPTH, Rules, encode, raw};
 use crate::transcode::router::Route;
@@ -35,6 +36,20 @@ pub(super) type ReadBody = Result<Bytes>;
 pub(super) fn owner<'r>(candidates: &[&'r Route]) -> &'r Route {
     let owner = candidates.iter().find(|route| route.spec.when.is_empty());
     owner.copied().unwrap_or(candidates[0])
+}
+
+/// The method a request of FeathersJS names that none of its routes is. It must not be
+/// taken for the one that needs no name.
+pub(super) fn unknown_service_method<'p>(
+    candidates: &[&Route],
+    parts: &'p http::request::Parts,
+) -> Option<&'p str> {
+    let named = parts.headers.get(&X_SERVICE_METHOD)?.to_str().ok()?;
+    let takes =
+        parts.method == http::Method::POST && candidates[0].spec.dialect == Dialect::Feathers;
+    let mut when = candidates.iter().flat_map(|route| route.spec.when);
+    let known = when.any(|when| when.service_method == Some(named));
+    (takes && !known).then_some(named)
 }
 
 /// Picks among the methods that share a route. Its owner is also answered when the

@@ -11,22 +11,42 @@ use super::visit::Visit;
 use crate::error::{Error, Kind, reason};
 use crate::limit::Standing;
 use crate::policy::{Dialect, ServiceSpec};
+use crate::transcode::errors::DATA;
+use crate::transcode::feathers;
 use crate::transcode::router::{Found, Route};
 
 impl Visit {
-    pub(super) async fn wrong_verb(self, verbs: &[&'static str], owner: &Route) -> Response<Body> {
+    pub(super) async fn wrong_verb(
+        self,
+        (verb, path): (&str, &str),
+        verbs: &[&'static str],
+        owner: &Route,
+    ) -> Response<Body> {
         let mut allow: Vec<&str> = verbs.to_vec();
         if allow.contains(&"GET") {
             allow.push("HEAD");
         }
         let manner = Manner::of(owner.spec);
         let allow = allow.join(", ");
-        let error = Error::new(
-            Kind::Unimplemented,
-            format!("Method not allowed; use {allow}"),
-        )
-        .reason(reason::METHOD_NOT_ALLOWED);
+        let error = match manner.words.dialect {
+            Dialect::Feathers => {
+                let single = format!("{}/0", path.trim_end_matches('/'));
+                let of_one = self.edge.routes(verb, &single);
+                feathers::wrong_verb(verb, matches!(of_one, Found::Routes(_)))
+            }
+            Dialect::Flat | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => {
+                let message = format!("Method not allowed; use {allow}");
+                Error::new(Kind::Unimplemented, message).reason(reason::METHOD_NOT_ALLOWED)
+            }
+        };
         self.refused(manner, error, &allow).await
+    }
+
+    /// A method by name that the path has not.
+    pub(super) async fn no_service_method(self, name: &str, owner: &Route) -> Response<Body> {
+        let manner = Manner::of(owner.spec);
+        self.refused(manner, feathers::no_method(name), "POST")
+            .await
     }
 
     /// What calls itself gRPC and is not, or comes as gRPC cannot. It is answered as
@@ -65,6 +85,10 @@ impl Visit {
             _ if owner.is_none() => "There is no such path; the API reference is at /docs",
             _ => manner.words.not_found(),
         });
+        let error = match manner.words.dialect {
+            Dialect::Feathers => error.with(DATA, serde_json::json!({"url": path})),
+            Dialect::Flat | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => error,
+        };
         self.stray(manner, error).await
     }
 

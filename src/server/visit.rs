@@ -53,11 +53,17 @@ impl Visit {
 
     pub(super) async fn rest(mut self, parts: Parts, body: Incoming) -> Response<Body> {
         let path = parts.uri.path();
-        let candidates = match self.edge.routes(parts.method.as_str(), path) {
+        let verb = parts.method.as_str();
+        let candidates = match self.edge.routes_of(verb, path) {
             Found::Routes(candidates) => candidates,
-            Found::OtherVerbs(verbs, owner) => return self.wrong_verb(&verbs, owner).await,
+            Found::OtherVerbs(verbs, owner) => {
+                return self.wrong_verb((verb, path), &verbs, owner).await;
+            }
             Found::Nothing => return self.not_found(path).await,
         };
+        if let Some(name) = rest::unknown_service_method(&candidates, &parts) {
+            return self.no_service_method(name, rest::owner(&candidates)).await;
+        }
         let known = resolve::has_credential(&parts.headers);
         let mut passage = Passage::default();
         if known
@@ -266,6 +272,7 @@ impl Visit {
             note: self.note.clone(),
             project_choice: resolve::project_choice(&parts.headers, parts.uri.query()),
             idempotency_key: resolve::idempotency_key(&parts.headers),
+            if_match: resolve::if_match(&parts.headers),
             deadline: deadline?,
             attempt: OnceLock::new(),
         }))

@@ -10,6 +10,9 @@ use tonic_types::StatusExt as _;
 use crate::error::{Kind, Violation, reason};
 use crate::policy::Dialect;
 
+/// The fact whose text is JSON, which one of the shapes shows as its `data`.
+pub const DATA: &str = "data";
+
 /// A failure as REST shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -193,6 +196,10 @@ impl Problem {
             return Value::Object(body);
         }
         body.insert("className".into(), json!(class));
+        let data = self.metadata.iter().find(|(name, _)| name == DATA);
+        if let Some(data) = data.and_then(|(_, text)| serde_json::from_str(text).ok()) {
+            body.insert("data".into(), data);
+        }
         if !self.violations.is_empty() {
             let errors = self.violations.iter();
             let errors = errors.map(|v| json!({"path": v.field, "message": v.description}));

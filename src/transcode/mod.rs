@@ -4,6 +4,7 @@
 
 pub mod bind;
 pub mod errors;
+pub mod feathers;
 pub mod json;
 pub mod percent;
 pub mod router;

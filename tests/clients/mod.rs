@@ -6,6 +6,7 @@ mod browser;
 mod buf;
 mod certificate;
 mod descriptions;
+mod feathers;
 mod guides;
 mod interop;
 pub mod kit;

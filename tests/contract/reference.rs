@@ -145,7 +145,9 @@ impl Reader {
     /// Values of the variables in an example: things of its own, which it may delete.
     async fn variables(&self, example: &str, number: usize) -> Vec<(&'static str, String)> {
         let organization = self.own.id.to_string();
-        let id = if example.contains("/api/projects/$ID") {
+        let id = if let Some(id) = self.record(example).await {
+            id
+        } else if example.contains("/api/projects/$ID") {
             self.made("/api/projects", json!({"name": "p"}), "id").await
         } else if example.contains("/api/api-keys/$ID") {
             self.made("/api/api-keys", json!({"name": "k"}), "id").await
@@ -233,6 +235,71 @@ impl Reader {
             }
         }
         text
+    }
+
+    /// A record of the CRM that an example changes or names. It names the first ones.
+    async fn record(&self, example: &str) -> Option<String> {
+        const BODIES: [(&str, &str); 14] = [
+            ("pipelines", r#"{"name": "Sales"}"#),
+            ("contacts", r#"{"first_name": "Jane"}"#),
+            ("products", r#"{"name": "Box"}"#),
+            ("deals", r#"{"name": "Deal", "pipeline_id": 1}"#),
+            ("companies", r#"{"name": "Acme"}"#),
+            ("pipeline-stages", r#"{"name": "Last", "pipeline_id": 1}"#),
+            ("product-categories", r#"{"name": "Boxes"}"#),
+            (
+                "deal-products",
+                r#"{"deal_id": 1, "product_id": 1, "quantity": 1, "price": 1}"#,
+            ),
+            ("activity-types", r#"{"name": "Call"}"#),
+            ("activities", r#"{"subject": "Call"}"#),
+            (
+                "custom-fields",
+                r#"{"entity_type": "contact", "name": "$fresh", "type": "text"}"#,
+            ),
+            ("tags", r#"{"name": "$fresh"}"#),
+            ("contact-tags", r#"{"contact_id": 1, "tag_id": $tag}"#),
+            ("notes", r#"{"content": "Note"}"#),
+        ];
+        if example.contains("/organization-users/$ID") {
+            let users = self.http().get("/organization-users").await.expect(200);
+            return Some(users["data"][0]["id"].to_string());
+        }
+        let path = example.split_once("$URL/")?.1;
+        let own = path.split(['/', '"', '?']).next()?;
+        BODIES.iter().find(|(name, _)| *name == own)?;
+        // There is one of a name.
+        for named in ["tags?name=VIP", "custom-fields?name=Industry"] {
+            let found = self.http().get(&format!("/{named}")).await.expect(200);
+            for record in found["data"].as_array().unwrap() {
+                let path = format!("/{}/{}", named.split('?').next().unwrap(), record["id"]);
+                self.http().delete(&path).await.expect(200);
+            }
+        }
+        let mut made = String::new();
+        for (name, body) in BODIES {
+            let needed = ["pipelines", "contacts", "products", "deals", "tags"].contains(&name);
+            if name != own && !needed {
+                continue;
+            }
+            let fresh = uuid::Uuid::new_v4().to_string();
+            let mut body = body.replace("$fresh", &fresh);
+            if body.contains("$tag") {
+                let tag = json!({ "name": fresh });
+                let tag = self.http().post("/tags", &tag).await.expect(201);
+                body = body.replace("$tag", &tag["id"].to_string());
+            }
+            let body: Value = serde_json::from_str(&body).unwrap();
+            let record = self
+                .http()
+                .post(&format!("/{name}"), &body)
+                .await
+                .expect(201);
+            if name == own {
+                made = record["id"].to_string();
+            }
+        }
+        Some(made)
     }
 
     fn run(&self, command: &str, variables: Vec<(&'static str, String)>) -> (bool, String) {

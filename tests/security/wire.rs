@@ -5,7 +5,7 @@
 
 use apex::api::SCHEMA;
 use apex::error::Kind;
-use apex::policy::{Binding, MethodSpec};
+use apex::policy::{Binding, Body, MethodSpec};
 use apex::transcode::errors::http_status;
 use apex::transcode::json::{Rules, decode, encode};
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -313,7 +313,13 @@ fn message(spec: &MethodSpec, request: &Value) -> Vec<u8> {
     let mut request = request.clone();
     if spec.update_mask_from_body && request.get("updateMask").is_none() {
         let bound = rest::variables(spec);
-        let members: Map<String, Value> = request.as_object().cloned().unwrap_or_default();
+        // What is changed is the request, or the member of it that is REST's body.
+        let target = spec.bindings.iter().find_map(|binding| match binding.body {
+            Body::Field(name) => Some(&request[name]),
+            Body::Whole | Body::None => None,
+        });
+        let target = target.unwrap_or(&request);
+        let members: Map<String, Value> = target.as_object().cloned().unwrap_or_default();
         let changed = members.keys().filter(|name| !bound.contains(name));
         let paths: Vec<&str> = changed.map(String::as_str).collect();
         request["updateMask"] = json!(paths.join(","));

@@ -146,6 +146,19 @@ pub fn put_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> 
     Some(())
 }
 
+/// Gives a time that was written from `start` on exactly three fractional digits.
+pub fn to_millis(out: &mut Vec<u8>, start: usize) {
+    const SECONDS: usize = "\"2024-01-01T00:00:00".len();
+    let fraction = out.get(start + SECONDS..).unwrap_or_default();
+    let digits = fraction.iter().skip(1).take_while(|b| b.is_ascii_digit());
+    let mut digits: Vec<u8> = digits.copied().collect();
+    digits.resize(3, b'0');
+    out.truncate(start + SECONDS);
+    out.push(b'.');
+    out.extend_from_slice(&digits);
+    out.extend_from_slice(b"Z\"");
+}
+
 /// Writes 0, 3, 6 or 9 fractional digits, as many as are needed.
 fn put_fraction(out: &mut Vec<u8>, nanos: i32) {
     let nanos = i64::from(nanos.unsigned_abs());

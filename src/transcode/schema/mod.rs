@@ -73,6 +73,10 @@ pub struct Field {
     pub omit_empty: bool,
     /// Not part of the JSON form.
     pub hidden: bool,
+    /// A time with milliseconds.
+    pub millis: bool,
+    /// JSON may give a number or text.
+    pub decimal: bool,
     /// Takes the undecoded query string.
     pub raw_query: bool,
     /// Fewest elements of a list that is given.
@@ -177,6 +181,8 @@ impl Message {
                 nullable: is("nullable"),
                 omit_empty: is("omit_empty"),
                 hidden: is("parse_error") || is("selection"),
+                millis: is("millis"),
+                decimal: is("decimal"),
                 raw_query: is("raw_query"),
                 min_items: own
                     .as_ref()

@@ -1,6 +1,6 @@
 //! A command to paste for every method, made of the examples that stand in the protos.
 
-use prost_reflect::FieldDescriptor;
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 use super::super::page::{Documented, example};
 use crate::policy::options::{Options, flag, positive};
@@ -31,6 +31,7 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         Body::None | Body::Whole => false,
     };
     let query: Vec<String> = match binding.body {
+        _ if has_language(&input, options) => Vec::new(),
         Body::Whole => Vec::new(),
         Body::None | Body::Field(_) => free()
             .filter(|field| !is_body(field))
@@ -51,6 +52,10 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
     }
     let body = match binding.body {
         Body::None => String::new(),
+        Body::Whole if let Some(name) = method.spec.one_or_many => {
+            let list = input.get_field_by_name(name)?;
+            object(list.kind().as_message()?.fields(), options)
+        }
         Body::Whole => members(free(), |field| {
             named(method, field).or_else(|| value(field, options))
         }),
@@ -68,6 +73,14 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         parts.push(format!("-d {}", quoted(&body)));
     }
     Some(lines(&parts))
+}
+
+/// Whether the query is a language of its own.
+fn has_language(input: &MessageDescriptor, options: &Options) -> bool {
+    input.fields().any(|field| {
+        let own = options.field(&field);
+        own.is_some_and(|own| flag(&own, "raw_query"))
+    })
 }
 
 /// Streams of gRPC, by a client that finds out about them by itself.

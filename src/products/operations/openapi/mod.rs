@@ -9,7 +9,7 @@ mod schema;
 
 use std::collections::{BTreeMap, HashSet};
 
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use self::errors::{error_name, error_schema};
@@ -166,6 +166,12 @@ impl Writer {
         ));
     }
 
+    /// One of the items of a list, or the list.
+    fn one_or_many(&mut self, list: &FieldDescriptor, side: Side) -> Value {
+        let several = self.field(list, side);
+        json!({"anyOf": [several["items"].clone(), several]})
+    }
+
     fn request_body(
         &mut self,
         input: &MessageDescriptor,
@@ -178,6 +184,9 @@ impl Writer {
         let bound: Vec<&str> = variables.map(|v| v.field.as_str()).collect();
         let schema = match binding.body {
             Body::None => return None,
+            Body::Whole if let Some(name) = spec.one_or_many => {
+                self.one_or_many(&input.get_field_by_name(name)?, side)
+            }
             Body::Whole if bound.is_empty() => self.message(input, side),
             Body::Whole => self.properties(input, side, &bound),
             Body::Field(name) => {

@@ -33,7 +33,18 @@ impl Writer {
                 "name": variable.field, "in": "path", "required": true, "schema": schema,
             }));
         }
-        if binding.body != Body::Whole {
+        let language = input.fields().find(|field| {
+            let own = self.options.field(field);
+            own.is_some_and(|own| flag(&own, "raw_query"))
+        });
+        if let Some(field) = language {
+            // Read as a whole, in a language of its own.
+            parameters.push(json!({
+                "name": field.json_name(), "in": "query", "required": false,
+                "description": about_field(&field), "style": "form", "explode": true,
+                "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+            }));
+        } else if binding.body != Body::Whole {
             for field in input.fields() {
                 let is_body = match binding.body {
                     Body::Field(own) => own == field.name(),

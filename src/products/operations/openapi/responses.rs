@@ -40,8 +40,14 @@ impl Writer {
         let field = binding
             .response_body
             .and_then(|name| output.get_field_by_name(name));
+        let alike = spec.one_or_many;
+        let alike = alike.and_then(|name| output.get_field_by_name(name));
         let content = match (field, output.full_name()) {
             (_, HTTP_BODY) => json!({"*/*": {}}),
+            (None, _) if let Some(list) = alike => {
+                let schema = self.one_or_many(&list, side);
+                json!({"application/json": {"schema": schema}})
+            }
             (Some(field), _) => json!({"application/json": {"schema": self.field(&field, side)}}),
             (None, _) if spec.server_streaming => {
                 let schema = self.message(&output, side);

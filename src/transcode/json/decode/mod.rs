@@ -171,6 +171,7 @@ impl<'a> Decoder<'a> {
                     put_tag(out, field.number, WireType::Delimited);
                     put_bytes(out, text.as_bytes());
                 }
+                None if field.decimal => self.decimal(field, out)?,
                 None => return self.unless_unknown(out, |this, out| this.singular(field, out)),
             },
         }
@@ -188,6 +189,20 @@ impl<'a> Decoder<'a> {
             out.truncate(before);
         }
         Ok(())
+    }
+
+    /// A number where the field is text, or text where it is a number, is read as well.
+    fn decimal(&mut self, field: &Field, out: &mut Vec<u8>) -> Parsed<()> {
+        if field.kind == Kind::String && self.lexer.peek()? == Token::Number {
+            put_tag(out, field.number, WireType::Delimited);
+            put_bytes(out, self.lexer.number()?.as_bytes());
+            return Ok(());
+        }
+        let rules = self.rules;
+        self.rules.quoted_numbers = true;
+        let read = self.singular(field, out);
+        self.rules = rules;
+        read
     }
 
     /// Leaves a value out that is a word its enum does not know, where unknown

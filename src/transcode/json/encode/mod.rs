@@ -10,7 +10,7 @@ mod string;
 
 use std::collections::HashMap;
 
-use super::Rules;
+use super::{Rules, time};
 use crate::policy::RawJson;
 use crate::transcode::schema::{Field, Kind, Message, MessageId, Schema, Shape};
 use crate::transcode::wire::{Fields, Malformed, Raw};
@@ -204,6 +204,12 @@ impl<'a> Encoder<'a> {
                         return Err(Malformed);
                     };
                     out.extend_from_slice(if text.is_empty() { b"null" } else { text });
+                    Ok(())
+                }
+                ([one], None) if field.millis => {
+                    let start = out.len();
+                    self.value(field.kind, one.raw, out)?;
+                    time::to_millis(out, start);
                     Ok(())
                 }
                 ([one], None) => self.value(field.kind, one.raw, out),

@@ -1,0 +1,358 @@
+//! Conditions and orders as SQL. Only members that are declared reach it, by the names
+//! they are declared with.
+
+use sea_orm::Value;
+
+use super::super::column::{Column, Kind};
+use super::super::custom::{Definition, Fields};
+use super::operand::value;
+use super::read::CUSTOM;
+use super::sql::Sql;
+use crate::api::apex::crm::v1 as pb;
+use crate::error::{Error, Result};
+use pb::Operator;
+use pb::filter::Kind as Of;
+
+/// Most comparisons of one question.
+const CLAUSES: usize = 100;
+/// Deepest nesting of conditions; what is read from a URL is no deeper.
+const DEPTH: usize = 10;
+
+/// What conditions are compiled for.
+#[derive(Debug)]
+pub(in super::super) struct Compiler<'a> {
+    /// The columns there are.
+    pub(in super::super) columns: &'static [Column],
+    /// The custom fields there are.
+    pub(in super::super) fields: &'a Fields,
+    /// Whether the database is PostgreSQL.
+    pub(in super::super) postgres: bool,
+    /// Comparisons so far.
+    pub(in super::super) clauses: usize,
+}
+
+/// A member: a column, or a custom field.
+#[derive(Debug, Clone, Copy)]
+enum Member<'a> {
+    Column(&'static Column),
+    Field(&'a Definition),
+}
+
+/// A comparison whose values have been read.
+enum Test {
+    In(Vec<Value>, bool),
+    NotIn(Vec<Value>, bool),
+    Than(&'static str, Value),
+    Like(&'static str, Value),
+    NotLike(Value),
+}
+
+impl<'a> Compiler<'a> {
+    /// Adds a condition.
+    pub(in super::super) fn filter(
+        &mut self,
+        filter: &pb::Filter,
+        depth: usize,
+        sql: &mut Sql,
+    ) -> Result<()> {
+        if depth > DEPTH {
+            return Err(Error::invalid("The query is nested too deeply"));
+        }
+        let (group, word) = match &filter.kind {
+            Some(Of::All(group)) => (group, " AND "),
+            Some(Of::Any(group)) => (group, " OR "),
+            Some(Of::Compare(comparison)) => return self.compare(comparison, sql),
+            None => return Err(Error::invalid("A filter says nothing")),
+        };
+        if group.filters.is_empty() {
+            sql.push("1 = 1");
+            return Ok(());
+        }
+        sql.push("(");
+        for (at, inner) in group.filters.iter().enumerate() {
+            if at > 0 {
+                sql.push(word);
+            }
+            self.filter(inner, depth + 1, sql)?;
+        }
+        sql.push(")");
+        Ok(())
+    }
+
+    fn member(&self, name: &str) -> Result<Member<'a>> {
+        if let Some(label) = name.strip_prefix(CUSTOM).and_then(|r| r.strip_prefix('.')) {
+            let field = self.fields.named(label);
+            return field
+                .map(Member::Field)
+                .ok_or_else(|| no_member(&format!("{CUSTOM}.{label}")));
+        }
+        let column = self.columns.iter().find(|column| column.name == name);
+        match column.filter(|column| column.kind != Kind::Opaque) {
+            Some(column) => Ok(Member::Column(column)),
+            None => Err(no_member(name)),
+        }
+    }
+
+    fn compare(&mut self, comparison: &pb::Comparison, sql: &mut Sql) -> Result<()> {
+        self.clauses += 1;
+        if self.clauses > CLAUSES {
+            let words = format!("The query compares more than {CLAUSES} times");
+            return Err(Error::invalid(words));
+        }
+        let member = self.member(&comparison.field)?;
+        let test = self.test(member, comparison).map_err(|what| {
+            let field = &comparison.field;
+            Error::invalid_field(field, format!("{field} {what}"))
+        })?;
+        match member {
+            Member::Column(column) => self.column(column, test, sql),
+            Member::Field(field) => self.field(field, test, sql),
+        }
+        Ok(())
+    }
+
+    fn test(&self, member: Member<'_>, comparison: &pb::Comparison) -> Result<Test, String> {
+        let (kind, partial) = match member {
+            Member::Column(column) => (column.kind, column.partial),
+            Member::Field(field) => (field.compared(), false),
+        };
+        let mut values = Vec::with_capacity(comparison.values.len());
+        for operand in &comparison.values {
+            values.push(match member {
+                Member::Column(_) => value(operand, kind)?,
+                Member::Field(field) => field.operand(value(operand, kind)?),
+            });
+        }
+        let null = values.iter().any(Option::is_none);
+        let mut values: Vec<Value> = values.into_iter().flatten().collect();
+        let known = Operator::try_from(comparison.operator);
+        let known = known.map_err(|_| "has an operator there is none of".to_owned())?;
+        if matches!(known, Operator::In | Operator::NotIn | Operator::NotEqual) || null {
+            return match known {
+                Operator::Unspecified | Operator::Equal | Operator::In => {
+                    Ok(Test::In(values, null))
+                }
+                Operator::NotEqual | Operator::NotIn => Ok(Test::NotIn(values, null)),
+                _ => Err("can only be compared with a value".to_owned()),
+            };
+        }
+        let single = |mut values: Vec<Value>| match (values.pop(), values.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err("must be compared with one value".to_owned()),
+        };
+        let like = |values, any_case| {
+            let texts = matches!(kind, Kind::Text | Kind::Email | Kind::Word(_));
+            match texts {
+                true => single(values).map(|value| self.pattern(value, any_case)),
+                false => Err("is no text".to_owned()),
+            }
+        };
+        Ok(match known {
+            Operator::Unspecified | Operator::Equal if partial && values.len() == 1 => {
+                let text = values.pop();
+                let any = text.map(|text| contained(&text)).unwrap_or_default();
+                Test::Like(self.any_case(), any.into())
+            }
+            Operator::Unspecified
+            | Operator::Equal
+            | Operator::In
+            | Operator::NotIn
+            | Operator::NotEqual => Test::In(values, false),
+            Operator::Less => Test::Than("<", single(values)?),
+            Operator::LessOrEqual => Test::Than("<=", single(values)?),
+            Operator::Greater => Test::Than(">", single(values)?),
+            Operator::GreaterOrEqual => Test::Than(">=", single(values)?),
+            Operator::Like => Test::Like(self.one_case(), like(values, false)?),
+            Operator::NotLike => Test::NotLike(like(values, false)?),
+            Operator::Ilike => Test::Like(self.any_case(), like(values, true)?),
+        })
+    }
+
+    fn one_case(&self) -> &'static str {
+        if self.postgres { "LIKE" } else { "GLOB" }
+    }
+
+    fn any_case(&self) -> &'static str {
+        if self.postgres { "ILIKE" } else { "LIKE" }
+    }
+
+    /// A pattern in the database's own form.
+    fn pattern(&self, value: Value, any_case: bool) -> Value {
+        let Value::String(Some(text)) = value else {
+            return value;
+        };
+        if self.postgres || any_case {
+            return text.into();
+        }
+        let glob = text.chars().map(|c| match c {
+            '%' => "*".to_owned(),
+            '_' => "?".to_owned(),
+            '*' | '?' | '[' => format!("[{c}]"),
+            c => c.to_string(),
+        });
+        glob.collect::<String>().into()
+    }
+
+    fn column(&self, column: &Column, test: Test, sql: &mut Sql) {
+        let name = format!("t.{}", column.name);
+        match test {
+            Test::In(values, null) => match (values.is_empty(), null) {
+                (true, true) => drop(sql.push(&format!("{name} IS NULL"))),
+                (true, false) => drop(sql.push("1 = 0")),
+                (false, null) => {
+                    sql.push("(");
+                    among(&name, "IN", values, sql);
+                    if null {
+                        sql.push(&format!(" OR {name} IS NULL"));
+                    }
+                    sql.push(")");
+                }
+            },
+            Test::NotIn(values, null) => match (values.is_empty(), null) {
+                (true, true) => drop(sql.push(&format!("{name} IS NOT NULL"))),
+                (true, false) => drop(sql.push("1 = 1")),
+                (false, null) => {
+                    sql.push("(");
+                    among(&name, "NOT IN", values, sql);
+                    if !null && !column.required {
+                        sql.push(&format!(" OR {name} IS NULL"));
+                    }
+                    sql.push(")");
+                }
+            },
+            Test::Than(sign, value) => drop(sql.push(&format!("{name} {sign} ")).bind(value)),
+            Test::Like(word, value) => drop(sql.push(&format!("{name} {word} ")).bind(value)),
+            Test::NotLike(value) => {
+                let word = self.one_case();
+                sql.push(&format!("({name} IS NULL OR {name} NOT {word} "))
+                    .bind(value)
+                    .push(")");
+            }
+        }
+    }
+
+    /// A custom field has a value where there is a row of it.
+    fn field(&self, field: &Definition, test: Test, sql: &mut Sql) {
+        let name = field.kept();
+        let rows = |not: &str, sql: &mut Sql| {
+            sql.push(&format!(
+                "t.id {not}IN (SELECT record FROM crm_custom_value WHERE field = "
+            ))
+            .bind(field.id);
+        };
+        match test {
+            Test::In(values, null) => {
+                sql.push("(");
+                if values.is_empty() {
+                    sql.push("1 = 0");
+                } else {
+                    rows("", sql);
+                    sql.push(" AND ");
+                    among(name, "IN", values, sql);
+                    sql.push(")");
+                }
+                if null {
+                    sql.push(" OR ");
+                    rows("NOT ", sql);
+                    sql.push(")");
+                }
+                sql.push(")");
+            }
+            Test::NotIn(values, null) => {
+                let (not, word) = if null { ("", "NOT IN") } else { ("NOT ", "IN") };
+                if values.is_empty() && !null {
+                    sql.push("1 = 1");
+                    return;
+                }
+                rows(not, sql);
+                if !values.is_empty() {
+                    sql.push(" AND ");
+                    among(name, word, values, sql);
+                }
+                sql.push(")");
+            }
+            Test::Than(sign, value) => {
+                rows("", sql);
+                sql.push(&format!(" AND {name} {sign} "))
+                    .bind(value)
+                    .push(")");
+            }
+            Test::Like(word, value) => {
+                rows("", sql);
+                sql.push(&format!(" AND {name} {word} "))
+                    .bind(value)
+                    .push(")");
+            }
+            Test::NotLike(value) => {
+                rows("NOT ", sql);
+                let word = self.one_case();
+                sql.push(&format!(" AND {name} {word} "))
+                    .bind(value)
+                    .push(")");
+            }
+        }
+    }
+
+    /// Adds an order, and to what is read from what it needs. The id is the last key,
+    /// in the direction of the one before it, as the indexes have it.
+    pub(in super::super) fn order(
+        &self,
+        keys: &[pb::Sort],
+        joins: &mut Sql,
+        order: &mut String,
+    ) -> Result<()> {
+        let mut last = "";
+        let mut by_id = false;
+        for (at, key) in keys.iter().enumerate() {
+            let (name, required) = match self.member(&key.field)? {
+                Member::Column(column) => (format!("t.{}", column.name), column.required),
+                Member::Field(field) => {
+                    joins
+                        .push(&format!(
+                            " LEFT JOIN crm_custom_value s{at} ON s{at}.record = t.id \
+                             AND s{at}.field = "
+                        ))
+                        .bind(field.id);
+                    (format!("s{at}.{}", field.kept()), false)
+                }
+            };
+            last = if key.descending { " DESC" } else { "" };
+            by_id |= key.field == "id";
+            order.push_str(&name);
+            order.push_str(last);
+            if self.postgres && !required {
+                // As SQLite has it: null is less than anything.
+                order.push_str(if key.descending {
+                    " NULLS LAST"
+                } else {
+                    " NULLS FIRST"
+                });
+            }
+            order.push_str(", ");
+        }
+        if by_id {
+            order.truncate(order.len() - ", ".len());
+        } else {
+            order.push_str("t.id");
+            order.push_str(last);
+        }
+        Ok(())
+    }
+}
+
+fn among(name: &str, word: &str, values: Vec<Value>, sql: &mut Sql) {
+    sql.push(&format!("{name} {word} ("));
+    sql.list(values).push(")");
+}
+
+/// A pattern of what contains a text.
+pub(in super::super) fn contained(text: &Value) -> String {
+    match text {
+        Value::String(Some(text)) => format!("%{text}%"),
+        _ => String::new(),
+    }
+}
+
+fn no_member(name: &str) -> Error {
+    Error::invalid_field(name, format!("{name} is no member to ask for"))
+}

@@ -1,0 +1,72 @@
+//! Questions to lists: however one is asked (in a URL, as JSON, as a message), it becomes
+//! one [`pb::Find`], and that becomes SQL over declared columns with bound values.
+
+mod brackets;
+pub(super) mod compile;
+mod operand;
+pub(super) mod read;
+pub(super) mod sql;
+
+use serde_json::{Map, Value};
+
+use crate::api::apex::crm::v1 as pb;
+use crate::error::{Error, Result};
+pub(super) use read::Takes;
+
+/// A question, in all the forms a request may bring it.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// The query string of the URL.
+    pub(super) url: String,
+    /// A JSON object.
+    pub(super) json: Option<String>,
+    /// A message.
+    pub(super) find: Option<pb::Find>,
+}
+
+impl Asked {
+    /// What a URL asks.
+    pub(super) fn url(url: String) -> Self {
+        Self {
+            url,
+            ..Self::default()
+        }
+    }
+
+    /// The question: what the URL says wins over the JSON, and the message's conditions
+    /// hold beside theirs.
+    pub(super) fn read(self, takes: Takes) -> Result<pb::Find> {
+        let mut tree: Map<String, Value> = match &self.json {
+            Some(text) => serde_json::from_str(text)
+                .map_err(|_| Error::invalid_field("query", "query must be an object"))?,
+            None => Map::new(),
+        };
+        for (name, value) in brackets::parse(&self.url)? {
+            tree.insert(name, value);
+        }
+        let told = read::find(tree, takes)?;
+        Ok(match self.find {
+            Some(typed) => both(told, typed),
+            None => told,
+        })
+    }
+}
+
+fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
+    let filters = told.filter.into_iter().chain(typed.filter);
+    let or = |own: Vec<pb::Sort>, other: Vec<pb::Sort>| if own.is_empty() { other } else { own };
+    pb::Find {
+        filter: read::group(filters.collect()),
+        sort: or(told.sort, typed.sort),
+        select: match told.select.is_empty() {
+            true => typed.select,
+            false => told.select,
+        },
+        limit: told.limit.or(typed.limit),
+        skip: told.skip.or(typed.skip),
+        after: told.after.or(typed.after),
+        search_term: told.search_term.or(typed.search_term),
+        tag: told.tag.or(typed.tag),
+        join: told.join.or(typed.join),
+    }
+}

@@ -1,0 +1,115 @@
+//! What a resource of the CRM is, beside its columns: where its rows are, what its lists
+//! take, and what its own rules add. Everything else is the same for all of them.
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::column::{Column, Record, Source};
+use super::query::Takes;
+use crate::auth::OrganizationId;
+use crate::db::Tx;
+use crate::error::Result;
+
+/// Columns that are written beside those of the message, with their values.
+pub(super) type Beside = Vec<(&'static str, Value)>;
+
+/// A resource.
+pub(super) trait Resource: Send + Sync + 'static {
+    /// Its records.
+    type Record: Record;
+
+    /// Where its rows are.
+    const SOURCE: Source;
+    /// Its name, as paths, counts and events have it.
+    const NAME: &'static str;
+    /// What custom fields of its records are of, if they have some.
+    const ENTITY: Option<&'static str> = None;
+    /// What its lists take besides columns.
+    const TAKES: Takes = Takes {
+        search: false,
+        tags: false,
+        join: None,
+    };
+    /// How its lists are searched.
+    const SEARCH: Search = Search::Name;
+
+    /// Checks a record that is about to be written, and fills in what follows from the
+    /// rest. `old` is what it was, if it is not new.
+    fn prepare(
+        _tx: &Tx,
+        _context: &Context,
+        _new: &mut Self::Record,
+        _old: Option<&Self::Record>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Does what a new record brings with it.
+    fn made(
+        _tx: &Tx,
+        _context: &Context,
+        _new: &Self::Record,
+    ) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Adds related records to those of a page, with one question for each relation.
+    fn join(
+        _connection: &impl ConnectionTrait,
+        _context: &Context,
+        _records: &mut [Self::Record],
+        _wanted: &Wanted,
+    ) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Columns that follow from a record and are not shown.
+    fn beside(_record: &Self::Record) -> Beside {
+        Vec::new()
+    }
+
+    /// Whether its living records are counted as they come and go.
+    fn is_counted() -> bool {
+        !Self::SOURCE.0.starts_with('(')
+    }
+
+    /// Its columns.
+    fn columns() -> &'static [Column] {
+        Self::Record::COLUMNS
+    }
+}
+
+/// How lists are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Search {
+    /// By the name.
+    Name,
+    /// Through an index of parts of words over the column `search`; on SQLite this table.
+    Parts(&'static str),
+}
+
+/// For whom and when something is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context {
+    /// The organization.
+    pub(super) organization: OrganizationId,
+    /// The user who acts, or whose key does.
+    pub(super) user: Option<i64>,
+    /// The time, in microseconds, of whole milliseconds as they are shown.
+    pub(super) now: i64,
+}
+
+/// Which related records are wanted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// Whether they were asked for.
+    pub(super) join: bool,
+    /// The members that are shown; all, if empty.
+    pub(super) select: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether a member is shown.
+    pub(super) fn shows(&self, name: &str) -> bool {
+        self.select.is_empty() || self.select.iter().any(|own| own == name)
+    }
+}

@@ -1,0 +1,71 @@
+//! Tags, and which contacts have them.
+
+use super::super::Crm;
+use super::super::column::{Column, Source, record};
+use super::super::query::Takes;
+use super::super::resource::Resource;
+use super::super::serve::serve;
+use super::{CONTACTS, TAGS};
+use crate::api::apex::crm::v1 as pb;
+use crate::api::{ContactTagService, TagService};
+
+record! {
+    Tag {
+        id: Column::id(),
+        organization_id: Column::organization(),
+        name: Column::text().needed(),
+        color: Column::text(),
+        created_at: Column::stamp(),
+        updated_at: Column::stamp(),
+        deleted_at: Column::removed(),
+    }
+}
+
+pub(super) struct Tags;
+
+impl Resource for Tags {
+    type Record = pb::Tag;
+    const SOURCE: Source = TAGS;
+    const NAME: &'static str = "tags";
+    const TAKES: Takes = Takes {
+        search: true,
+        tags: false,
+        join: None,
+    };
+}
+
+record! {
+    ContactTag {
+        id: Column::id(),
+        organization_id: Column::organization(),
+        contact_id: Column::to(CONTACTS).needed().once(),
+        tag_id: Column::to(TAGS).needed().once(),
+        created_at: Column::stamp(),
+        updated_at: Column::stamp(),
+        deleted_at: Column::removed(),
+    }
+}
+
+pub(super) struct ContactTags;
+
+impl Resource for ContactTags {
+    type Record = pb::ContactTag;
+    const SOURCE: Source = Source("crm_contact_tag");
+    const NAME: &'static str = "contact-tags";
+}
+
+impl TagService for Crm {
+    serve!(list Tags: list_tags(ListTagsRequest) -> ListTagsResponse);
+    serve!(get Tags: get_tag(GetTagRequest) -> GetTagResponse.tag);
+    serve!(create Tags: create_tags(CreateTagsRequest) -> CreateTagsResponse.tags);
+    serve!(update Tags: update_tag(UpdateTagRequest) -> UpdateTagResponse.tag);
+    serve!(replace Tags: replace_tag(ReplaceTagRequest) -> ReplaceTagResponse.tag);
+    serve!(delete Tags: delete_tag(DeleteTagRequest) -> DeleteTagResponse.tag);
+}
+
+impl ContactTagService for Crm {
+    serve!(list ContactTags: list_contact_tags(ListContactTagsRequest) -> ListContactTagsResponse);
+    serve!(get ContactTags: get_contact_tag(GetContactTagRequest) -> GetContactTagResponse.contact_tag);
+    serve!(create ContactTags: create_contact_tags(CreateContactTagsRequest) -> CreateContactTagsResponse.contact_tags);
+    serve!(delete ContactTags: delete_contact_tag(DeleteContactTagRequest) -> DeleteContactTagResponse.contact_tag);
+}

@@ -1,0 +1,231 @@
+//! Pages of records. The page and the total come from one statement, so that they agree;
+//! the total of a list without conditions is kept, any other one is counted.
+
+use sea_orm::{ConnectionTrait, DbBackend, Value};
+
+use super::super::query::compile::{Compiler, contained};
+use super::super::query::sql::Sql;
+use super::super::resource::{Context, Resource, Search};
+use super::row::{columns, fields, finish, load, missing};
+use crate::api::apex::crm::v1 as pb;
+use crate::db::Read;
+use crate::db::sql::row;
+use crate::error::{Error, Result};
+
+/// Records of a page unless the caller says otherwise, and the most there are.
+const PAGE: i64 = 10;
+const MOST: i64 = 50;
+
+/// A page of a list.
+#[derive(Debug)]
+pub(in super::super) struct Page<R> {
+    /// How many there are in all.
+    pub(in super::super) total: i64,
+    /// How many a page holds.
+    pub(in super::super) limit: i64,
+    /// How many were passed over.
+    pub(in super::super) skip: i64,
+    /// The records.
+    pub(in super::super) data: Vec<R>,
+}
+
+/// Reads a page.
+pub(in super::super) async fn find<R: Resource>(
+    read: &Read,
+    context: &Context,
+    find: &pb::Find,
+) -> Result<Page<R::Record>> {
+    let limit = find
+        .limit
+        .filter(|limit| *limit >= 0)
+        .unwrap_or(PAGE)
+        .min(MOST);
+    let skip = find.skip.filter(|skip| *skip >= 0).unwrap_or(0);
+    let fields = fields::<R>(read, context).await?;
+    let postgres = read.get_database_backend() == DbBackend::Postgres;
+    let mut compiler = Compiler {
+        columns: R::columns(),
+        fields: &fields,
+        postgres,
+        clauses: 0,
+    };
+    let mut sql = conditions::<R>(&mut compiler, context, find)?;
+    let filter = std::mem::take(&mut sql.text);
+    let total = total::<R>(&mut sql, &filter, find);
+    if limit == 0 {
+        let total = count(read, sql, &total).await?;
+        return Ok(Page {
+            total,
+            limit,
+            skip,
+            data: Vec::new(),
+        });
+    }
+    let counted = sql.clone();
+    sql.push("SELECT ")
+        .push(&columns::<R>("t."))
+        .push(", ")
+        .push(&total);
+    sql.push(" FROM ").push(R::SOURCE.0).push(" t");
+    let mut order = String::new();
+    compiler.order(&find.sort, &mut sql, &mut order)?;
+    sql.push(" WHERE ").push(&filter);
+    if let Some(after) = find.after {
+        seek::<R>(read, context, (find, after), &mut sql).await?;
+    }
+    sql.push(" ORDER BY ")
+        .push(&order)
+        .push(" LIMIT ")
+        .bind(limit);
+    sql.push(" OFFSET ").bind(skip);
+    let found = crate::db::sql::rows(read, &sql.text, sql.values).await?;
+    let at = R::columns().len() + usize::from(R::ENTITY.is_some());
+    let total = match found.first() {
+        Some(row) => row.try_get_by_index(at)?,
+        None => count(read, counted, &total).await?,
+    };
+    let records = found.iter().map(|row| Ok(load::<R>(row, &fields)?.record));
+    let mut data: Vec<R::Record> = records.collect::<Result<_>>()?;
+    finish::<R>(read, context, &mut data, find).await?;
+    Ok(Page {
+        total,
+        limit,
+        skip,
+        data,
+    })
+}
+
+/// What records of a page have in common.
+fn conditions<R: Resource>(
+    compiler: &mut Compiler<'_>,
+    context: &Context,
+    find: &pb::Find,
+) -> Result<Sql> {
+    let mut sql = Sql::new("t.organization_id = ");
+    sql.bind(context.organization)
+        .push(" AND t.deleted_at IS NULL");
+    if let Some(filter) = &find.filter {
+        sql.push(" AND ");
+        compiler.filter(filter, 0, &mut sql)?;
+    }
+    if let Some(term) = find.search_term.as_deref() {
+        search::<R>(term, compiler.postgres, &mut sql)?;
+    }
+    if let Some(tag) = find.tag {
+        if !R::TAKES.tags {
+            return Err(Error::invalid("These records have no tags"));
+        }
+        sql.push(" AND t.id IN (SELECT contact_id FROM crm_contact_tag WHERE organization_id = ")
+            .bind(context.organization)
+            .push(" AND deleted_at IS NULL AND tag_id = ")
+            .bind(tag)
+            .push(")");
+    }
+    Ok(sql)
+}
+
+/// Every word must stand somewhere in what is searched.
+fn search<R: Resource>(term: &str, postgres: bool, sql: &mut Sql) -> Result<()> {
+    /// Fewest letters the index finds.
+    const PARTS: usize = 3;
+    if !R::TAKES.search {
+        return Err(Error::invalid("This list is not searched"));
+    }
+    if term.contains('\0') {
+        return Err(Error::invalid_field(
+            "searchTerm",
+            "searchTerm must not contain U+0000",
+        ));
+    }
+    for word in term.to_lowercase().split_whitespace().take(8) {
+        sql.push(" AND ");
+        match R::SEARCH {
+            Search::Parts(table) if !postgres && word.chars().count() >= PARTS => {
+                let phrase = format!("\"{}\"", word.replace('"', "\"\""));
+                sql.push(&format!(
+                    "t.id IN (SELECT rowid FROM {table} WHERE {table} MATCH "
+                ))
+                .bind(phrase)
+                .push(")");
+            }
+            Search::Parts(_) => like("t.search", word, sql),
+            Search::Name => like("LOWER(t.name)", word, sql),
+        }
+    }
+    Ok(())
+}
+
+fn like(column: &str, word: &str, sql: &mut Sql) {
+    let plain: String = word
+        .chars()
+        .flat_map(|c| {
+            let escape = matches!(c, '%' | '_' | '\\').then_some('\\');
+            escape.into_iter().chain([c])
+        })
+        .collect();
+    sql.push(&format!("{column} LIKE "))
+        .bind(contained(&Value::from(plain)))
+        .push(" ESCAPE '\\'");
+}
+
+/// The expression of the total.
+fn total<R: Resource>(sql: &mut Sql, filter: &str, find: &pb::Find) -> String {
+    let plain = find.filter.is_none() && find.search_term.is_none() && find.tag.is_none();
+    if !(plain && R::is_counted()) {
+        return format!("(SELECT COUNT(*) FROM {} t WHERE {filter})", R::SOURCE.0);
+    }
+    // The organization is the first value there is.
+    sql.bind(R::NAME);
+    let name = std::mem::take(&mut sql.text);
+    format!(
+        "(SELECT CAST(COALESCE(SUM(living), 0) AS BIGINT) FROM crm_count \
+         WHERE organization_id = $1 AND resource = {name})"
+    )
+}
+
+async fn count(read: &Read, mut sql: Sql, total: &str) -> Result<i64> {
+    sql.push("SELECT ").push(total).push(" AS total");
+    let found = row(read, &sql.text, sql.values).await?;
+    let found = found.ok_or_else(|| Error::internal("a count has no row"))?;
+    Ok(found.try_get("", "total")?)
+}
+
+/// Goes on after a record, in an order whose keys all records have.
+async fn seek<R: Resource>(
+    read: &Read,
+    context: &Context,
+    (find, after): (&pb::Find, i64),
+    sql: &mut Sql,
+) -> Result<()> {
+    let (key, descending) = match find.sort.as_slice() {
+        [] => ("id", false),
+        [one] => (one.field.as_str(), one.descending),
+        _ => ("", false),
+    };
+    let keys = match key {
+        "id" => "t.id",
+        "created_at" => "t.created_at, t.id",
+        "updated_at" => "t.updated_at, t.id",
+        _ => {
+            let words = "$after goes with an order by id, created_at or updated_at";
+            return Err(Error::invalid_field("$after", words));
+        }
+    };
+    let known = format!(
+        "SELECT 1 AS one FROM {} t WHERE t.organization_id = $1 AND t.id = $2",
+        R::SOURCE.0
+    );
+    let known = row(read, &known, [context.organization.into(), after.into()]).await?;
+    if known.is_none() {
+        return Err(missing(after));
+    }
+    let sign = if descending { "<" } else { ">" };
+    let source = R::SOURCE.0;
+    sql.push(&format!(
+        " AND ({keys}) {sign} (SELECT {} FROM {source} o WHERE o.organization_id = $1 AND o.id = ",
+        keys.replace("t.", "o.")
+    ))
+    .bind(after)
+    .push(")");
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! One record: reading it, finishing what was read, and the tag of its state.
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::super::column::Record;
+use super::super::custom::Fields;
+use super::super::query::compile::Compiler;
+use super::super::query::sql::Sql;
+use super::super::resource::{Context, Resource, Wanted};
+use crate::api::apex::crm::v1 as pb;
+use crate::db::sql::row;
+use crate::error::{Error, Result};
+
+/// A record as its row has it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept<R> {
+    /// Its columns, and its custom fields by name.
+    pub(super) record: R,
+    /// Its custom fields by number, as they are kept.
+    pub(super) custom: Option<String>,
+}
+
+/// What is read of a row.
+pub(super) fn columns<R: Resource>(prefix: &str) -> String {
+    let own = R::columns().iter().map(|column| column.name);
+    let all = own.chain(R::ENTITY.map(|_| "custom"));
+    let named: Vec<String> = all.map(|name| format!("{prefix}{name}")).collect();
+    named.join(", ")
+}
+
+/// The custom fields of a resource.
+pub(super) async fn fields<R: Resource>(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+) -> Result<Fields> {
+    match R::ENTITY {
+        Some(entity) => Fields::read(connection, context.organization, entity).await,
+        None => Ok(Fields::default()),
+    }
+}
+
+/// The custom fields kept in a row.
+pub(super) fn custom_of<R: Resource>(row: &QueryResult) -> Result<Option<String>> {
+    match R::ENTITY {
+        Some(_) => Ok(row.try_get_by_index(R::columns().len())?),
+        None => Ok(None),
+    }
+}
+
+/// Shows the custom fields of a record by their names.
+pub(super) fn show_custom<R: Record>(
+    record: &mut R,
+    kept: Option<&str>,
+    fields: &Fields,
+) -> Result<()> {
+    if let Some(custom) = record.custom() {
+        *custom = Some(match kept {
+            Some(kept) => fields.shown(kept)?,
+            None => "{}".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Reads a row.
+pub(super) fn load<R: Resource>(row: &QueryResult, fields: &Fields) -> Result<Kept<R::Record>> {
+    let mut record = R::Record::load(row)?;
+    let custom = custom_of::<R>(row)?;
+    show_custom(&mut record, custom.as_deref(), fields)?;
+    Ok(Kept { record, custom })
+}
+
+/// Reads a living record that conditions hold of. `lock` keeps others from writing it
+/// until the transaction ends.
+pub(super) async fn one<R: Resource>(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    id: i64,
+    filter: Option<&pb::Filter>,
+    (fields, lock): (&Fields, bool),
+) -> Result<Kept<R::Record>> {
+    let postgres = connection.get_database_backend() == DbBackend::Postgres;
+    let mut sql = Sql::new(&format!(
+        "SELECT {} FROM {} t WHERE t.organization_id = ",
+        columns::<R>("t."),
+        R::SOURCE.0
+    ));
+    sql.bind(context.organization).push(" AND t.id = ").bind(id);
+    sql.push(" AND t.deleted_at IS NULL");
+    if let Some(filter) = filter {
+        let mut compiler = Compiler {
+            columns: R::columns(),
+            fields,
+            postgres,
+            clauses: 0,
+        };
+        sql.push(" AND ");
+        compiler.filter(filter, 0, &mut sql)?;
+    }
+    if lock && postgres {
+        sql.push(" FOR UPDATE OF t");
+    }
+    match row(connection, &sql.text, sql.values).await? {
+        Some(row) => load::<R>(&row, fields),
+        None => Err(missing(id)),
+    }
+}
+
+/// There is no such record, or it is somebody else's.
+pub(in super::super) fn missing(id: i64) -> Error {
+    Error::not_found(format!("No record found for id '{id}'"))
+}
+
+/// Reads a record with what is joined to it.
+pub(in super::super) async fn get<R: Resource>(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    id: i64,
+    find: &pb::Find,
+) -> Result<R::Record> {
+    let fields = fields::<R>(connection, context).await?;
+    let filter = find.filter.as_ref();
+    let mut record = one::<R>(connection, context, id, filter, (&fields, false))
+        .await?
+        .record;
+    finish::<R>(connection, context, std::slice::from_mut(&mut record), find).await?;
+    Ok(record)
+}
+
+/// Joins what is wanted to records, and says which of their members are shown.
+pub(super) async fn finish<R: Resource>(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    records: &mut [R::Record],
+    find: &pb::Find,
+) -> Result<()> {
+    let wanted = Wanted {
+        join: find.join.unwrap_or_default(),
+        select: select::<R>(&find.select)?,
+    };
+    R::join(connection, context, records, &wanted).await?;
+    for record in records {
+        record.shown().clone_from(&wanted.select);
+    }
+    Ok(())
+}
+
+/// The members to show; the id always is.
+fn select<R: Resource>(asked: &[String]) -> Result<Vec<String>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let schema = &crate::api::SCHEMA;
+    let message = schema.find(R::Record::MESSAGE);
+    let known = message.map(|id| schema.message(id));
+    let mut names = vec!["id".to_owned()];
+    for name in asked.iter().filter(|name| *name != "id") {
+        let field = known.and_then(|row| row.position(name, usize::MAX));
+        if field.is_none() {
+            let words = format!("{name} is no member to select");
+            return Err(Error::invalid_field("$select", words));
+        }
+        names.push(name.clone());
+    }
+    Ok(names)
+}
+
+/// The tag of a record: what its row says, and what is shown of it. A condition on what
+/// is changed looks at the first alone.
+pub(in super::super) fn etag<R: Record>(record: &R) -> String {
+    let shown = xxh3_64(&record.encode_to_vec());
+    format!("\"{}-{shown:016x}\"", state(&record.bare()))
+}
+
+/// What a row says.
+fn state<R: Record>(bare: &R) -> String {
+    format!("{:016x}", xxh3_64(&bare.encode_to_vec()))
+}
+
+/// Refuses to change a record that is not in the state a caller takes it to be in.
+pub(super) fn matches<R: Record>(record: &R, if_match: Option<&str>) -> Result<()> {
+    let Some(line) = if_match.filter(|line| line.trim() != "*") else {
+        return Ok(());
+    };
+    let own = state(&record.bare());
+    let named = |tag: &str| {
+        let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
+        tag.split_once('-').is_some_and(|(state, _)| state == own)
+    };
+    if line.split(',').any(named) {
+        return Ok(());
+    }
+    let error = Error::new(
+        crate::error::Kind::Aborted,
+        "The record was changed by somebody else",
+    );
+    Err(error.reason("STALE_RECORD"))
+}

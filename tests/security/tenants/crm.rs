@@ -1,0 +1,322 @@
+//! What the CRM holds. Its methods are alike, so their entries are made of the
+//! descriptors: every field that names something is there by its name, on every method
+//! that takes it; a name that is new fails until somebody has said what it names.
+
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+
+use super::{Entry, Object, Table};
+use crate::security::catalogue::{id_fields, served};
+use crate::security::world::Tenant;
+
+/// What a resource needs to be made; `$pipeline` and the like are made before it.
+const RESOURCES: [(&str, &str); 14] = [
+    ("contact", r#"{"first_name": "Jane"}"#),
+    ("company", r#"{"name": "Acme"}"#),
+    ("pipeline", r#"{"name": "Sales"}"#),
+    (
+        "pipeline_stage",
+        r#"{"name": "Last", "pipeline_id": "$pipeline"}"#,
+    ),
+    ("deal", r#"{"name": "Deal", "pipeline_id": "$pipeline"}"#),
+    ("product", r#"{"name": "Box"}"#),
+    ("product_category", r#"{"name": "Boxes"}"#),
+    (
+        "deal_product",
+        r#"{"deal_id": "$deal", "product_id": "$product", "quantity": 1, "price": 1}"#,
+    ),
+    ("activity_type", r#"{"name": "Call"}"#),
+    ("activity", r#"{"subject": "Call"}"#),
+    (
+        "custom_field",
+        r#"{"entity_type": "contact", "name": "$fresh", "type": "text"}"#,
+    ),
+    ("tag", r#"{"name": "$fresh"}"#),
+    (
+        "contact_tag",
+        r#"{"contact_id": "$contact", "tag_id": "$tag"}"#,
+    ),
+    ("note", r#"{"content": "Note"}"#),
+];
+
+/// Fields that name nothing of anybody's, and why.
+const EXEMPT: [(&str, &str); 6] = [
+    ("id", "what a record says of itself is passed over"),
+    (
+        "organization_id",
+        "another's is refused with 403, as `crm::errors` shows",
+    ),
+    ("created_by_user_id", "set by the server; refused"),
+    (
+        "channel_whatsapp_wa_id",
+        "somebody else's number for a person",
+    ),
+    (
+        "channel_instagram_user_id",
+        "somebody else's number for a person",
+    ),
+    ("icon_key", "the name of a picture"),
+];
+
+/// What fields name by their last part.
+const NAMED: [(&str, &str); 12] = [
+    ("company_id", "company"),
+    ("contact_id", "contact"),
+    ("deal_id", "deal"),
+    ("pipeline_id", "pipeline"),
+    ("pipeline_stage_id", "pipeline_stage"),
+    ("product_id", "product"),
+    ("parent_id", "product"),
+    ("product_category_id", "product_category"),
+    ("tag_id", "tag"),
+    ("owned_by_user_id", "user"),
+    ("assigned_to_user_id", "user"),
+    ("user_id", "user"),
+];
+
+/// Path of a resource.
+fn path(resource: &str) -> String {
+    let plural = match resource {
+        "company" => "companies".to_owned(),
+        "activity" => "activities".to_owned(),
+        "product_category" => "product-categories".to_owned(),
+        other => format!("{}s", other.replace('_', "-")),
+    };
+    format!("/{plural}")
+}
+
+/// Makes a record and what it needs.
+async fn make(tenant: &Tenant, resource: &str) -> Value {
+    let (_, body) = RESOURCES
+        .iter()
+        .find(|(name, _)| *name == resource)
+        .expect(resource);
+    let mut body = (*body).to_owned();
+    for need in ["pipeline", "deal", "product", "contact", "tag"] {
+        let mark = format!("\"${need}\"");
+        if body.contains(&mark) {
+            let made = Box::pin(make(tenant, need)).await;
+            body = body.replace(&mark, &made["id"].to_string());
+        }
+    }
+    let fresh = format!("\"{}\"", uuid::Uuid::new_v4());
+    let body: Value = serde_json::from_str(&body.replace("\"$fresh\"", &fresh)).unwrap();
+    tenant.http.post(&path(resource), &body).await.expect(201)
+}
+
+/// Somebody who belongs to a tenant.
+async fn user(tenant: &Tenant) -> Value {
+    let email = format!("{}@example.com", uuid::Uuid::new_v4());
+    let id = tenant.add_member(&email, "viewer").await;
+    json!({ "id": id })
+}
+
+macro_rules! objects {
+    ($($name:literal),+) => {
+        /// How a resource is made and read.
+        fn object(name: &str) -> &'static Object {
+            match name {
+                $($name => {
+                    const OBJECT: Object = Object {
+                        make: |tenant| make(tenant, $name).boxed(),
+                        read: |tenant, id| async move {
+                            let answer = tenant.http.get(&format!("{}/{id}", path($name))).await;
+                            match answer.status {
+                                200 => answer.json(),
+                                _ => Value::Null,
+                            }
+                        }.boxed(),
+                        absent: "999999999",
+                    };
+                    &OBJECT
+                })+
+                "user" => {
+                    const OBJECT: Object = Object {
+                        make: |tenant| user(tenant).boxed(),
+                        read: |tenant, id| async move {
+                            tenant.get(&format!("/organization-users/{id}")).await
+                        }.boxed(),
+                        absent: "999999999",
+                    };
+                    &OBJECT
+                }
+                "organization" => {
+                    const OBJECT: Object = Object {
+                        make: |tenant| async move { json!({"id": tenant.organization.id}) }.boxed(),
+                        read: |tenant, id| async move {
+                            tenant.get(&format!("/organizations/{id}")).await
+                        }.boxed(),
+                        absent: "999999999",
+                    };
+                    &OBJECT
+                }
+                other => panic!("say what a {other} is"),
+            }
+        }
+    };
+}
+
+objects!(
+    "contact",
+    "company",
+    "pipeline",
+    "pipeline_stage",
+    "deal",
+    "product",
+    "product_category",
+    "deal_product",
+    "activity_type",
+    "activity",
+    "custom_field",
+    "tag",
+    "contact_tag",
+    "note"
+);
+
+/// `PipelineStage` as `pipeline_stage`.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+/// The resource of a service.
+fn resource(service: &str) -> String {
+    let name = service.rsplit('.').next().unwrap();
+    match name.strip_suffix("Service").unwrap() {
+        "OwnOrganization" => "organization".to_owned(),
+        "OrganizationUser" => "user".to_owned(),
+        name => snake(name),
+    }
+}
+
+/// The table, which lives as long as the tests.
+pub fn table() -> &'static Table {
+    static TABLE: std::sync::LazyLock<Table> = std::sync::LazyLock::new(made);
+    &TABLE
+}
+
+fn made() -> Table {
+    let (mut entries, mut exempt) = (Vec::new(), Vec::new());
+    for spec in served().filter(|spec| spec.service.product == "crm") {
+        let method = &spec.path[1..];
+        let of = resource(spec.service.name);
+        for field in id_fields(spec) {
+            let field: &'static str = field.leak();
+            let steps: Vec<&str> = field.split('.').collect();
+            let last = steps[steps.len() - 1];
+            match steps.as_slice() {
+                ["id"] => entries.push(Entry {
+                    method,
+                    field,
+                    object: object(&of),
+                    request: request(spec.name, &of, None),
+                }),
+                [_, _, ..] if steps.len() > 2 => {
+                    exempt.push((method, field, "what is joined cannot be set"));
+                }
+                // The user of a member of an organization is not written.
+                [_, name] => match (EXEMPT.iter().find(|(own, _)| own == name), *name) {
+                    (Some((_, why)), _) => exempt.push((method, field, *why)),
+                    (None, name) if is_kept(spec.name, &of, name) => {
+                        exempt.push((method, field, "it stays what it is; refused"));
+                    }
+                    (None, name) => {
+                        let named = NAMED.iter().find(|(own, _)| *own == name);
+                        let (_, named) =
+                            named.unwrap_or_else(|| panic!("{method}: what does {last} name?"));
+                        entries.push(Entry {
+                            method,
+                            field,
+                            object: object(named),
+                            request: request(spec.name, &of, Some(name)),
+                        });
+                    }
+                },
+                _ => panic!("{method}: what does {field} name?"),
+            }
+        }
+    }
+    Table {
+        product: "crm",
+        entries: entries.leak(),
+        exempt: exempt.leak(),
+        on_projects: &[],
+    }
+}
+
+/// Whether a field is written when a record is made, and stays.
+fn is_kept(method: &str, resource: &str, field: &str) -> bool {
+    let changes = method.starts_with("Update") || method.starts_with("Replace");
+    changes
+        && matches!(
+            (resource, field),
+            ("pipeline_stage", "pipeline_id") | ("deal_product", "deal_id" | "product_id")
+        )
+}
+
+/// A request that names an object by its id, or by a member.
+fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
+    let verb = ["Get", "Create", "Update", "Replace", "Delete"]
+        .into_iter()
+        .find(|verb| method.starts_with(verb))
+        .expect("a verb");
+    let body = body(resource, member);
+    let request = match (verb, member) {
+        ("Get" | "Delete", _) => r#"{"id": "$id"}"#.to_owned(),
+        ("Create", _) => format!(
+            r#"{{"{}": [{body}]}}"#,
+            path(resource)[1..].replace('-', "_")
+        ),
+        (_, None) => format!(r#"{{"id": "$id", "{resource}": {body}}}"#),
+        // The caller's own record, which is to name the object.
+        (_, Some(_)) => format!(r#"{{"id": "$own:{resource}", "{resource}": {body}}}"#),
+    };
+    request.leak()
+}
+
+/// A record that names the object by a member.
+fn body(resource: &str, member: Option<&str>) -> String {
+    let (_, body) = RESOURCES
+        .iter()
+        .find(|(name, _)| *name == resource)
+        .unwrap_or(&("", "{}"));
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    for (name, value) in body.as_object_mut().unwrap() {
+        if let Some(need) = value.as_str().and_then(|text| text.strip_prefix('$')) {
+            *value = json!(match need {
+                "fresh" => "$fresh".to_owned(),
+                _ if Some(name.as_str()) == member => "$id".to_owned(),
+                _ => format!("$own:{need}"),
+            });
+        }
+    }
+    if let Some(member) = member {
+        body[member] = json!("$id");
+    }
+    if member == Some("pipeline_stage_id") {
+        body.as_object_mut().unwrap().shift_remove("pipeline_id");
+    }
+    body.to_string()
+}
+
+/// Puts the caller's own records into a request.
+pub async fn owned(template: &str, tenant: &Tenant) -> String {
+    let mut text = template.to_owned();
+    text = text.replace("$fresh", &uuid::Uuid::new_v4().to_string());
+    while let Some(at) = text.find("\"$own:") {
+        let name = text[at + "\"$own:".len()..]
+            .split('"')
+            .next()
+            .unwrap()
+            .to_owned();
+        let made = make(tenant, &name).await;
+        text = text.replacen(&format!("\"$own:{name}\""), &made["id"].to_string(), 1);
+    }
+    text
+}
