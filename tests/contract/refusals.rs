@@ -267,6 +267,14 @@ fn fields_that_cannot_be_checked_are_refused() {
             "map<string, string> x = 1 [(apex.options.v1.field) = {min_items: 1}]",
             "min_items needs a list",
         ),
+        (
+            "string x = 1 [(apex.options.v1.field) = {millis: true}]",
+            "millis needs a time",
+        ),
+        (
+            "int32 x = 1 [(apex.options.v1.field) = {decimal: true}]",
+            "decimal needs a text or a double",
+        ),
     ] {
         let service = format!("option (apex.options.v1.service) = {{{SERVICE}}};");
         let rest = format!("}} message N {{ {field};");

@@ -3,11 +3,12 @@
 //! credential on purpose is not held up.
 
 use apex::error::Kind;
+use apex::policy::Dialect;
 use reqwest::Method;
 use serde_json::json;
 
 use super::catalogue::{find, served, takes_keys, takes_sessions, writes};
-use super::wire::{Caller, ways};
+use super::wire::{Caller, Way, ways};
 use super::world::World;
 use crate::support::Http;
 
@@ -56,7 +57,10 @@ async fn other_sites_change_nothing() {
                     let outcome = caller.call(spec, way, &json!({})).await;
                     let what = format!("{} from {page:?}", spec.path);
                     assert!(outcome.failed(Kind::PermissionDenied), "{what}: {outcome}");
-                    assert_eq!(outcome.reason, "CROSS_SITE_REQUEST", "{what}");
+                    // One of the shapes has no place for it.
+                    if !(spec.dialect == Dialect::Feathers && matches!(way, Way::Rest(_))) {
+                        assert_eq!(outcome.reason, "CROSS_SITE_REQUEST", "{what}");
+                    }
                 }
             }
         }

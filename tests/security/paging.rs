@@ -98,8 +98,16 @@ const CONTINUED: [(&str, &str); 8] = [
     ("apex.growth.v1.EventService/ListEvents", "cursor"),
 ];
 
-/// Fields that sound as if they paged, and say what is counted.
-const COUNTED: [(&str, &str); 1] = [("apex.growth.v1.AnalyticsService/ListTop", "count")];
+/// Fields that sound as if they paged, and say what is counted, or how large a firm is.
+const COUNTED: [(&str, &str); 4] = [
+    ("apex.growth.v1.AnalyticsService/ListTop", "count"),
+    (
+        "apex.crm.v1.CompanyService/CreateCompanies",
+        "companies.size",
+    ),
+    ("apex.crm.v1.CompanyService/UpdateCompany", "company.size"),
+    ("apex.crm.v1.CompanyService/ReplaceCompany", "company.size"),
+];
 
 /// Fields of every list of the CRM: as with FeathersJS a page beyond its bounds is made
 /// smaller rather than refused, and the answer says how large it is. `crm::query` shows

@@ -31,6 +31,10 @@ pub fn request(spec: &MethodSpec, binding: &Binding, request: &Value) -> RestReq
     let body = match binding.body {
         Body::Whole => {
             let mut body = std::mem::replace(&mut rest, json!({}));
+            // An array of what is made, rather than an object with it.
+            if let Some(several) = spec.one_or_many.and_then(|name| take(&mut body, name)) {
+                body = several;
+            }
             // Without it, another method answers.
             let member = spec.when.first().and_then(|when| when.body_member);
             if let (Some(name), Some(members)) = (member, body.as_object_mut()) {

@@ -3,6 +3,7 @@
 
 mod binding;
 mod body;
+mod feathers;
 mod forms;
 mod limits;
 mod page;

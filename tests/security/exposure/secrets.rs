@@ -62,6 +62,11 @@ const SOUNDS_SECRET: [(&str, &str, &str); 14] = [
         "api_key",
         "what is said of a key",
     ),
+    (
+        "apex.crm.v1.ActivityType",
+        "icon_key",
+        "the name of a picture",
+    ),
     ("apex.growth.v1.Flag", "key", "the name of a flag"),
     ("apex.growth.v1.TopRow", "key", "what is counted"),
     (

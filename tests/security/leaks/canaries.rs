@@ -63,7 +63,7 @@ impl Canaries {
 
     fn message(&mut self, message: &MessageDescriptor, round: u32, depth: u32) -> Value {
         let mut members = Map::new();
-        for field in message.fields() {
+        for field in message.fields().filter(is_alone) {
             let value = self.value(&field, round, depth);
             if let Some(value) = value.filter(|_| field.name() != "parse_error") {
                 members.insert(field.json_name().to_owned(), value);
@@ -99,11 +99,20 @@ impl Canaries {
     fn text(&mut self, field: &FieldDescriptor, round: u32) -> Value {
         let word = self.word(field.full_name());
         match field.name() {
-            "metadata" | "event_metadata" | "data" | "traits" | "condition" | "attributes"
-            | "context" => {
+            "metadata"
+            | "event_metadata"
+            | "data"
+            | "traits"
+            | "condition"
+            | "attributes"
+            | "context"
+            | "custom_fields_by_name" => {
                 json!({"secret": word.clone(), word: 1})
             }
             "email" if round > 0 => json!(format!("{word}@example.com")),
+            "query" if field.full_name().starts_with("apex.crm.") => {
+                json!({"first_name": word, "$limit": 1})
+            }
             // OpenFeature's protocol answers the key that was asked for.
             "flag_key" => json!("new-checkout"),
             "timezone" if round > 0 => json!("UTC"),
@@ -114,4 +123,17 @@ impl Canaries {
             _ => json!(word),
         }
     }
+}
+
+/// Of members that cannot be combined the text is set, or else the last.
+fn is_alone(field: &FieldDescriptor) -> bool {
+    let Some(oneof) = field
+        .containing_oneof()
+        .filter(|oneof| !oneof.is_synthetic())
+    else {
+        return true;
+    };
+    let text = oneof.fields().find(|field| field.kind() == Kind::String);
+    let chosen = text.or_else(|| oneof.fields().last());
+    chosen.is_some_and(|chosen| chosen.number() == field.number())
 }
