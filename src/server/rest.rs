@@ -38,18 +38,16 @@ pub(super) fn owner<'r>(candidates: &[&'r Route]) -> &'r Route {
     owner.copied().unwrap_or(candidates[0])
 }
 
-/// The method a request of FeathersJS names that none of its routes is. It must not be
-/// taken for the one that needs no name.
-pub(super) fn unknown_service_method<'p>(
-    candidates: &[&Route],
-    parts: &'p http::request::Parts,
-) -> Option<&'p str> {
-    let named = parts.headers.get(&X_SERVICE_METHOD)?.to_str().ok()?;
+/// Whether a request of FeathersJS names a method that none of its routes is. It must not
+/// be taken for the one that needs no name.
+pub(super) fn names_no_method(candidates: &[&Route], parts: &http::request::Parts) -> bool {
+    let Some(named) = parts.headers.get(&X_SERVICE_METHOD) else {
+        return false;
+    };
     let takes =
         parts.method == http::Method::POST && candidates[0].spec.dialect == Dialect::Feathers;
     let mut when = candidates.iter().flat_map(|route| route.spec.when);
-    let known = when.any(|when| when.service_method == Some(named));
-    (takes && !known).then_some(named)
+    takes && !when.any(|when| when.service_method.is_some_and(|own| named == own))
 }
 
 /// Picks among the methods that share a route. Its owner is also answered when the

@@ -43,9 +43,9 @@ impl Visit {
     }
 
     /// A method by name that the path has not.
-    pub(super) async fn no_service_method(self, name: &str, owner: &Route) -> Response<Body> {
+    pub(super) async fn no_service_method(self, owner: &Route) -> Response<Body> {
         let manner = Manner::of(owner.spec);
-        self.refused(manner, feathers::no_method(name), "POST")
+        self.refused(manner, feathers::no_service_method(), "POST")
             .await
     }
 

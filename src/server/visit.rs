@@ -61,8 +61,8 @@ impl Visit {
             }
             Found::Nothing => return self.not_found(path).await,
         };
-        if let Some(name) = rest::unknown_service_method(&candidates, &parts) {
-            return self.no_service_method(name, rest::owner(&candidates)).await;
+        if rest::names_no_method(&candidates, &parts) {
+            return self.no_service_method(rest::owner(&candidates)).await;
         }
         let known = resolve::has_credential(&parts.headers);
         let mut passage = Passage::default();

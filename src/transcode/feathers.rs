@@ -22,8 +22,13 @@ pub fn wrong_verb(verb: &str, many: bool) -> Error {
     }
 }
 
-/// The refusal of a method by its name.
-pub fn no_method(name: &str) -> Error {
+/// The refusal of a method that `X-Service-Method` names. What stands there is not
+/// repeated, as with other headers.
+pub fn no_service_method() -> Error {
+    not_allowed("The method of X-Service-Method is not supported by this endpoint.".to_owned())
+}
+
+fn no_method(name: &str) -> Error {
     not_allowed(format!(
         "Method `{name}` is not supported by this endpoint."
     ))

@@ -248,7 +248,7 @@ async fn verbs_and_methods_there_are_none_of() {
     assert_eq!(answer["className"], "method-not-allowed");
     assert_eq!(
         answer["message"],
-        "Method `explode` is not supported by this endpoint."
+        "The method of X-Service-Method is not supported by this endpoint."
     );
     assert_eq!(
         http.get("/contacts/").await.json()["total"],

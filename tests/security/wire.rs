@@ -204,7 +204,18 @@ impl Caller {
         headers
     }
 
+    /// A call the transport lost is no answer, and is sent once more: who is refused
+    /// before the request is read may still be sending it.
     async fn grpc(&self, spec: &'static MethodSpec, request: &Value) -> Outcome {
+        let first = self.grpc_once(spec, request).await;
+        let lost = first.code == Some(Code::Unknown) && first.text.starts_with("transport error");
+        match lost {
+            true => self.grpc_once(spec, request).await,
+            false => first,
+        }
+    }
+
+    async fn grpc_once(&self, spec: &'static MethodSpec, request: &Value) -> Outcome {
         let way = Way::Grpc.name();
         let message = Bytes::from(message(spec, request));
         let mut client = Grpc::new(self.channel.clone());
@@ -216,6 +227,9 @@ impl Caller {
         let answer = match client.streaming(request, path, Raw).await {
             Ok(answer) => answer,
             Err(status) => {
+                if status.message() == "transport error" {
+                    println!("lost by the transport: {}: {status:?}", spec.path);
+                }
                 let headers = status.metadata().clone().into_headers();
                 return Outcome::of_status(way, &status, headers);
             }
@@ -321,7 +335,7 @@ fn message(spec: &MethodSpec, request: &Value) -> Vec<u8> {
         let target = target.unwrap_or(&request);
         let members: Map<String, Value> = target.as_object().cloned().unwrap_or_default();
         let changed = members.keys().filter(|name| !bound.contains(name));
-        let paths: Vec<&str> = changed.map(String::as_str).collect();
+        let paths: Vec<String> = changed.map(|name| rest::camel(name)).collect();
         request["updateMask"] = json!(paths.join(","));
     }
     let id = SCHEMA.find(spec.input).expect("the request's type");

@@ -11,7 +11,7 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 14] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 15] = [
     (
         "apex.growth.v1.Webhook",
         "secret",

@@ -65,7 +65,9 @@ impl Canaries {
         let mut members = Map::new();
         for field in message.fields().filter(is_alone) {
             let value = self.value(&field, round, depth);
-            if let Some(value) = value.filter(|_| field.name() != "parse_error") {
+            // Two that are no members in JSON.
+            let written = !matches!(field.name(), "parse_error" | "shown");
+            if let Some(value) = value.filter(|_| written) {
                 members.insert(field.json_name().to_owned(), value);
             }
         }
@@ -113,6 +115,9 @@ impl Canaries {
             "query" if field.full_name().starts_with("apex.crm.") => {
                 json!({"first_name": word, "$limit": 1})
             }
+            // Names that are not known are told back; see `in_names`.
+            "url_query" => json!(format!("first_name={word}")),
+            "field" | "select" if field.full_name().starts_with("apex.crm.") => json!("id"),
             // OpenFeature's protocol answers the key that was asked for.
             "flag_key" => json!("new-checkout"),
             "timezone" if round > 0 => json!("UTC"),

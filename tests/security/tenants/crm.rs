@@ -266,7 +266,10 @@ fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
         .into_iter()
         .find(|verb| method.starts_with(verb))
         .expect("a verb");
-    let body = body(resource, member);
+    let mut body = body(resource, member);
+    if matches!(verb, "Update" | "Replace") {
+        body = without_kept(method, resource, &body);
+    }
     let request = match (verb, member) {
         ("Get" | "Delete", _) => r#"{"id": "$id"}"#.to_owned(),
         ("Create", _) => format!(
@@ -278,6 +281,14 @@ fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
         (_, Some(_)) => format!(r#"{{"id": "$own:{resource}", "{resource}": {body}}}"#),
     };
     request.leak()
+}
+
+/// A record without what stays as it is.
+fn without_kept(method: &str, resource: &str, body: &str) -> String {
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    let members = body.as_object_mut().unwrap();
+    members.retain(|name, _| !is_kept(method, resource, name));
+    body.to_string()
 }
 
 /// A record that names the object by a member.
