@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// How long a connection may take to show that it is sound, when it is given back.
 const SOUND: Duration = Duration::from_secs(2);
 
+/// How long a connection that was sound is believed to be.
+const RECENT: Duration = Duration::from_secs(1);
+
 /// A transaction that is left alone so long is ended by PostgreSQL: a node that fell
 /// silent must not hold up what others write.
 const ABANDONED: Duration = Duration::from_secs(5);
@@ -56,7 +59,7 @@ pub(super) async fn waited<T>(
     }
 }
 
-/// Whether a connection that is given back can be used again.
+/// Whether a connection can be used.
 async fn is_sound(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let silent = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
     let answered = tokio::time::timeout(SOUND, connection.ping()).await;
@@ -80,6 +83,16 @@ pub(super) async fn connect(url: &str, config: &Config) -> Result<DatabaseConnec
     let pool = PgPoolOptions::new()
         .max_connections(config.database.pool)
         .acquire_timeout(Duration::from_secs(5))
+        // It was sound when it was given back; that is asked again after a pause only.
+        .test_before_acquire(false)
+        .before_acquire(|connection, found| {
+            Box::pin(async move {
+                match found.idle_for < RECENT {
+                    true => Ok(true),
+                    false => is_sound(connection).await,
+                }
+            })
+        })
         .after_release(|connection, _| Box::pin(is_sound(connection)))
         .connect_with(options)
         .await;

@@ -88,8 +88,8 @@ fn arguments(values: Vec<Value>) -> Result<SqliteArguments, DbErr> {
 pub type Plan<T> =
     Box<dyn for<'l> FnOnce(&'l Look<'_>) -> BoxFuture<'l, Result<(Script, T)>> + Send>;
 
-/// What a plan is made from: on PostgreSQL the transaction that will write it, on
-/// SQLite a connection that reads, leased once it is needed.
+/// What a plan is made from: the transaction that will write it, or a connection that
+/// reads, leased once it is needed.
 #[derive(Debug)]
 pub enum Look<'t> {
     /// Inside of the transaction.
@@ -128,18 +128,34 @@ impl Db {
             });
             return planned.await;
         }
+        let (script, value) = self.planned(plan).await?;
+        if !script.0.is_empty() {
+            self.0.writer.run(script).await?;
+        }
+        Ok(value)
+    }
+
+    /// Plans a statement that writes nothing if what the plan believed is wrong, and has
+    /// PostgreSQL run it by itself: one trip rather than the five of a transaction. There
+    /// is no answer where nothing was written, nor where the plan is not one statement.
+    pub async fn write_believing<T>(&self, plan: Plan<T>) -> Result<Option<T>> {
+        let (mut script, value) = self.planned(plan).await?;
+        let (Some((sql, values)), true) = (script.0.pop(), script.0.is_empty()) else {
+            return Ok(None);
+        };
+        let touched = self.0.writer.run_alone(&sql, values).await?;
+        Ok((touched > 0).then_some(value))
+    }
+
+    /// Makes a plan outside of any transaction.
+    async fn planned<T>(&self, plan: Plan<T>) -> Result<(Script, T)> {
         let look = Look::Ahead(Box::new(Ahead {
             db: self.clone(),
             read: OnceCell::new(),
         }));
         let planned = AssertUnwindSafe(async { plan(&look).await });
         let planned = planned.catch_unwind().await;
-        drop(look);
-        let (script, value) = planned.map_err(|_| Error::internal("a plan panicked"))??;
-        if !script.0.is_empty() {
-            self.0.writer.run(script).await?;
-        }
-        Ok(value)
+        planned.map_err(|_| Error::internal("a plan panicked"))?
     }
 }
 

@@ -1,8 +1,11 @@
 //! Small helpers for SQL written by hand.
 
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+use std::sync::Arc;
 
-use crate::error::Result;
+use sea_orm::sqlx::{self, Decode, Postgres, Row as _, Sqlite, Type};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, Value};
+
+use crate::error::{Error, Result};
 
 /// Rows per statement at the most; more is not faster.
 const CHUNK: usize = 128;
@@ -35,6 +38,21 @@ pub(crate) async fn row(
 ) -> Result<Option<QueryResult>> {
     let statement = statement(connection, sql, values);
     Ok(connection.query_one_raw(statement).await?)
+}
+
+/// A column of a row, whose value may be NULL. The library's own way puts an error in
+/// words for every NULL it meets, which is most of what reading an event would cost.
+pub(crate) fn column<'r, T>(row: &'r QueryResult, name: &str) -> Result<T>
+where
+    T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+{
+    let found = match (row.try_as_sqlite_row(), row.try_as_pg_row()) {
+        (Some(row), _) => row.try_get(name),
+        (None, Some(row)) => row.try_get(name),
+        (None, None) => return Err(Error::internal("a row of an unknown database")),
+    };
+    let failed = |error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
+    Ok(found.map_err(failed)?)
 }
 
 fn statement(

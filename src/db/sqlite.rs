@@ -25,6 +25,10 @@ use crate::error::{Error, Result};
 /// How many virtual machine steps pass between two looks at the clock.
 const STEPS_PER_LOOK: i32 = 1000;
 
+/// Rows a connection may be ahead of who reads them. Where the library's few are full,
+/// its thread and the reader's take turns row by row.
+const AHEAD: usize = 1 << 15;
+
 /// How long the connection for migrations stays open unused.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
@@ -45,6 +49,7 @@ fn options(path: &Path, config: &Config) -> SqliteConnectOptions {
         .busy_timeout(config.database.busy_timeout.0)
         .foreign_keys(true)
         .statement_cache_capacity(64)
+        .row_buffer_size(AHEAD)
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "67108864")
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
-use sea_orm::{DatabaseConnection, TransactionTrait as _};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _, Value,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::{self, Message, Queued};
@@ -72,6 +74,19 @@ impl Writer {
         let (answer, outcome) = oneshot::channel();
         queue.send(Message::Script(script, answer))?;
         outcome.await.map_err(closed)?
+    }
+
+    /// Runs one statement, which is a transaction of its own; answers how many rows it
+    /// touched.
+    pub(super) async fn run_alone(&self, sql: &str, values: Vec<Value>) -> Result<u64> {
+        match self {
+            Self::Shared(pool, patience) => {
+                let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+                let done = patience.wait(pool.execute_raw(statement)).await?;
+                Ok(done.rows_affected())
+            }
+            Self::Grouped(_) => Err(Error::internal("SQLite's writes come in groups")),
+        }
     }
 
     /// Closes SQLite's writer, after all that was queued before.

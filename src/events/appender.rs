@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
+use sea_orm::DbBackend;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::batch::{self, Outcomes, State};
@@ -119,6 +120,11 @@ async fn run(
     waiting: Gauge,
 ) {
     while let Some(first) = queue.recv().await {
+        // Who is ready to hand in does so first: twice, for what came in while others
+        // did. Otherwise the first of many would be written alone.
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
         let mut count = first.job.events.len();
         let mut group = vec![first];
         while count < BATCH
@@ -131,17 +137,8 @@ async fn run(
             .into_iter()
             .map(|queued| (queued.job, (queued.answer, queued._room)))
             .unzip();
-        let own = state.clone();
-        let plan: Plan<(OwnedMutexGuard<State>, Outcomes)> = Box::new(move |look| {
-            Box::pin(async move {
-                // One batch is written at a time, so nobody waits for this.
-                let mut state = own.lock_owned().await;
-                let (script, outcomes) = batch::plan(look, &mut state, jobs).await?;
-                Ok((script, (state, outcomes)))
-            })
-        });
         waiting.dec_by(count as i64);
-        match db.write_planned(plan).await {
+        match write(&db, &state, jobs).await {
             Ok((mut state, outcomes)) => {
                 state.committed();
                 drop(state);
@@ -155,6 +152,36 @@ async fn run(
             }
         }
     }
+}
+
+/// What was written: the state, which learned of it once that is known to be durable,
+/// and what became of each job.
+type Written = (OwnedMutexGuard<State>, Outcomes);
+
+async fn write(db: &Db, state: &Arc<Mutex<State>>, jobs: Vec<Job>) -> Result<Written> {
+    if db.backend() == DbBackend::Postgres && state.lock().await.may_believe(&jobs) {
+        let copy = |job: &Job| Job {
+            events: job.events.clone(),
+            stream: None,
+            keep: None,
+        };
+        let plan = plan(state.clone(), jobs.iter().map(copy).collect());
+        if let Some(written) = db.write_believing(plan).await? {
+            return Ok(written);
+        }
+    }
+    db.write_planned(plan(state.clone(), jobs)).await
+}
+
+fn plan(state: Arc<Mutex<State>>, jobs: Vec<Job>) -> Plan<Written> {
+    Box::new(move |look| {
+        Box::pin(async move {
+            // One batch is written at a time, so nobody waits for this.
+            let mut state = state.lock_owned().await;
+            let (script, outcomes) = batch::plan(look, &mut state, jobs).await?;
+            Ok((script, (state, outcomes)))
+        })
+    })
 }
 
 type Answer = (oneshot::Sender<Result<Vec<Appended>>>, OwnedSemaphorePermit);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::figures::Figures;
 use super::moments::{Draft, Gathered, Taken};
@@ -67,7 +67,7 @@ pub(super) async fn prepare(db: &Db, batch: i64) -> Result<Option<Prepared>> {
     let read = db.fold_view().await?;
     let before = position::folded(&read).await?;
     let sql = format!(
-        "SELECT project, {} FROM event WHERE seq > $1 ORDER BY seq LIMIT $2",
+        "SELECT {} FROM event WHERE seq > $1 ORDER BY seq LIMIT $2",
         Taken::columns()
     );
     let events = rows(&read, &sql, [before.into(), batch.into()]).await?;
@@ -76,9 +76,11 @@ pub(super) async fn prepare(db: &Db, batch: i64) -> Result<Option<Prepared>> {
     }
     // Adding up tens of thousands of events is no work for an async thread.
     let added = tokio::task::spawn_blocking(move || {
-        let (added, count) = bounded(&events)?;
-        let last = events[count - 1].try_get("", "seq")?;
-        Ok::<_, Error>((added, Gathered::of(&events[..count])?, count, last))
+        let events = events.iter().map(Taken::of);
+        let events: Vec<Taken> = events.collect::<Result<_>>()?;
+        let (added, count) = bounded(&events);
+        let last = events[count - 1].seq;
+        Ok::<_, Error>((added, Gathered::of(&events[..count]), count, last))
     });
     let (mut added, gathered, events, last) = added.await.map_err(Error::internal)??;
     let keys: Vec<Key> = added.keys().cloned().collect();
@@ -101,13 +103,13 @@ fn fitting(events: usize, rows: usize) -> i64 {
 
 /// Adds up events, as many of the first ones as have not too many rows. Answers
 /// how many those are.
-fn bounded(events: &[QueryResult]) -> Result<(BTreeMap<Key, Figures>, usize)> {
+fn bounded(events: &[Taken]) -> (BTreeMap<Key, Figures>, usize) {
     let mut count = events.len();
     loop {
-        let added = tally(&events[..count])?;
+        let added = tally(&events[..count]);
         // A few more than wanted are not worth adding up again.
         if added.len() <= 2 * ROWS || count as i64 <= LEAST {
-            return Ok((added, count));
+            return (added, count);
         }
         count = count.min(fitting(count, added.len()).max(LEAST) as usize);
     }

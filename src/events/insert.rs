@@ -50,13 +50,14 @@ pub(super) struct Row {
     pub(super) event: NewEvent,
 }
 
-/// Inserts events and moves the log's position on to the last of them.
-pub(super) fn events(backend: DbBackend, rows: Vec<Row>, script: &mut Script) {
+/// Inserts events and moves the log's position on to the last of them, `after` being
+/// where it is. On PostgreSQL nothing is written if it is elsewhere.
+pub(super) fn events(backend: DbBackend, after: i64, rows: Vec<Row>, script: &mut Script) {
     let Some(last) = rows.last().map(|row| row.seq) else {
         return;
     };
     if backend == DbBackend::Postgres {
-        return arrays(&rows, last, script);
+        return arrays(&rows, after, last, script);
     }
     let mut rows = rows.into_iter().peekable();
     while let Some(first) = rows.peek().map(|row| row.seq) {
@@ -112,7 +113,7 @@ fn money(money: Option<Money>) -> (Option<String>, Option<i64>, Option<i64>) {
 /// What stands for NULL inside an array of numbers, which cannot hold one here.
 const NO_NUMBER: i64 = i64::MIN;
 
-fn arrays(rows: &[Row], position: i64, script: &mut Script) {
+fn arrays(rows: &[Row], after: i64, last: i64, script: &mut Script) {
     let numbers = |of: &dyn Fn(&Row) -> i64| {
         let values = rows.iter().map(|row| of(row).into()).collect();
         Value::Array(ArrayType::BigInt, Some(Box::new(values)))
@@ -155,7 +156,8 @@ fn arrays(rows: &[Row], position: i64, script: &mut Script) {
         texts(&|event| event.page.click.as_deref()),
         texts(&|event| event.person.as_deref()),
         texts(&|event| event.device.as_deref()),
-        position.into(),
+        last.into(),
+        after.into(),
     ];
     let text = |name: &str| format!("NULLIF({name}, '')");
     let number = |name: &str| format!("NULLIF({name}, {NO_NUMBER})");
@@ -183,8 +185,9 @@ fn arrays(rows: &[Row], position: i64, script: &mut Script) {
             .join(", "),
     ];
     let sql = format!(
-        "WITH moved AS (UPDATE event_log SET value = $26 WHERE name = 'position') \
-         INSERT INTO event ({COLUMNS}) SELECT {} FROM UNNEST(\
+        "WITH moved AS (UPDATE event_log SET value = $26 \
+         WHERE name = 'position' AND value = $27 RETURNING 1) \
+         INSERT INTO event ({COLUMNS}) SELECT {} FROM moved, UNNEST(\
          $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], \
          $7::bigint[], $8::bytea[], $9::text[], $10::text[], $11::text[], $12::text[], \
          $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[], \

@@ -6,6 +6,7 @@ use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use crate::auth::ProjectId;
+use crate::db::sql::column;
 use crate::error::Result;
 use crate::transcode::percent;
 
@@ -144,14 +145,13 @@ pub struct Money {
 impl Money {
     /// What was paid, as a stored event says.
     pub(super) fn of(row: &QueryResult) -> Result<Option<Self>> {
-        let currency: Option<String> = row.try_get("", "currency")?;
-        let Some(currency) = currency else {
+        let Some(currency) = column(row, "currency")? else {
             return Ok(None);
         };
         Ok(Some(Self {
             currency,
-            amount: row.try_get("", "amount")?,
-            units: row.try_get("", "units")?,
+            amount: column(row, "amount")?,
+            units: column(row, "units")?,
         }))
     }
 }
@@ -221,15 +221,15 @@ impl Page {
     /// Where a stored event happened.
     pub(super) fn of(row: &QueryResult) -> Result<Self> {
         Ok(Self {
-            origin: row.try_get("", "origin")?,
-            path: row.try_get("", "path")?,
-            referrer: row.try_get("", "referrer")?,
-            utm_source: row.try_get("", "utm_source")?,
-            utm_medium: row.try_get("", "utm_medium")?,
-            utm_campaign: row.try_get("", "utm_campaign")?,
-            utm_term: row.try_get("", "utm_term")?,
-            utm_content: row.try_get("", "utm_content")?,
-            click: row.try_get("", "click")?,
+            origin: column(row, "origin")?,
+            path: column(row, "path")?,
+            referrer: column(row, "referrer")?,
+            utm_source: column(row, "utm_source")?,
+            utm_medium: column(row, "utm_medium")?,
+            utm_campaign: column(row, "utm_campaign")?,
+            utm_term: column(row, "utm_term")?,
+            utm_content: column(row, "utm_content")?,
+            click: column(row, "click")?,
         })
     }
 

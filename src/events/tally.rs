@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
-use sea_orm::QueryResult;
 
 use super::bucket::Level;
 use super::figures::Figures;
-use super::model::{Dimension, Money, Page};
-use crate::error::Result;
+use super::model::Dimension;
+use super::moments::Taken;
 
 /// A row of the rollup table, by the order of its key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,9 +65,9 @@ impl Words {
 }
 
 /// Adds up events, in every row they belong to.
-pub(super) fn tally(events: &[QueryResult]) -> Result<BTreeMap<Key, Figures>> {
+pub(super) fn tally(events: &[Taken]) -> BTreeMap<Key, Figures> {
     let mut words = Words::new();
-    let named = finest(events, &mut words)?;
+    let named = finest(events, &mut words);
     let every = sums(&named, |place| Place { name: 0, ..place });
     let finest = named.into_iter().chain(every);
     let (quarters, broken_down): (Sums, Sums) = finest.partition(|(place, _)| place.dimension == 0);
@@ -97,7 +96,7 @@ pub(super) fn tally(events: &[QueryResult]) -> Result<BTreeMap<Key, Figures>> {
         };
         (key, figures)
     });
-    Ok(keyed.collect())
+    keyed.collect()
 }
 
 /// The sums in larger buckets.
@@ -118,27 +117,23 @@ fn sums(parts: &Sums, of: impl Fn(Place) -> Place) -> Sums {
 }
 
 /// Counts each event in its quarter of an hour, and per breakdown in its day.
-fn finest(events: &[QueryResult], words: &mut Words) -> Result<Sums> {
+fn finest(events: &[Taken], words: &mut Words) -> Sums {
     let mut figures = Sums::default();
-    for row in events {
-        let time: i64 = row.try_get("", "time")?;
-        let name: String = row.try_get("", "name")?;
-        let visitor: i64 = row.try_get("", "visitor")?;
-        let (money, page) = (Money::of(row)?, Page::of(row)?);
-        let money = money.as_ref();
+    for event in events {
+        let (time, money) = (event.time, event.money.as_ref());
         let place = Place {
-            project: row.try_get("", "project")?,
+            project: event.project,
             level: Level::Quarter,
             dimension: 0,
-            name: words.number(&name),
+            name: words.number(&event.name),
             bucket: Level::Quarter.floor(time),
             value: 0,
-            audience: row.try_get("", "audience")?,
+            audience: event.audience.into(),
         };
-        let mut add = |place| figures.entry(place).or_default().add(visitor as u32, money);
+        let mut add = |place| figures.entry(place).or_default().add(event.visitor, money);
         add(place);
         for dimension in Dimension::ALL {
-            let value = dimension.of(&page).unwrap_or_default();
+            let value = dimension.of(&event.page).unwrap_or_default();
             add(Place {
                 level: Level::Day,
                 dimension: dimension as i16,
@@ -148,5 +143,5 @@ fn finest(events: &[QueryResult], words: &mut Words) -> Result<Sums> {
             });
         }
     }
-    Ok(figures)
+    figures
 }

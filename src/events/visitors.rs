@@ -60,6 +60,13 @@ impl Visitors {
         self.next.clear();
     }
 
+    /// Whether an event's visitor has a number, as far as is remembered.
+    pub(super) fn knows(&self, event: &NewEvent) -> bool {
+        let mut key = String::new();
+        set_key(&mut key, event.project, &event.visitor);
+        event.visitor == Visitor::Nobody || self.cache.contains(key.as_str())
+    }
+
     /// The number of each event's visitor; new ones are given the next, which
     /// the script keeps, and nobody is zero.
     pub(super) async fn number(

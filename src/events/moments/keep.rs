@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::Moment;
 use super::reading::DAY;
@@ -59,11 +59,10 @@ pub(in crate::events) struct Gathered {
 
 impl Gathered {
     /// Sorts events by the strips they belong to.
-    pub(in crate::events) fn of(events: &[QueryResult]) -> Result<Self> {
+    pub(in crate::events) fn of(events: &[Taken]) -> Self {
         let mut own = Self::default();
-        for row in events {
-            let project: i64 = row.try_get("", "project")?;
-            let taken = Taken::of(row)?;
+        for taken in events {
+            let project = taken.project;
             let words = own.words.entry(project).or_default();
             let mut parts = vec![(Kind::Events, taken.moment(|text| words.number(text)))];
             let seen = taken.exposures(|text| words.number(text));
@@ -85,7 +84,7 @@ impl Gathered {
                 coming.rows.push(placed);
             }
         }
-        Ok(own)
+        own
     }
 
     /// Numbers texts, and merges what comes with what is there. Nothing is written.

@@ -8,7 +8,7 @@ use super::reading::DAY;
 use super::source::Source;
 use super::{Detail, Moment, Span};
 use crate::auth::ProjectId;
-use crate::db::sql::{placeholders, rows};
+use crate::db::sql::{column, placeholders, rows};
 use crate::error::Result;
 use crate::events::model::{Money, Page};
 
@@ -21,15 +21,16 @@ pub(super) const PAGE_VIEWS: [&str; 2] = ["pageview", "page_view"];
 /// What is kept of an event.
 #[derive(Debug)]
 pub(in crate::events) struct Taken {
-    pub(super) seq: i64,
-    time: i64,
-    visitor: u32,
-    audience: u8,
-    name: String,
-    path: Option<String>,
+    pub(in crate::events) seq: i64,
+    pub(in crate::events) project: i64,
+    pub(in crate::events) time: i64,
+    pub(in crate::events) visitor: u32,
+    pub(in crate::events) audience: u8,
+    pub(in crate::events) name: String,
+    pub(in crate::events) page: Page,
+    pub(in crate::events) money: Option<Money>,
     source: Option<String>,
     device: Option<String>,
-    money: Option<Money>,
     told: Told,
 }
 
@@ -40,26 +41,27 @@ impl Taken {
     /// The columns it is read from.
     pub(in crate::events) fn columns() -> String {
         format!(
-            "seq, time, visitor, name, audience, origin, path, referrer, utm_source, \
+            "seq, project, time, visitor, name, audience, origin, path, referrer, utm_source, \
              utm_medium, utm_campaign, utm_term, utm_content, click, device, currency, \
              amount, units, {}",
             properties::COLUMN
         )
     }
 
-    pub(super) fn of(row: &QueryResult) -> Result<Self> {
+    pub(in crate::events) fn of(row: &QueryResult) -> Result<Self> {
         let page = Page::of(row)?;
-        let name: String = row.try_get("", "name")?;
-        let properties: Option<String> = row.try_get("", "properties")?;
+        let name: String = column(row, "name")?;
+        let properties: Option<String> = column(row, "properties")?;
         let told = properties.map(|text| Told::of(&name, &text));
         Ok(Self {
-            seq: row.try_get("", "seq")?,
-            time: row.try_get("", "time")?,
-            visitor: row.try_get::<i64>("", "visitor")? as u32,
-            audience: row.try_get::<i16>("", "audience")? as u8,
+            seq: column(row, "seq")?,
+            project: column(row, "project")?,
+            time: column(row, "time")?,
+            visitor: column::<i64>(row, "visitor")? as u32,
+            audience: column::<i16>(row, "audience")? as u8,
             source: Source::text_of(&page),
-            path: page.path,
-            device: row.try_get("", "device")?,
+            page,
+            device: column(row, "device")?,
             money: Money::of(row)?,
             told: told.unwrap_or_default(),
             name,
@@ -80,7 +82,7 @@ impl Taken {
         let moment = Moment {
             time: self.time,
             visitor: self.visitor,
-            path: text(self.path.as_deref()),
+            path: text(self.page.path.as_deref()),
             source: text(self.source.as_deref()),
             device: text(self.device.as_deref()),
             name: text(Some(&self.name)),
@@ -121,7 +123,7 @@ impl Taken {
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let exposures = self.told.exposures.iter();
         let exposures = exposures.flat_map(|(experiment, variant)| [experiment, variant]);
-        let optional = [&self.path, &self.source, &self.device, &self.told.goal];
+        let optional = [&self.page.path, &self.source, &self.device, &self.told.goal];
         let optional = optional.into_iter().flatten();
         let currency = self.money.as_ref().map(|money| &money.currency);
         let all = optional.chain(exposures).chain(currency);
