@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import time
 
-from .machine import CACHE, Bench, free_port, median, table
+from .machine import CACHE, Bench, free_port, median, project_key, send, table, wrk
 
 STORED = int(os.environ.get("BENCH_VISITS", "10000000"))
 ASKED = 9
@@ -29,30 +29,51 @@ QUESTIONS = {
     "attribution": "/api/attribution/summary?",
     "sessions": "/api/analytics/sessions?",
     "entry pages": "/api/analytics/top?list=entry_pages&",
+    "results of an experiment everybody is in": "/api/experiments/results?id=%s&",
 }
 
 
 def run(bench):
     """Every question about all 90 days."""
     last = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
-    data, key, rate = store(last)
+    data, key, experiment, rate = store(last)
     first = last - datetime.timedelta(days=DAYS - 1)
     port = free_port()
     process = bench.serve(data, port)
     connection = http.client.HTTPConnection("127.0.0.1", port)
     rows = []
     for name, path in QUESTIONS.items():
+        path = path.replace("%s", experiment)
         times = [ask(connection, path, key, first, last) for _ in range(ASKED)]
         rows.append([name, f"{median(times):.1f}"])
-    rows.append(["resident memory afterwards, MiB", f"{process.memory():.0f}"])
+    memory = process.memory()
     process.stop()
-    rows.append(["folded per second", f"{rate:,.0f}"])
-    return table([f"{STORED:,} events of {DAYS} days", "ms"], rows)
+    share = active(bench, data, key)
+    rows = table([f"{STORED:,} events of {DAYS} days", "ms"], rows)
+    return f"""{rows}
+
+{memory:.0f} MiB were resident afterwards; {rate:,.0f} events a second were folded.
+`GET /api/experiments/active` answers {share:.2f} x as many requests as bare hyper."""
+
+
+def active(bench, data, key):
+    """What every page asks, as a share of what hyper answers in the same time."""
+    shares = []
+    for _ in range(bench.rounds):
+        process, port = bench.baseline("http")
+        bare = wrk(bench, process, port, "/", 64)[0]
+        process.stop()
+        port = free_port()
+        process = bench.serve(data, port)
+        path = f"/api/experiments/active?key={project_key(port, key)}"
+        shares.append(wrk(bench, process, port, path, 64)[0] / bare)
+        process.stop()
+    return median(shares)
 
 
 def ask(connection, path, key, first, last):
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    period = {"period": "custom", "from": str(first), "to": str(last)}
+    period = {"period": "custom", "from": str(first), "to": str(last)} if "results" not in path else {}
     begin = time.monotonic()
     if path.endswith("?") or path.endswith("&"):
         query = "&".join(f"{name}={value}" for name, value in period.items())
@@ -67,21 +88,35 @@ def ask(connection, path, key, first, last):
 
 
 def store(last):
-    """A data directory that holds so many events, folded; a key, and how fast that was."""
+    """A data directory that holds so many events, folded; a key, an experiment, and how fast that was."""
     folder = CACHE / "bench" / f"visits-{STORED}-{last}"
     if not (folder / "done").exists():
         subprocess.run(["rm", "-rf", folder], check=True)
         folder.mkdir(parents=True)
         made = Bench(folder / "made", 1, 1)
         data, key, _ = made.apex()
-        fill(data, last)
+        experiment = run_experiment(made, data, key)
+        fill(data, last, experiment)
         rate = settle(made, data)
-        (folder / "done").write_text(json.dumps([str(data), key, rate]))
-    data, key, rate = json.loads((folder / "done").read_text())
-    return pathlib.Path(data), key, rate
+        (folder / "done").write_text(json.dumps([str(data), key, experiment, rate]))
+    data, *rest = json.loads((folder / "done").read_text())
+    return pathlib.Path(data), *rest
 
 
-def fill(data, last):
+def run_experiment(bench, data, key):
+    """An experiment that runs since before the first event."""
+    port = free_port()
+    process = bench.serve(data, port, before=["faketime", "-f", f"-{DAYS + 2}d"])
+    variants = [{"id": "control", "name": "Control"}, {"id": "variant_b", "name": "Another"}]
+    goal = {"type": "custom_event", "eventName": "signup"}
+    made = {"name": "Bench", "targetUrl": "/", "variants": variants, "goal": goal}
+    made = send("POST", port, "/api/experiments", made, key)
+    send("PATCH", port, "/api/experiments", {"id": made["id"], "status": "running"}, key)
+    process.stop()
+    return made["id"]
+
+
+def fill(data, last, experiment):
     """Sessions of ten events: twenty visitors at a time, each coming two and a half times."""
     end = datetime.datetime.combine(last, datetime.time(), datetime.timezone.utc) + datetime.timedelta(days=1)
     end = int(end.timestamp()) * 1_000_000
@@ -90,7 +125,7 @@ def fill(data, last):
     visitors = max(STORED // 25, 1)
     database = sqlite3.connect(next(data.glob("*.db")))
     database.execute("PRAGMA synchronous = OFF")
-    project = database.execute("SELECT id FROM project").fetchone()[0]
+    project = database.execute("SELECT number FROM project").fetchone()[0]
     database.execute(
         """INSERT INTO event_visitor (project, id, ordinal)
            WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)
@@ -115,11 +150,11 @@ def fill(data, last):
                CASE WHEN at = 9 AND session % 20 = 0 THEN 'EUR' END,
                CASE WHEN at = 9 AND session % 20 = 0 THEN 19990000 END,
                CASE WHEN at = 9 AND session % 20 = 0 THEN 1 END,
-               CASE at WHEN 1 THEN '{"assignments":{"exp_bench":"' ||
+               CASE at WHEN 1 THEN '{"assignments":{"' || ? || '":"' ||
                    CASE session * 7919 % ? % 2 WHEN 0 THEN 'control' ELSE 'variant_b' END || '"}}'
                    ELSE '{"title":"A page"}' END,
                'desktop' FROM e""",
-        (STORED, project, begin, step, begin, step, visitors, visitors),
+        (STORED, project, begin, step, begin, step, visitors, experiment, visitors),
     )
     database.execute("UPDATE event_log SET value = ? WHERE name = 'position'", (STORED,))
     database.commit()

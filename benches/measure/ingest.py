@@ -5,12 +5,10 @@ Apex commits what queued while the last commit was being synced. PostgreSQL is s
 by scripts/services, where it is installed.
 """
 
-import json
 import re
 import subprocess
-import urllib.request
 
-from .machine import ROOT, free_port, median, table, wrk
+from .machine import ROOT, free_port, median, project_key, table, wrk
 
 EVENT = '{"event_name":"user_signup","visitor_id":"visitor-1","metadata":{"plan":"premium","url":"https://shop.example.com/"}}'
 PAGE = '{"projectKey":"%s","type":"pageview","visitorId":"visitor-1","url":"https://shop.example.com/plans","data":{"isLanding":true}}'
@@ -74,12 +72,6 @@ def shown(measured):
                          f"{rate / base:.2f}", f"{rate / rates[HYPER]:.2f}"])
     return table(["server", "connections", "requests/s", "CPU us/request", "p50 ms", "p99 ms",
                   "x one transaction", "x hyper"], rows)
-
-
-def project_key(port, key):
-    """The public key of the only project."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/projects", headers={"x-api-key": key})
-    return json.load(urllib.request.urlopen(request))[0]["key"]
 
 
 def note(measured, name, figures):

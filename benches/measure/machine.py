@@ -113,13 +113,13 @@ class Bench:
         made = json.loads(made.stdout)
         return data, made["api_key"], made["project"]["id"]
 
-    def serve(self, data, port, environment=None):
+    def serve(self, data, port, environment=None, before=()):
         """Starts Apex as it ships, its request log in a file; only the limits are out of reach."""
         config = data.with_suffix(".toml")
         config.write_text(without_limits())
         log = open(data.with_suffix(".log"), "ab")
         environment = {**(environment or {}), "APEX_DATA_DIR": str(data), "APEX_LISTEN": f"127.0.0.1:{port}"}
-        return Process([TARGET / "apex", "--config", config, "serve"], environment, output=log).wait_for(port)
+        return Process([*before, TARGET / "apex", "--config", config, "serve"], environment, output=log).wait_for(port)
 
     def baseline(self, *arguments):
         """A baseline that listens: its kind, then what comes after the address."""
@@ -183,11 +183,16 @@ def h2load(bench, process, port, path, message, key=None):
     return done / bench.seconds, spent / done * 1e6
 
 
-def post(port, path, body, key):
+def send(verb, port, path, body, key):
     """One request, which must succeed."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}", data=body,
+        f"http://127.0.0.1:{port}{path}", method=verb, data=body and json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
+
+
+def project_key(port, key):
+    """The public key of the only project."""
+    return send("GET", port, "/api/projects", None, key)[0]["key"]
