@@ -106,7 +106,11 @@ def store(last):
 def run_experiment(bench, data, key):
     """An experiment that runs since before the first event."""
     port = free_port()
-    process = bench.serve(data, port, before=["faketime", "-f", f"-{DAYS + 2}d"])
+    libraries = list(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        raise RuntimeError("faketime is not installed; run scripts/services install")
+    earlier = {"LD_PRELOAD": str(libraries[0]), "FAKETIME": f"-{DAYS + 2}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    process = bench.serve(data, port, earlier)
     variants = [{"id": "control", "name": "Control"}, {"id": "variant_b", "name": "Another"}]
     goal = {"type": "custom_event", "eventName": "signup"}
     made = {"name": "Bench", "targetUrl": "/", "variants": variants, "goal": goal}

@@ -113,13 +113,13 @@ class Bench:
         made = json.loads(made.stdout)
         return data, made["api_key"], made["project"]["id"]
 
-    def serve(self, data, port, environment=None, before=()):
+    def serve(self, data, port, environment=None):
         """Starts Apex as it ships, its request log in a file; only the limits are out of reach."""
         config = data.with_suffix(".toml")
         config.write_text(without_limits())
         log = open(data.with_suffix(".log"), "ab")
         environment = {**(environment or {}), "APEX_DATA_DIR": str(data), "APEX_LISTEN": f"127.0.0.1:{port}"}
-        return Process([*before, TARGET / "apex", "--config", config, "serve"], environment, output=log).wait_for(port)
+        return Process([TARGET / "apex", "--config", config, "serve"], environment, output=log).wait_for(port)
 
     def baseline(self, *arguments):
         """A baseline that listens: its kind, then what comes after the address."""

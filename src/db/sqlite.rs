@@ -27,7 +27,7 @@ const STEPS_PER_LOOK: i32 = 1000;
 
 /// Rows a connection may be ahead of who reads them. Where the library's few are full,
 /// its thread and the reader's take turns row by row.
-const AHEAD: usize = 1 << 15;
+const AHEAD: usize = 1 << 10;
 
 /// How long the connection for migrations stays open unused.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 /// Events of one fold at the most.
 pub(super) const BATCH: i64 = 20_000;
 
+/// Events that are read at once.
+const PAGE: i64 = 500;
+
 /// Rows one fold writes, about, while nothing else is written. Events with values
 /// of their own, such as addresses with an id in them, have many rows each.
 const ROWS: usize = 8_000;
@@ -66,23 +69,17 @@ pub(super) async fn fold(db: &Db, batch: i64) -> Result<Folded> {
 pub(super) async fn prepare(db: &Db, batch: i64) -> Result<Option<Prepared>> {
     let read = db.fold_view().await?;
     let before = position::folded(&read).await?;
-    let sql = format!(
-        "SELECT {} FROM event WHERE seq > $1 ORDER BY seq LIMIT $2",
-        Taken::columns()
-    );
-    let events = rows(&read, &sql, [before.into(), batch.into()]).await?;
+    let events = read_after(&read, before, batch).await?;
     if events.is_empty() {
         return Ok(None);
     }
     // Adding up tens of thousands of events is no work for an async thread.
     let added = tokio::task::spawn_blocking(move || {
-        let events = events.iter().map(Taken::of);
-        let events: Vec<Taken> = events.collect::<Result<_>>()?;
         let (added, count) = bounded(&events);
         let last = events[count - 1].seq;
-        Ok::<_, Error>((added, Gathered::of(&events[..count]), count, last))
+        (added, Gathered::of(&events[..count]), count, last)
     });
-    let (mut added, gathered, events, last) = added.await.map_err(Error::internal)??;
+    let (mut added, gathered, events, last) = added.await.map_err(Error::internal)?;
     let keys: Vec<Key> = added.keys().cloned().collect();
     for chunk in ladder(&keys) {
         merge(&read, chunk, &mut added).await?;
@@ -94,6 +91,30 @@ pub(super) async fn prepare(db: &Db, batch: i64) -> Result<Option<Prepared>> {
         before,
         last,
     }))
+}
+
+/// Reads up to so many events after a position, in pages: a thread that takes in all
+/// rows at once serves nobody meanwhile.
+async fn read_after(read: &impl ConnectionTrait, after: i64, most: i64) -> Result<Vec<Taken>> {
+    let sql = format!(
+        "SELECT {} FROM event WHERE seq > $1 ORDER BY seq LIMIT $2",
+        Taken::columns()
+    );
+    let mut events: Vec<Taken> = Vec::new();
+    loop {
+        let after = events.last().map_or(after, |last| last.seq);
+        let wanted = PAGE.min(most - events.len() as i64);
+        let page = rows(read, &sql, [after.into(), wanted.into()]).await?;
+        let full = page.len() as i64 == wanted;
+        let page = tokio::task::spawn_blocking(move || {
+            let events = page.iter().map(Taken::of);
+            events.collect::<Result<Vec<_>>>()
+        });
+        events.extend(page.await.map_err(Error::internal)??);
+        if !full || events.len() as i64 >= most {
+            return Ok(events);
+        }
+    }
 }
 
 /// How many events have as many rows as a fold should write.
