@@ -5,7 +5,7 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "events",
-    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE, STRIPS],
+    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE, STRIPS, SOURCES],
 };
 
 const FIRST: Step = Step {
@@ -146,7 +146,7 @@ DROP INDEX event_person;
 };
 
 /// What visitors did, in columns: `kind` 0 is events of a name and UTC day, 1 sights of
-/// an experiment's variants, 2 where visitors came from. Texts are numbered per project.
+/// an experiment's variants. Texts are numbered per project.
 /// Rollups and strips are made of the same events by the same folds, so those that were
 /// folded before are folded again.
 const STRIPS: Step = Step {
@@ -178,3 +178,17 @@ DROP TABLE event_strip;
 DROP TABLE event_word;
 ",
 };
+
+/// Where visitors came from is a breakdown of the rollups, and no kind of strip: what was
+/// folded is folded again.
+const SOURCES: Step = Step {
+    name: "m0006_sources",
+    up: REFOLD,
+    down: REFOLD,
+};
+
+const REFOLD: &str = "
+DELETE FROM event_rollup;
+DELETE FROM event_strip;
+UPDATE event_log SET value = 0 WHERE name = 'folded';
+";

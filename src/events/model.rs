@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sea_orm::QueryResult;
 use uuid::Uuid;
 
+use super::moments::{SOURCE, Source};
 use crate::auth::ProjectId;
 use crate::db::sql::column;
 use crate::error::Result;
@@ -282,17 +283,20 @@ pub enum Dimension {
     UtmMedium = 5,
     /// `utm_campaign`.
     UtmCampaign = 6,
+    /// Where the visitor came from, all in one: a [`Source`].
+    Source = 7,
 }
 
 impl Dimension {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Url,
         Self::Path,
         Self::Referrer,
         Self::UtmSource,
         Self::UtmMedium,
         Self::UtmCampaign,
+        Self::Source,
     ];
 
     /// The expression of its value over the columns of a stored event.
@@ -304,6 +308,7 @@ impl Dimension {
             Self::UtmSource => "COALESCE(utm_source, '')",
             Self::UtmMedium => "COALESCE(utm_medium, '')",
             Self::UtmCampaign => "COALESCE(utm_campaign, '')",
+            Self::Source => SOURCE,
         }
     }
 
@@ -316,6 +321,7 @@ impl Dimension {
             Self::UtmSource => page.utm_source.as_deref().map(Cow::Borrowed),
             Self::UtmMedium => page.utm_medium.as_deref().map(Cow::Borrowed),
             Self::UtmCampaign => page.utm_campaign.as_deref().map(Cow::Borrowed),
+            Self::Source => Source::text_of(page).map(Cow::Owned),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::per_visitor::PerVisitor;
 use super::reading::{Day, Reading, Walk};
 use super::source::Source;
 use super::{Detail, Moment, Span, too_much};
@@ -97,20 +98,36 @@ pub struct Exposure {
     pub several: bool,
 }
 
-/// Exposures as they are met.
+/// The first sight of each visitor met.
 #[derive(Debug, Default)]
-struct Seen(Vec<Moment>);
+struct Seen {
+    of: PerVisitor<Sight>,
+    variants: BTreeSet<u32>,
+}
+
+/// A first sight: when, the number of the variant, and whether there was another later.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sight {
+    time: i64,
+    variant: u32,
+    several: bool,
+}
 
 impl Walk for Seen {
     fn day(&mut self, day: Day<'_>) -> Result<()> {
-        if self.0.len() + day.rows.len() > Exposures::MOST {
-            return Err(too_much("4,000,000 exposures"));
-        }
-        for row in day.rows {
-            // The same variant again, on the same day, tells nothing new.
-            let again = self.0.last();
-            if !again.is_some_and(|last| last.visitor == row.visitor && last.path == row.path) {
-                self.0.push(*row);
+        // Nobody in particular is no visitor.
+        for row in day.rows.iter().filter(|row| row.visitor != 0) {
+            let seen = self.of.of(row.visitor)?;
+            match seen.variant {
+                0 => {
+                    self.variants.insert(row.path);
+                    *seen = Sight {
+                        time: row.time,
+                        variant: row.path,
+                        several: false,
+                    };
+                }
+                variant => seen.several |= variant != row.path,
             }
         }
         Ok(())
@@ -118,19 +135,14 @@ impl Walk for Seen {
 }
 
 impl Exposures {
-    /// Exposures read at the most.
-    const MOST: usize = 4_000_000;
-
     pub(in crate::events) async fn collect(
         reading: &mut Reading,
         experiment: &str,
         span: &Span,
     ) -> Result<Self> {
         let seen = reading.walk_exposures(experiment, span, Seen::default());
-        let Seen(mut seen) = seen.await?;
-        seen.sort_by_key(|row| row.visitor);
-        let numbers: BTreeSet<u32> = seen.iter().map(|row| row.path).collect();
-        let texts = reading.texts(numbers.iter().copied()).await?;
+        let Seen { of, variants } = seen.await?;
+        let texts = reading.texts(variants).await?;
         let mut variants: Vec<(String, u32)> = texts
             .into_iter()
             .map(|(number, text)| (text, number))
@@ -141,16 +153,13 @@ impl Exposures {
             .zip(&variants)
             .map(|(place, (_, number))| (*number, place))
             .collect();
-        let of_visitor = seen.chunk_by(|one, next| one.visitor == next.visitor);
-        // Nobody in particular is no visitor.
-        let of_visitor = of_visitor.filter(|own| own.iter().all(|row| row.visitor != 0));
-        let first = of_visitor.filter_map(|own| {
-            let first = own.first()?;
+        let first = of.iter().filter(|(_, seen)| seen.variant != 0);
+        let first = first.filter_map(|(visitor, seen)| {
             Some(Exposure {
-                time: first.time,
-                visitor: first.visitor,
-                variant: *places.get(&first.path)?,
-                several: own.iter().any(|row| row.path != first.path),
+                time: seen.time,
+                visitor,
+                variant: *places.get(&seen.variant)?,
+                several: seen.several,
             })
         });
         Ok(Self {

@@ -1,8 +1,7 @@
 //! Adds folded events to strips. A fold writes a strip for every name and day it has
 //! events of, merged with those before it that are not much larger: so there are few
 //! strips of a day, and an event is written again only as often as their size doubles.
-//! Beside what visitors did there are strips of which variants of experiments they
-//! saw, and of where they came from: both hold a visitor once for each.
+//! Beside what visitors did there are strips of which variants of experiments they saw.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,8 +29,6 @@ pub(super) enum Kind {
     /// Who saw which variant of an experiment: the experiment is the name, the variant
     /// the path.
     Exposures = 1,
-    /// Who came from where, without name and time of day.
-    Landings = 2,
 }
 
 /// What a strip is of.
@@ -67,9 +64,6 @@ impl Gathered {
             let mut parts = vec![(Kind::Events, taken.moment(|text| words.number(text)))];
             let seen = taken.exposures(|text| words.number(text));
             parts.extend(seen.into_iter().map(|seen| (Kind::Exposures, (seen, None))));
-            if let Some(landing) = taken.landing(|text| words.number(text)) {
-                parts.push((Kind::Landings, (landing, None)));
-            }
             for (kind, placed) in parts {
                 let key = Key {
                     project,

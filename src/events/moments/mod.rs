@@ -25,6 +25,7 @@ pub(super) use scan::Taken;
 pub use collect::{Exposure, Exposures, Moments};
 pub use per_visitor::PerVisitor;
 pub use reading::{Day, Reading, Walk};
+pub(super) use source::SOURCE;
 pub use source::Source;
 
 use super::EventLog;

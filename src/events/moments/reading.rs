@@ -8,9 +8,9 @@ use std::time::Instant;
 use roaring::RoaringBitmap;
 
 use super::keep::Kind;
-use super::scan::{self, PAGE_VIEWS, Placed, Taken};
+use super::scan::{self, Placed, Taken};
 use super::stride::{Stride, Strips, strides};
-use super::strip::{Rows, Strip, Wanted};
+use super::strip::{Rows, Wanted};
 use super::words::Words;
 use super::{Detail, Moment, Span};
 use crate::auth::ProjectId;
@@ -157,33 +157,6 @@ impl Reading {
         self.through(Kind::Exposures, span, names, walk).await
     }
 
-    /// Goes through who came from where: page views that have a source, and maybe some
-    /// that have none. Of a visitor that came from the same place twice on a day, once
-    /// may be all there is, and the time of day may be missing.
-    pub async fn walk_landings<W: Walk + Send + 'static>(
-        &mut self,
-        span: &Span,
-        mut walk: W,
-    ) -> Result<W> {
-        let first = (span.from + DAY - 1).div_euclid(DAY) * DAY;
-        let last = (span.to.div_euclid(DAY) * DAY).max(first);
-        let edge = |from: i64, to: i64| Span {
-            from,
-            to,
-            names: Some(PAGE_VIEWS.map(str::to_owned).to_vec()),
-            traffic: span.traffic,
-        };
-        walk = self
-            .walk(&edge(span.from, first.min(span.to)), walk)
-            .await?;
-        let whole = Span {
-            names: None,
-            ..edge(first, last)
-        };
-        walk = self.through(Kind::Landings, &whole, None, walk).await?;
-        self.walk(&edge(last, span.to), walk).await
-    }
-
     /// Goes through strips of a kind, and the tail.
     async fn through<W: Walk + Send + 'static>(
         &mut self,
@@ -209,7 +182,8 @@ impl Reading {
         let days = (span.from.div_euclid(DAY), (span.to - 1).div_euclid(DAY));
         let sizes = strips.sizes(&self.read, days).await?;
         let mut strides = strides(&sizes, tail.keys().copied()).into_iter();
-        let mut ready: Option<Stride> = None;
+        let mut found: Option<Stride> = None;
+        let mut ready: Option<Vec<Rows>> = None;
         loop {
             let next = strides.next();
             let reading = async {
@@ -223,10 +197,13 @@ impl Reading {
                 }
                 Ok::<_, Error>(Some(stride))
             };
-            // The days before are walked through while these are read.
-            let (read, walked) = tokio::join!(reading, self.step(walk, ready, span));
-            (walk, ready) = (walked?, read?);
-            if ready.is_none() {
+            // Some days are walked through while the next are decoded and those after
+            // them read.
+            let decoding = self.decode(found.take(), span, W::ORDERED);
+            let (read, decoded, walked) =
+                tokio::join!(reading, decoding, self.step(walk, ready.take()));
+            (walk, ready, found) = (walked?, decoded?, read?);
+            if ready.is_none() && found.is_none() {
                 return Ok(walk);
             }
         }
@@ -257,10 +234,6 @@ impl Reading {
                         let seen = taken.exposures(number).into_iter();
                         seen.map(|seen| (seen, None)).collect()
                     }
-                    Kind::Landings => {
-                        let landing = taken.landing(number).into_iter();
-                        landing.map(|landing| (landing, None)).collect()
-                    }
                 };
                 for (moment, detail) in placed {
                     if names.is_none_or(|names| names.contains(&moment.name)) {
@@ -278,13 +251,38 @@ impl Reading {
         Ok(days)
     }
 
+    /// Makes rows of strips, day by day.
+    async fn decode(
+        &self,
+        stride: Option<Stride>,
+        span: &Span,
+        ordered: bool,
+    ) -> Result<Option<Vec<Rows>>> {
+        let Some(stride) = stride else {
+            return Ok(None);
+        };
+        let (merged, only) = (self.merged.clone(), self.only.clone());
+        let (from, to, traffic) = (span.from, span.to, span.traffic);
+        let decoded = tokio::task::spawn_blocking(move || {
+            let wanted = Wanted {
+                from,
+                to,
+                traffic,
+                only: only.as_deref(),
+            };
+            let days = stride.into_iter();
+            days.map(|(day, parts)| parts.rows(day, wanted, &merged, ordered))
+                .collect::<Result<Vec<Rows>>>()
+        });
+        Ok(Some(decoded.await.map_err(Error::internal)??))
+    }
+
     async fn step<W: Walk + Send + 'static>(
         &self,
         mut walk: W,
-        stride: Option<Stride>,
-        span: &Span,
+        days: Option<Vec<Rows>>,
     ) -> Result<W> {
-        let Some(stride) = stride else {
+        let Some(days) = days else {
             return Ok(walk);
         };
         let past = |deadline| Instant::now() > deadline;
@@ -292,43 +290,9 @@ impl Reading {
             let late = "The question took longer than the caller waits";
             return Err(Error::new(Failure::DeadlineExceeded, late));
         }
-        let (merged, only) = (self.merged.clone(), self.only.clone());
-        let (from, to, traffic) = (span.from, span.to, span.traffic);
         let stepped = tokio::task::spawn_blocking(move || {
-            let wanted = Wanted {
-                from,
-                to,
-                traffic,
-                only: only.as_deref(),
-            };
-            for (day, parts) in stride {
-                let mut rows = Rows::default();
-                let mut orders = parts.strips.len();
-                for kept in parts.strips {
-                    let places = kept.places.as_deref();
-                    Strip::decode(&kept.core, places, (day, kept.name), wanted, &mut rows)?;
-                }
-                for (moment, detail) in parts.tail {
-                    // A row more is an order of its own.
-                    orders += 2;
-                    if wanted.only.is_none_or(|only| only.contains(moment.visitor)) {
-                        rows.push(moment, detail);
-                    }
-                }
-                if !merged.is_empty() {
-                    orders += 2;
-                    for row in &mut rows.rows {
-                        row.visitor = *merged.get(&row.visitor).unwrap_or(&row.visitor);
-                    }
-                }
-                // What happened at the same time stays in the order of the log.
-                if W::ORDERED && orders > 1 {
-                    rows.rows.sort_by_key(|row| (row.visitor, row.time));
-                }
-                walk.day(Day {
-                    rows: &rows.rows,
-                    details: &rows.details,
-                })?;
+            for Rows { rows, details } in &days {
+                walk.day(Day { rows, details })?;
             }
             Ok(walk)
         });

@@ -4,7 +4,6 @@
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::properties::{self, Told};
-use super::reading::DAY;
 use super::source::Source;
 use super::{Detail, Moment, Span};
 use crate::auth::ProjectId;
@@ -14,9 +13,6 @@ use crate::events::model::{Money, Page};
 
 /// Events per page.
 const PAGE: usize = 10_000;
-
-/// The names of page views.
-pub(super) const PAGE_VIEWS: [&str; 2] = ["pageview", "page_view"];
 
 /// What is kept of an event.
 #[derive(Debug)]
@@ -105,18 +101,6 @@ impl Taken {
             ..Moment::default()
         })
         .collect()
-    }
-
-    /// Where the visitor came from on that day, if this is a page view that tells.
-    pub(super) fn landing(&self, mut number: impl FnMut(&str) -> u32) -> Option<Moment> {
-        let source = self.source.as_deref()?;
-        PAGE_VIEWS.contains(&self.name.as_str()).then(|| Moment {
-            time: self.time.div_euclid(DAY) * DAY,
-            visitor: self.visitor,
-            source: number(source),
-            audience: self.audience,
-            ..Moment::default()
-        })
     }
 
     /// All texts there are.

@@ -2,6 +2,16 @@
 
 use super::super::model::Page;
 
+/// The expression of [`Source::text_of`] over the columns of a stored event. A part that
+/// is too long is cut by characters, which matters to nobody.
+pub(in crate::events) const SOURCE: &str = "CASE WHEN \
+    COALESCE(referrer, utm_source, utm_medium, utm_campaign, click) IS NULL THEN '' ELSE \
+    SUBSTR(REPLACE(COALESCE(referrer, ''), '\u{1f}', ' '), 1, 255) || '\u{1f}' || \
+    SUBSTR(REPLACE(COALESCE(utm_source, ''), '\u{1f}', ' '), 1, 255) || '\u{1f}' || \
+    SUBSTR(REPLACE(COALESCE(utm_medium, ''), '\u{1f}', ' '), 1, 255) || '\u{1f}' || \
+    SUBSTR(REPLACE(COALESCE(utm_campaign, ''), '\u{1f}', ' '), 1, 255) || '\u{1f}' || \
+    COALESCE(click, '') END";
+
 /// Most bytes of a part; what is longer is told apart by its beginning.
 const LONGEST: usize = 255;
 /// Stands between the parts.
@@ -24,7 +34,7 @@ pub struct Source {
 
 impl Source {
     /// The text of a page's source; `None` when it has none.
-    pub(super) fn text_of(page: &Page) -> Option<String> {
+    pub(in crate::events) fn text_of(page: &Page) -> Option<String> {
         let parts = [
             &page.referrer,
             &page.utm_source,

@@ -1,11 +1,12 @@
 //! Which strips are read, and how many days of them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::Value;
 
 use super::keep::Kind;
 use super::scan::Placed;
+use super::strip::{Rows, Strip, Wanted};
 use crate::auth::ProjectId;
 use crate::db::Read;
 use crate::db::sql::rows;
@@ -27,6 +28,42 @@ pub(super) struct Kept {
 pub(super) struct Parts {
     pub(super) strips: Vec<Kept>,
     pub(super) tail: Vec<Placed>,
+}
+
+impl Parts {
+    /// All that is wanted of the day: by visitor and time, if that is asked for.
+    pub(super) fn rows(
+        self,
+        day: i64,
+        wanted: Wanted<'_>,
+        merged: &HashMap<u32, u32>,
+        ordered: bool,
+    ) -> Result<Rows> {
+        let mut rows = Rows::default();
+        let mut orders = self.strips.len();
+        for kept in self.strips {
+            let places = kept.places.as_deref();
+            Strip::decode(&kept.core, places, (day, kept.name), wanted, &mut rows)?;
+        }
+        for (moment, detail) in self.tail {
+            // A row more is an order of its own.
+            orders += 2;
+            if wanted.only.is_none_or(|only| only.contains(moment.visitor)) {
+                rows.push(moment, detail);
+            }
+        }
+        if !merged.is_empty() {
+            orders += 2;
+            for row in &mut rows.rows {
+                row.visitor = *merged.get(&row.visitor).unwrap_or(&row.visitor);
+            }
+        }
+        // What happened at the same time stays in the order of the log.
+        if ordered && orders > 1 {
+            rows.rows.sort_by_key(|row| (row.visitor, row.time));
+        }
+        Ok(rows)
+    }
 }
 
 /// Days that are walked through in one go.

@@ -14,10 +14,9 @@ use crate::events::traffic::Traffic;
 
 /// The first byte of a strip; another one is of another version.
 const VERSION: u8 = 1;
-/// Time as microseconds of the day, as milliseconds of the day, or the day itself.
+/// Time as microseconds of the day, or as milliseconds of the day: in so many bytes.
 const MICROS: u8 = 5;
 const MILLIS: u8 = 4;
-const DAYS: u8 = 0;
 
 /// A strip as it is kept: who, when and how; and where, with what few events have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,17 +79,15 @@ impl Strip {
         }
         let start = day * DAY;
         let offsets = || own.iter().map(|row| row.time - start);
-        let width = match () {
-            () if offsets().all(|offset| offset == 0) => DAYS,
-            () if offsets().all(|offset| offset % 1000 == 0) => MILLIS,
-            () => MICROS,
+        let width = match offsets().all(|offset| offset % 1000 == 0) {
+            true => MILLIS,
+            false => MICROS,
         };
         core.byte(width);
         for offset in offsets() {
             match width {
                 MILLIS => core.bytes(&((offset / 1000) as u32).to_le_bytes()),
-                MICROS => core.bytes(&offset.to_le_bytes()[..5]),
-                _ => {}
+                _ => core.bytes(&offset.to_le_bytes()[..5]),
             }
         }
         core.column(own.iter().map(|row| u32::from(row.audience)));
@@ -172,15 +169,27 @@ fn decode(
     let whole = wanted.from <= start && start + DAY <= wanted.to;
     let mut details = Details::new(others)?;
     let (mut visitor, mut begin) = (0_u32, 0_usize);
+    // Who is wanted and who is there go up together.
+    let mut only = wanted.only.map(RoaringBitmap::iter);
+    let mut next = only.as_mut().map(Iterator::next);
+    if only.is_none() {
+        into.rows.reserve(count);
+    }
     for _ in 0..runs {
         visitor = visitor.checked_add(visitors.number()? as u32)?;
         let end = begin.checked_add(visitors.number()? as usize)?;
         if end > count {
             return None;
         }
-        if wanted.only.is_some_and(|only| !only.contains(visitor)) {
-            begin = end;
-            continue;
+        if let (Some(only), Some(next)) = (&mut only, &mut next) {
+            if next.is_some_and(|next| next < visitor) {
+                only.advance_to(visitor);
+                *next = only.next();
+            }
+            if *next != Some(visitor) {
+                begin = end;
+                continue;
+            }
         }
         for at in begin..end {
             let audience = audiences.code(at);
@@ -212,7 +221,6 @@ fn decode(
 /// The time of a row within its day.
 fn time(times: &[u8], width: u8, at: usize) -> Option<i64> {
     match width {
-        DAYS => Some(0),
         MILLIS => {
             let bytes = times.get(4 * at..4 * at + 4)?;
             Some(i64::from(u32::from_le_bytes(bytes.try_into().ok()?)) * 1000)

@@ -9,33 +9,10 @@ use super::window::{Window, asked};
 use super::{Growth, conversions, people};
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
-use crate::error::{Error, Result};
-use crate::events::{Day, Dimension, Group, Question, Reading, Source, Walk, Wants};
+use crate::error::Result;
+use crate::events::{Dimension, Group, Question, Reading, Source, Wants};
 use crate::products::growth::channels::Channel;
 use crate::server::Call;
-
-/// Who came from where.
-#[derive(Debug, Default)]
-struct Landings(HashMap<u32, RoaringBitmap>);
-
-impl Walk for Landings {
-    const ORDERED: bool = false;
-
-    fn day(&mut self, day: Day<'_>) -> Result<()> {
-        let mut of_day: HashMap<u32, Vec<u32>> = HashMap::new();
-        for row in day.rows.iter().filter(|row| row.source != 0) {
-            of_day.entry(row.source).or_default().push(row.visitor);
-        }
-        for (source, mut visitors) in of_day {
-            // They are in a few orders one after another.
-            visitors.sort();
-            visitors.dedup();
-            let visitors = RoaringBitmap::from_sorted_iter(visitors).map_err(Error::internal)?;
-            *self.0.entry(source).or_default() |= visitors;
-        }
-        Ok(())
-    }
-}
 
 impl Growth {
     pub(super) async fn summary(
@@ -67,9 +44,7 @@ impl Growth {
         let of_leads = (!filters.is_empty()).then_some(&visitors);
         let leads = people::leads(reading.connection(), project.id, span, of_leads).await?;
         let found = conversions::find(&mut reading, project.id, &window, "").await?;
-        let landings = Landings::default();
-        let landings = reading.walk_landings(&window.span(None), landings).await?;
-        let channels = channels(&mut reading, landings, &visitors).await?;
+        let channels = channels(&reading, whole, &visitors).await?;
         let converted = conversions::by_visitor(&found);
         let counted = |(channel, own): (Channel, RoaringBitmap)| pb::ChannelSummary {
             channel: channel.word().to_owned(),
@@ -149,18 +124,24 @@ fn filters(request: &pb::GetSummaryRequest) -> Vec<(Dimension, String)> {
         .collect()
 }
 
-/// The visitors of each channel.
+/// The visitors of each channel: those who came to a page by it. Who did by none came
+/// directly.
 async fn channels(
-    reading: &mut Reading,
-    landings: Landings,
+    reading: &Reading,
+    whole: Question,
     visitors: &RoaringBitmap,
 ) -> Result<HashMap<Channel, RoaringBitmap>> {
-    let texts = reading.texts(landings.0.keys().copied()).await?;
+    let question = Question {
+        names: PAGE_VIEWS.map(str::to_owned).to_vec(),
+        group: Group::By(Dimension::Source),
+        ..whole
+    };
     let mut channels: HashMap<Channel, RoaringBitmap> = HashMap::new();
-    for (source, own) in landings.0 {
-        let text = texts.get(&source).map_or("", String::as_str);
-        let channel = Channel::of(&Source::read(text));
-        *channels.entry(channel).or_default() |= own;
+    for ((_, source), figures) in reading.ask(&question).await? {
+        if !source.is_empty() {
+            let channel = Channel::of(&Source::read(&source));
+            *channels.entry(channel).or_default() |= figures.visitors;
+        }
     }
     let mut direct = visitors.clone();
     for own in channels.values_mut() {

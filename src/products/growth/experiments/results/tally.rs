@@ -40,17 +40,18 @@ pub(super) struct Paid {
 
 impl Walk for Tally {
     fn day(&mut self, day: Day<'_>) -> Result<()> {
+        // Both are by visitor, so who is looked for comes after who was found.
+        let mut at = 0;
         for own in day.rows.chunk_by(|one, next| one.visitor == next.visitor) {
             let Some(first) = own.first() else {
                 continue;
             };
-            let found = self
-                .exposures
-                .binary_search_by_key(&first.visitor, |e| e.visitor);
-            let Ok(at) = found else {
+            at += before(&self.exposures[at..], first.visitor);
+            let exposure = self.exposures.get(at);
+            let Some(exposure) = exposure.filter(|own| own.visitor == first.visitor) else {
                 continue;
             };
-            let exposed = self.exposures[at].time;
+            let exposed = exposure.time;
             for row in own {
                 let since = row.time.saturating_sub(exposed);
                 let is_after = (0..self.after).contains(&since);
@@ -81,6 +82,18 @@ impl Walk for Tally {
         }
         Ok(())
     }
+}
+
+/// How many exposures are of visitors before one: found in steps that double, for it is
+/// not far.
+fn before(exposures: &[Exposure], visitor: u32) -> usize {
+    let is_before = |at: usize| exposures.get(at).is_some_and(|own| own.visitor < visitor);
+    let mut step = 1;
+    while is_before(step) {
+        step *= 2;
+    }
+    let (low, high) = (step / 2, exposures.len().min(step));
+    low + exposures[low..high].partition_point(|own| own.visitor < visitor)
 }
 
 /// Sums of a variant over its visitors.
