@@ -24,14 +24,13 @@ pub(super) fn parse(query: &str) -> Result<Map<String, Value>> {
         let bad = |_| Error::invalid("The query is not valid percent-encoding");
         let name = percent::query(name).map_err(bad)?;
         let value = percent::query(value).map_err(bad)?.into_owned();
+        if name.is_empty() {
+            return Err(Error::invalid("A parameter of the query has no name"));
+        }
         put(&mut root, &path(&name)?, Value::String(value), &name)?;
     }
-    let mut tree = Value::Object(root);
-    settle(&mut tree);
-    match tree {
-        Value::Object(root) => Ok(root),
-        _ => Ok(Map::new()),
-    }
+    root.values_mut().for_each(settle);
+    Ok(root)
 }
 
 /// Name and value; an `=` inside of brackets belongs to the name.
@@ -140,6 +139,7 @@ mod tests {
             ("a[$gt]=1%3D2", json!({"a": {"$gt": "1=2"}})),
             ("a[b=1", json!({"a[b": "1"})),
             ("[a]=1", json!({"[a]": "1"})),
+            ("0=x", json!({"0": "x"})),
         ] {
             assert_eq!(Value::Object(parse(query).unwrap()), tree, "{query}");
         }
@@ -161,6 +161,7 @@ mod tests {
             "a[b]=1&a=2".to_owned(),
             format!("a{}=1", "[b]".repeat(13)),
             "a=1&".repeat(1001),
+            "=1".to_owned(),
         ] {
             assert!(parse(&query).is_err(), "{query:.40}");
         }
