@@ -29,10 +29,6 @@ const STEPS_PER_LOOK: i32 = 1000;
 /// its thread and the reader's take turns row by row.
 const AHEAD: usize = 1 << 10;
 
-/// How much of the file a connection that reads maps into memory, which spares it a call
-/// of the system for every page it reads.
-const MAPPED: &str = "1073741824";
-
 /// How long the connection for migrations stays open unused.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
@@ -170,9 +166,7 @@ pub(super) fn readers(path: &Path, config: &Config) -> Readers {
     let readers = (0..Readers::wanted(config.database.readers)).map(|_| {
         let alarm = Alarm::default();
         let bell = alarm.clone();
-        let options = options(path, config)
-            .pragma("query_only", "on")
-            .pragma("mmap_size", MAPPED);
+        let options = options(path, config).pragma("query_only", "on");
         let options = sqlx::ConnectOptions::disable_statement_logging(options);
         let pool = one()
             .test_before_acquire(false)
