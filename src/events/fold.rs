@@ -106,11 +106,9 @@ async fn read_after(read: &impl ConnectionTrait, after: i64, most: i64) -> Resul
         let wanted = PAGE.min(most - events.len() as i64);
         let page = rows(read, &sql, [after.into(), wanted.into()]).await?;
         let full = page.len() as i64 == wanted;
-        let page = tokio::task::spawn_blocking(move || {
-            let events = page.iter().map(Taken::of);
-            events.collect::<Result<Vec<_>>>()
-        });
-        events.extend(page.await.map_err(Error::internal)??);
+        for row in &page {
+            events.push(Taken::of(row)?);
+        }
         if !full || events.len() as i64 >= most {
             return Ok(events);
         }

@@ -24,11 +24,7 @@ pub(super) trait Resource: Send + Sync + 'static {
     /// What custom fields of its records are of, if they have some.
     const ENTITY: Option<&'static str> = None;
     /// What its lists take besides columns.
-    const TAKES: Takes = Takes {
-        search: false,
-        tags: false,
-        join: None,
-    };
+    const TAKES: Takes = Takes::NOTHING;
     /// How its lists are searched.
     const SEARCH: Search = Search::Name;
 

@@ -9,7 +9,9 @@ mod experiments;
 mod goals;
 mod identity;
 mod ids;
+mod names;
 mod pattern;
+mod resting;
 mod snippet;
 mod stats;
 mod webhooks;
@@ -78,8 +80,8 @@ impl Growth {
     /// Starts what it does by itself. It runs as long as the process.
     pub fn start_upkeep(&self, shared: Arc<Shared>) {
         let (db, events, clock) = (&self.0.db, &self.0.events, &self.0.clock);
-        tokio::spawn(self.clone().look_after_experiments());
-        tokio::spawn(self.clone().watch_experiments());
+        tokio::spawn(self.clone().look_after_experiments(shared.clone()));
+        tokio::spawn(self.clone().watch_experiments(shared.clone()));
         tokio::spawn(goals::watch(shared, events.clone(), clock.clone()));
         tokio::spawn(identity::follow(db.clone(), clock.clone()));
         let webhooks = self.0.webhooks.clone();

@@ -1,10 +1,11 @@
 //! Conditions and orders as SQL. Only members that are declared reach it, by the names
 //! they are declared with.
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 
 use super::super::column::{Column, Kind};
 use super::super::custom::{Definition, Fields};
+use super::super::resource::Resource;
 use super::operand::value;
 use super::read::CUSTOM;
 use super::sql::Sql;
@@ -22,13 +23,13 @@ const DEPTH: usize = 10;
 #[derive(Debug)]
 pub(in super::super) struct Compiler<'a> {
     /// The columns there are.
-    pub(in super::super) columns: &'static [Column],
+    columns: &'static [Column],
     /// The custom fields there are.
-    pub(in super::super) fields: &'a Fields,
+    fields: &'a Fields,
     /// Whether the database is PostgreSQL.
     pub(in super::super) postgres: bool,
     /// Comparisons so far.
-    pub(in super::super) clauses: usize,
+    clauses: usize,
 }
 
 /// A member: a column, or a custom field.
@@ -48,6 +49,19 @@ enum Test {
 }
 
 impl<'a> Compiler<'a> {
+    /// For the columns and custom fields of a resource, in the words of a database.
+    pub(in super::super) fn of<R: Resource>(
+        connection: &impl ConnectionTrait,
+        fields: &'a Fields,
+    ) -> Self {
+        Self {
+            columns: R::columns(),
+            fields,
+            postgres: connection.get_database_backend() == DbBackend::Postgres,
+            clauses: 0,
+        }
+    }
+
     /// Adds a condition.
     pub(in super::super) fn filter(
         &mut self,

@@ -17,7 +17,7 @@ pub(in super::super) const CUSTOM: &str = "custom_fields_by_name";
 const DEPTH: usize = 8;
 
 /// What a list takes besides its columns.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Takes {
     /// Whether it is searched by `searchTerm`.
     pub(in super::super) search: bool,
@@ -25,6 +25,20 @@ pub(in super::super) struct Takes {
     pub(in super::super) tags: bool,
     /// The parameter that asks for related records.
     pub(in super::super) join: Option<&'static str>,
+}
+
+impl Takes {
+    /// Nothing.
+    pub(in super::super) const NOTHING: Self = Self {
+        search: false,
+        tags: false,
+        join: None,
+    };
+    /// What it is searched for.
+    pub(in super::super) const SEARCH: Self = Self {
+        search: true,
+        ..Self::NOTHING
+    };
 }
 
 /// Reads a question.

@@ -38,9 +38,8 @@ impl Resource for Companies {
     const NAME: &'static str = "companies";
     const ENTITY: Option<&'static str> = Some("company");
     const TAKES: Takes = Takes {
-        search: true,
-        tags: false,
         join: Some("fastJoinForCompanyList"),
+        ..Takes::SEARCH
     };
 
     async fn join(

@@ -35,11 +35,7 @@ impl Resource for CustomFields {
     type Record = pb::CustomField;
     const SOURCE: Source = Source("crm_custom_field");
     const NAME: &'static str = "custom-fields";
-    const TAKES: Takes = Takes {
-        search: true,
-        tags: false,
-        join: None,
-    };
+    const TAKES: Takes = Takes::SEARCH;
 
     async fn prepare(
         _: &Tx,

@@ -12,12 +12,6 @@ use crate::api::apex::crm::v1 as pb;
 use crate::api::{OrganizationUserService, OwnOrganizationService};
 use crate::error::Result;
 
-const SEARCHED: Takes = Takes {
-    search: true,
-    tags: false,
-    join: None,
-};
-
 record! {
     OwnOrganization {
         id: Column::id(),
@@ -38,7 +32,7 @@ impl Resource for OwnOrganizations {
          FROM organization)",
     );
     const NAME: &'static str = "organizations";
-    const TAKES: Takes = SEARCHED;
+    const TAKES: Takes = Takes::SEARCH;
 }
 
 record! {
@@ -58,7 +52,7 @@ impl Resource for OrganizationUsers {
     type Record = pb::OrganizationUser;
     const SOURCE: Source = USERS;
     const NAME: &'static str = "organization-users";
-    const TAKES: Takes = SEARCHED;
+    const TAKES: Takes = Takes::SEARCH;
 
     async fn join(
         connection: &impl ConnectionTrait,

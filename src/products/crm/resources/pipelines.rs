@@ -37,11 +37,7 @@ impl Resource for Pipelines {
     type Record = pb::Pipeline;
     const SOURCE: Source = PIPELINES;
     const NAME: &'static str = "pipelines";
-    const TAKES: Takes = Takes {
-        search: true,
-        tags: false,
-        join: None,
-    };
+    const TAKES: Takes = Takes::SEARCH;
 
     async fn prepare(
         _: &Tx,

@@ -38,11 +38,7 @@ impl Resource for Products {
     type Record = pb::Product;
     const SOURCE: Source = PRODUCTS;
     const NAME: &'static str = "products";
-    const TAKES: Takes = Takes {
-        search: true,
-        tags: false,
-        join: None,
-    };
+    const TAKES: Takes = Takes::SEARCH;
 
     async fn prepare(
         _: &Tx,

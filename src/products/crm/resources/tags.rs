@@ -27,11 +27,7 @@ impl Resource for Tags {
     type Record = pb::Tag;
     const SOURCE: Source = TAGS;
     const NAME: &'static str = "tags";
-    const TAKES: Takes = Takes {
-        search: true,
-        tags: false,
-        join: None,
-    };
+    const TAKES: Takes = Takes::SEARCH;
 }
 
 record! {

@@ -1,7 +1,7 @@
 //! Pages of records. The page and the total come from one statement, so that they agree;
 //! the total of a list without conditions is kept, any other one is counted.
 
-use sea_orm::{ConnectionTrait, DbBackend, Value};
+use sea_orm::Value;
 
 use super::super::query::compile::{Compiler, contained};
 use super::super::query::sql::Sql;
@@ -42,13 +42,7 @@ pub(in super::super) async fn find<R: Resource>(
         .min(MOST);
     let skip = find.skip.filter(|skip| *skip >= 0).unwrap_or(0);
     let fields = fields::<R>(read, context).await?;
-    let postgres = read.get_database_backend() == DbBackend::Postgres;
-    let mut compiler = Compiler {
-        columns: R::columns(),
-        fields: &fields,
-        postgres,
-        clauses: 0,
-    };
+    let mut compiler = Compiler::of::<R>(read, &fields);
     let mut sql = conditions::<R>(&mut compiler, context, find)?;
     let filter = std::mem::take(&mut sql.text);
     let total = total::<R>(&mut sql, &filter, find);

@@ -80,7 +80,6 @@ pub(super) async fn one<R: Resource>(
     filter: Option<&pb::Filter>,
     (fields, lock): (&Fields, bool),
 ) -> Result<Kept<R::Record>> {
-    let postgres = connection.get_database_backend() == DbBackend::Postgres;
     let mut sql = Sql::new(&format!(
         "SELECT {} FROM {} t WHERE t.organization_id = ",
         columns::<R>("t."),
@@ -89,16 +88,11 @@ pub(super) async fn one<R: Resource>(
     sql.bind(context.organization).push(" AND t.id = ").bind(id);
     sql.push(" AND t.deleted_at IS NULL");
     if let Some(filter) = filter {
-        let mut compiler = Compiler {
-            columns: R::columns(),
-            fields,
-            postgres,
-            clauses: 0,
-        };
+        let mut compiler = Compiler::of::<R>(connection, fields);
         sql.push(" AND ");
         compiler.filter(filter, 0, &mut sql)?;
     }
-    if lock && postgres {
+    if lock && connection.get_database_backend() == DbBackend::Postgres {
         sql.push(" FOR UPDATE OF t");
     }
     match row(connection, &sql.text, sql.values).await? {

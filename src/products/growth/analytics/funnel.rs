@@ -2,12 +2,12 @@
 //! latest first step it was reached from is remembered: whatever can still be reached
 //! from an earlier one can be reached from it.
 
-use super::sessions::PAGE_VIEWS;
 use super::window::{Window, asked, persons};
 use super::{Growth, people};
 use crate::api::apex::growth::v1 as pb;
 use crate::error::{Error, Result};
 use crate::events::{Day, PerVisitor, Reading, Walk};
+use crate::products::growth::names::PAGE_VIEWS;
 use crate::server::Call;
 
 /// Seven days, in microseconds.

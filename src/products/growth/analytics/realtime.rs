@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Growth;
-use super::sessions::PAGE_VIEWS;
 use super::window::traffic;
 use crate::api::apex::growth::v1 as pb;
 use crate::error::Result;
 use crate::events::{Day, Span, Walk};
+use crate::products::growth::names::PAGE_VIEWS;
 use crate::products::timestamp;
 use crate::server::Call;
 

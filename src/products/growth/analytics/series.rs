@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::Growth;
-use super::sessions::{Cutter, PAGE_VIEWS, Session, Sink};
+use super::sessions::{Cutter, Session, Sink};
 use super::summary::question;
 use super::window::{Window, asked};
 use crate::api::apex::growth::v1 as pb;
 use crate::error::{Error, Result};
 use crate::events::{Figures, Question, Wants};
+use crate::products::growth::names::PAGE_VIEWS;
 use crate::products::period::{Interval, Mark};
 use crate::products::{amount, timestamp};
 use crate::server::Call;

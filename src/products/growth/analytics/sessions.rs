@@ -5,15 +5,13 @@ use super::window::{Window, asked};
 use crate::api::apex::growth::v1 as pb;
 use crate::error::Result;
 use crate::events::{Day, PerVisitor, Reading, Span, Walk};
+use crate::products::growth::names::PAGE_VIEWS;
 use crate::server::Call;
 
 /// The longest break within a session.
 const GAP: i64 = 30 * 60 * 1_000_000;
 /// How long after the period sessions are followed that began in it.
 const FOLLOWED: i64 = 24 * 3600 * 1_000_000;
-
-/// The types of page views.
-pub(super) const PAGE_VIEWS: [&str; 2] = ["pageview", "page_view"];
 
 /// A session, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::sessions::PAGE_VIEWS;
 use super::window::{Window, asked};
 use super::{Growth, conversions, people};
 use crate::api::apex::growth::v1 as pb;
@@ -12,6 +11,7 @@ use crate::auth::ProjectId;
 use crate::error::Result;
 use crate::events::{Dimension, Group, Question, Reading, Source, Wants};
 use crate::products::growth::channels::Channel;
+use crate::products::growth::names::PAGE_VIEWS;
 use crate::server::Call;
 
 impl Growth {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use roaring::RoaringBitmap;
 
 use super::Growth;
-use super::sessions::{Cutter, PAGE_VIEWS, Session, Sink};
+use super::sessions::{Cutter, Session, Sink};
 use super::summary::question;
 use super::window::{Window, asked};
 use crate::api::apex::growth::v1 as pb;
 use crate::error::{Error, Result};
 use crate::events::{Day, Dimension, Group, Moment, Question, Reading, Source, Walk, Wants};
 use crate::products::growth::channels::Channel;
+use crate::products::growth::names::PAGE_VIEWS;
 use crate::server::Call;
 
 /// Rows answered unless more are asked for.

@@ -13,12 +13,11 @@ use crate::auth::ProjectId;
 use crate::clock::{DAY, MICROS};
 use crate::error::{Error, Result};
 use crate::events::{Audience, Environment, NewEvent, Page, Visitor};
+use crate::products::growth::names::PURCHASE;
 use crate::products::micros;
 use crate::server::Call;
 use crate::server::check::check;
 
-/// The name of purchases.
-const PURCHASE: &str = "purchase";
 /// Most characters of a name.
 const MAX_NAME: usize = 200;
 /// A clock that is wrong by no more than this is left alone: a request takes a while.

@@ -13,6 +13,7 @@ use crate::clock::MICROS;
 use crate::error::Result;
 use crate::products::growth::Growth;
 use crate::products::timestamp;
+use crate::server::Shared;
 
 /// How often shares are set anew.
 pub(super) const EVERY: i64 = 3600 * MICROS;
@@ -27,14 +28,14 @@ impl Growth {
     /// Sets the shares of a bandit anew by what its variants have earned.
     pub(super) async fn reweigh(
         &self,
+        shared: &Shared,
         project: ProjectId,
         experiment: &pb::Experiment,
     ) -> Result<()> {
-        let read = self.0.db.read(None).await?;
-        let Some(project) = store::project(&read, project).await? else {
+        let known = shared.directory.snapshot().project(project).cloned();
+        let Some(project) = known else {
             return Ok(());
         };
-        drop(read);
         let look = Look::plain(experiment);
         let shares = match self.count(&project, experiment, &look).await {
             Ok(counted) => shares(&counted.arms()),

@@ -1,8 +1,7 @@
 //! Notices when what a running experiment shows is beyond doubt, and tells webhooks, once.
-//! Looking again and again does no harm: the test allows for it. What takes long to
-//! count is looked at more seldom, so that it takes a twentieth of the time at the most.
+//! Looking again and again does no harm: the test allows for it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,26 +12,25 @@ use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
 use crate::error::Result;
 use crate::products::growth::Growth;
+use crate::products::growth::resting::Resting;
 use crate::products::timestamp;
+use crate::server::Shared;
 
 /// How often experiments are looked at.
 const EVERY: Duration = Duration::from_secs(10);
-/// How much longer an experiment is left alone than it takes to count.
-const REST: u32 = 20;
 /// Experiments read at once.
 const AT_ONCE: i64 = 100;
 
 impl Growth {
     /// Watches as long as the process runs.
-    pub(in super::super) async fn watch_experiments(self) {
+    pub(in super::super) async fn watch_experiments(self, shared: Arc<Shared>) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut resting: HashMap<i64, Instant> = HashMap::new();
+        let mut resting = Resting::default();
         loop {
             ticks.tick().await;
-            let now = Instant::now();
-            resting.retain(|_, until| *until > now);
-            if let Err(error) = self.look_at_all(&mut resting).await {
+            resting.wake();
+            if let Err(error) = self.look_at_all(&shared, &mut resting).await {
                 tracing::warn!(
                     cause = error.log_cause(),
                     "cannot see what experiments show; will try again"
@@ -41,7 +39,7 @@ impl Growth {
         }
     }
 
-    async fn look_at_all(&self, resting: &mut HashMap<i64, Instant>) -> Result<()> {
+    async fn look_at_all(&self, shared: &Shared, resting: &mut Resting) -> Result<()> {
         let mut after = 0;
         loop {
             let read = self.0.db.read(None).await?;
@@ -49,12 +47,12 @@ impl Growth {
             drop(read);
             for (number, project, experiment) in &running {
                 after = *number;
-                if experiment.decided_at.is_some() || resting.contains_key(number) {
+                if experiment.decided_at.is_some() || resting.has(*number) {
                     continue;
                 }
                 let started = Instant::now();
-                let outcome = self.look_at(*project, experiment).await;
-                resting.insert(*number, started + started.elapsed() * REST);
+                let outcome = self.look_at(shared, *project, experiment).await;
+                resting.rest(*number, started);
                 // One that cannot be counted does not keep the others waiting.
                 if let Err(error) = outcome {
                     tracing::warn!(
@@ -70,12 +68,16 @@ impl Growth {
         }
     }
 
-    async fn look_at(&self, project: ProjectId, experiment: &pb::Experiment) -> Result<()> {
-        let read = self.0.db.read(None).await?;
-        let Some(of) = store::project(&read, project).await? else {
+    async fn look_at(
+        &self,
+        shared: &Shared,
+        project: ProjectId,
+        experiment: &pb::Experiment,
+    ) -> Result<()> {
+        let known = shared.directory.snapshot().project(project).cloned();
+        let Some(of) = known else {
             return Ok(());
         };
-        drop(read);
         let look = Look::plain(experiment);
         let Some(winner) = self.results(&of, experiment, &look).await?.winner else {
             return Ok(());

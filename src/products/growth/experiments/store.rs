@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::state;
 use crate::api::apex::growth::v1 as pb;
-use crate::auth::{OrganizationId, ProjectId, ProjectRef};
+use crate::auth::ProjectId;
 use crate::db::Tx;
 use crate::db::sql::{execute, row, rows};
 use crate::error::{Error, Result};
@@ -136,24 +136,4 @@ pub(super) async fn running(
         Ok((row.try_get("", "number")?, project, read(row)?))
     };
     found.iter().map(read).collect()
-}
-
-/// What is needed of a project to count its events.
-pub(super) async fn project(
-    connection: &impl ConnectionTrait,
-    project: ProjectId,
-) -> Result<Option<ProjectRef>> {
-    let sql = "SELECT id, organization_id FROM project WHERE number = $1";
-    let Some(found) = row(connection, sql, [project.into()]).await? else {
-        return Ok(None);
-    };
-    let id: String = found.try_get("", "id")?;
-    Ok(Some(ProjectRef {
-        id: project,
-        public_id: id.into(),
-        organization: OrganizationId(found.try_get("", "organization_id")?),
-        timezone: "UTC".into(),
-        allowed_origins: [].into(),
-        consent_required: false,
-    }))
 }

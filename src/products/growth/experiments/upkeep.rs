@@ -1,26 +1,28 @@
 //! What experiments do by themselves: start and end when they are told to, and learn
 //! what other nodes changed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{live, news, state, store};
 use crate::auth::ProjectId;
 use crate::error::Result;
 use crate::products::growth::Growth;
+use crate::server::Shared;
 
 /// How often is looked: a change is on every node within five seconds.
 const EVERY: Duration = Duration::from_secs(2);
 
 impl Growth {
     /// Looks after experiments as long as the process lives.
-    pub(in super::super) async fn look_after_experiments(self) {
+    pub(in super::super) async fn look_after_experiments(self, shared: Arc<Shared>) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let mut outcome = self.0.live.refresh().await;
             if outcome.is_ok() {
-                outcome = self.turn_due().await;
+                outcome = self.turn_due(&shared).await;
             }
             if let Err(error) = outcome {
                 tracing::warn!(
@@ -32,7 +34,7 @@ impl Growth {
     }
 
     /// Does what is due: starts and ends experiments, and sets bandits' weights anew.
-    async fn turn_due(&self) -> Result<()> {
+    async fn turn_due(&self, shared: &Shared) -> Result<()> {
         let now = self.0.clock.micros();
         let read = self.0.db.read(None).await?;
         let due = store::due(&read, now).await?;
@@ -40,7 +42,7 @@ impl Growth {
         for (project, experiment) in due {
             let outcome = match state::turns_at(&experiment) {
                 Some(at) if at <= now => self.turn(project, experiment.id.clone(), now).await,
-                Some(_) | None => self.reweigh(project, &experiment).await,
+                Some(_) | None => self.reweigh(shared, project, &experiment).await,
             };
             // One that fails does not keep the others waiting.
             if let Err(error) = outcome {

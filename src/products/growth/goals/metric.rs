@@ -14,6 +14,7 @@ use crate::db::Db;
 use crate::db::sql::row;
 use crate::error::Result;
 use crate::events::{Day, EventLog, Group, Question, Span as Period, Traffic, Walk, Wants};
+use crate::products::growth::names::PAGE_VIEWS;
 
 /// Parts of the major unit that amounts are kept in.
 const MILLIONTHS: f64 = 1e6;
@@ -124,10 +125,7 @@ impl Metric {
                     revenue: false,
                 },
             ),
-            Count::PageViews => ask(
-                ["pageview", "page_view"].map(str::to_owned).to_vec(),
-                Wants::default(),
-            ),
+            Count::PageViews => ask(PAGE_VIEWS.map(str::to_owned).to_vec(), Wants::default()),
             Count::Events(name) => ask(vec![name.clone()], Wants::default()),
             Count::Revenue => ask(
                 Vec::new(),

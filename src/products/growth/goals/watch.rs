@@ -1,8 +1,5 @@
-//! Notices when goals are reached. What is counted is looked at again and again, a
-//! goal that takes long to count more seldom: watching takes a twentieth of the time
-//! at the most.
+//! Notices when goals are reached, by counting again and again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +11,11 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::EventLog;
+use crate::products::growth::resting::Resting;
 use crate::server::Shared;
 
 /// How often goals are looked at.
 const EVERY: Duration = Duration::from_secs(10);
-/// How much longer a goal is left alone than it takes to count.
-const REST: u32 = 20;
 /// Goals read at once.
 const AT_ONCE: i64 = 500;
 
@@ -31,11 +27,10 @@ pub(in crate::products::growth) async fn watch(
 ) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut resting: HashMap<i64, Instant> = HashMap::new();
+    let mut resting = Resting::default();
     loop {
         ticks.tick().await;
-        let now = Instant::now();
-        resting.retain(|_, until| *until > now);
+        resting.wake();
         if let Err(error) = look(&shared, &events, &clock, &mut resting).await {
             tracing::warn!(
                 cause = error.log_cause(),
@@ -49,7 +44,7 @@ async fn look(
     shared: &Shared,
     events: &EventLog,
     clock: &Clock,
-    resting: &mut HashMap<i64, Instant>,
+    resting: &mut Resting,
 ) -> Result<()> {
     let mut after = 0;
     loop {
@@ -62,7 +57,7 @@ async fn look(
             let (Some(metric), Some(project)) = (Metric::of(&goal.metric), known) else {
                 continue;
             };
-            if resting.contains_key(&goal.number) {
+            if resting.has(goal.number) {
                 continue;
             }
             let started = Instant::now();
@@ -70,7 +65,7 @@ async fn look(
             let current = metric
                 .count((&shared.db, events), &project, goal, now)
                 .await?;
-            resting.insert(goal.number, started + started.elapsed() * REST);
+            resting.rest(goal.number, started);
             if goal.is_reached(current) {
                 reached(&shared.db, goal.clone(), current, now).await?;
             }

@@ -49,11 +49,7 @@ impl Resource for Deals {
     const SOURCE: Source = DEALS;
     const NAME: &'static str = "deals";
     const ENTITY: Option<&'static str> = Some("deal");
-    const TAKES: Takes = Takes {
-        search: true,
-        tags: false,
-        join: None,
-    };
+    const TAKES: Takes = Takes::SEARCH;
 
     async fn prepare(
         tx: &Tx,

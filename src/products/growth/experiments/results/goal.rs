@@ -6,18 +6,8 @@ use crate::api::apex::growth::v1 as pb;
 use crate::error::Result;
 use crate::events::{Day, Moment, Reading, Span, Walk};
 use crate::products::growth::goals::{ConversionGoal, Conversions as Goals};
+use crate::products::growth::names::{CONVERTED, FORM, PAGE_VIEWS, USUAL};
 use crate::products::growth::pattern;
-
-/// The event snippets and SDKs send when a goal is met.
-const CONVERTED: &str = "goal_conversion";
-/// The event of a purchase.
-pub(super) const PURCHASE: &str = "purchase";
-/// The event of a form that was sent.
-const FORM: &str = "form_submit";
-/// What counts where nobody said what does.
-const USUAL: [&str; 2] = [CONVERTED, PURCHASE];
-/// The events of a page that was shown.
-const VIEWS: [&str; 2] = ["pageview", "page_view"];
 
 /// What is a conversion: events that one of some goals names, and `goal_conversion`
 /// events that name the goal or the experiment themselves.
@@ -59,7 +49,7 @@ impl Wanted {
         let of_goal = |goal: &pb::ExperimentGoal| match goal.r#type.as_str() {
             "custom_event" => goal.event_name.clone().into_iter().collect(),
             "form_submit" => vec![FORM.to_owned()],
-            "page_visit" => VIEWS.map(str::to_owned).to_vec(),
+            "page_visit" => PAGE_VIEWS.map(str::to_owned).to_vec(),
             _ => Vec::new(),
         };
         let of_goals = self.goals.iter().flat_map(of_goal);
@@ -98,7 +88,7 @@ impl Wanted {
         }
         if !patterns.is_empty() {
             found.paths = matching(reading, span, &patterns).await?;
-            for view in VIEWS {
+            for view in PAGE_VIEWS {
                 found.views.push(reading.number(view).await?);
             }
         }
@@ -131,7 +121,7 @@ impl Conversions {
 /// Numbers of the paths in a span that are like a pattern.
 async fn matching(reading: &mut Reading, span: &Span, patterns: &[&str]) -> Result<HashSet<u32>> {
     let views = Span {
-        names: Some(VIEWS.map(str::to_owned).to_vec()),
+        names: Some(PAGE_VIEWS.map(str::to_owned).to_vec()),
         ..span.clone()
     };
     let Paths(seen) = reading.walk(&views, Paths::default()).await?;

@@ -13,6 +13,7 @@ use crate::clock::DAY;
 use crate::error::{Error, Result};
 use crate::events::{Bots, Exposure, Exposures, Span, Traffic};
 use crate::products::growth::goals::Conversions;
+use crate::products::growth::names::PURCHASE;
 use crate::products::growth::{Growth, analyze};
 use crate::products::{micros, timestamp};
 use crate::server::{Call, Reply};
@@ -215,7 +216,7 @@ impl Growth {
         };
         let tally = Tally {
             conversions: wanted.find(&mut reading, &span).await?,
-            purchase: reading.number(goal::PURCHASE).await?,
+            purchase: reading.number(PURCHASE).await?,
             after,
             before: BEFORE,
             converted: vec![(false, false); first.len()],

@@ -8,17 +8,11 @@ use sea_orm::ConnectionTrait;
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
 use crate::error::{Error, Result};
+use crate::products::growth::names::{CONVERTED, FORM, PAGE_VIEWS, USUAL};
 use crate::products::growth::pattern;
 use crate::products::timestamp;
 
 pub(super) use store::{create, delete, list, update};
-
-/// The event that says itself which goal was met.
-const CONVERTED: &str = "goal_conversion";
-/// Events that count while a project defines nothing.
-const USUAL: [&str; 2] = [CONVERTED, "purchase"];
-/// Events that are page views.
-const VIEWS: [&str; 2] = ["pageview", "page_view"];
 
 /// What kind of event a conversion is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +101,9 @@ impl ConversionGoal {
     /// Names of the events among which its conversions are.
     pub(in crate::products::growth) fn names(&self) -> Vec<String> {
         let own = match self.kind {
-            Type::FormSubmit if self.form_selector.is_empty() => vec!["form_submit"],
+            Type::FormSubmit if self.form_selector.is_empty() => vec![FORM],
             Type::FormSubmit | Type::Click => Vec::new(),
-            Type::PageVisit => VIEWS.to_vec(),
+            Type::PageVisit => PAGE_VIEWS.to_vec(),
             Type::CustomEvent => vec![self.event_name.as_str()],
         };
         let all = own.into_iter().chain([CONVERTED]);
@@ -122,8 +116,10 @@ impl ConversionGoal {
             return true;
         }
         match self.kind {
-            Type::FormSubmit => name == "form_submit" && self.form_selector.is_empty(),
-            Type::PageVisit => VIEWS.contains(&name) && pattern::is_like(&self.url_pattern, path),
+            Type::FormSubmit => name == FORM && self.form_selector.is_empty(),
+            Type::PageVisit => {
+                PAGE_VIEWS.contains(&name) && pattern::is_like(&self.url_pattern, path)
+            }
             Type::Click => false,
             Type::CustomEvent => name == self.event_name,
         }
