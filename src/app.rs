@@ -23,13 +23,14 @@ use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
 use crate::products::crm::Crm;
-use crate::products::growth::{Growth, Snippet, Webhooks};
+use crate::products::growth::{Growth, Snippet};
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
 use crate::server::dispatch::Endpoint;
 use crate::server::listener::{self, Listener};
 use crate::server::shared::RequestCounts;
 use crate::server::{Edge, Shared, Stack, health, metrics, reflection, stack, tls};
+use crate::webhooks::Webhooks;
 
 /// Everything, ready to serve.
 pub struct App {
@@ -39,6 +40,7 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// Accounts, for the first set-up.
     pub account: Account,
+    crm: Crm,
     growth: Growth,
     serving: watch::Sender<bool>,
     _owner: Owner,
@@ -76,10 +78,11 @@ impl App {
         let account = Account::new(shared.clone(), events.clone(), config.signup);
         let named = shared.hosts.iter().map(|(host, _)| host.as_str());
         let scripts = Scripts::new(named, config.listen.ip());
-        let sealer = Sealer::new(&SecretKeys::load(config)?, "growth.webhooks");
-        let webhooks = Webhooks::new(sealer, &config.webhooks)?;
-        let crm = Crm::new(db.clone(), clock.clone());
-        let growth = Growth::new(db, events.clone(), clock.clone(), webhooks);
+        let secrets = SecretKeys::load(config)?;
+        let webhooks = |purpose| Webhooks::new(Sealer::new(&secrets, purpose), &config.webhooks);
+        let crm = Crm::new(db.clone(), clock.clone(), webhooks("crm.webhooks")?);
+        let own = webhooks("growth.webhooks")?;
+        let growth = Growth::new(db, events.clone(), clock.clone(), own);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
             growth.endpoints(),
@@ -96,6 +99,7 @@ impl App {
             stack: stack(Arc::new(edge)),
             shared,
             account,
+            crm,
             growth,
             serving,
             _owner: owner,
@@ -108,6 +112,7 @@ impl App {
         let address = listener.tcp.local_addr();
         let loopback = address.is_ok_and(|address| address.ip().is_loopback());
         let (close, closing) = watch::channel(false);
+        self.crm.start_upkeep();
         self.growth.start_upkeep(self.shared.clone());
         let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
         let draining = async {

@@ -23,3 +23,4 @@ pub mod policy;
 pub mod products;
 pub mod server;
 pub mod transcode;
+pub mod webhooks;

@@ -2,11 +2,13 @@
 //! what hangs on them. Every table begins with its organization; `deleted_at` is set of
 //! what was removed, and indexes leave that out.
 
+mod effects;
+
 use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "crm",
-    steps: &[PEOPLE, SALES, WORK],
+    steps: &[PEOPLE, SALES, WORK, effects::CHANGES, effects::WEBHOOKS],
 };
 
 /// Contacts and companies, what is searched of them, and what all resources share: how

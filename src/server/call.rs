@@ -103,7 +103,7 @@ impl Call {
     }
 
     /// What the log calls the request.
-    pub(super) fn request_id(&self) -> Option<&str> {
+    pub fn request_id(&self) -> Option<&str> {
         self.0.note.id.to_str().ok()
     }
 

@@ -66,8 +66,9 @@ fn products_do_not_know_each_other() {
 
 #[test]
 fn what_products_stand_on_knows_no_product() {
-    const BELOW: [&str; 11] = [
+    const BELOW: [&str; 12] = [
         "browser",
+        "webhooks",
         "server",
         "transcode",
         "auth",

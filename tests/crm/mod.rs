@@ -1,6 +1,7 @@
 //! The CRM over HTTP and gRPC: the documentation's examples, its query language and its
 //! errors, and the rules of its records.
 
+mod changes;
 mod deals;
 mod documented;
 mod errors;
@@ -9,6 +10,8 @@ mod grpc;
 mod limits;
 mod query;
 mod state;
+mod watch;
+mod webhooks;
 mod work;
 
 use serde_json::{Value, json};

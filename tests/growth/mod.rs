@@ -8,6 +8,6 @@ mod flags;
 mod goals;
 mod identity;
 mod markup;
-mod receiver;
+pub mod receiver;
 mod snippet;
 mod webhooks;

@@ -243,6 +243,9 @@ impl Caller {
                 Ok(bytes) => all.push(shown(spec, &bytes)),
                 Err(status) => return Outcome::of_status(way, &status, headers),
             }
+            if is_endless(spec) {
+                break;
+            }
         }
         Outcome {
             way,
@@ -269,7 +272,7 @@ impl Caller {
             .body(frame);
         let answer = request.send().await.expect("an answer");
         let (http, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let mut body = answer.bytes().await.expect("a body");
+        let mut body = said(spec, answer).await;
         let (mut all, mut trailers) = (Vec::new(), headers.clone());
         while body.remaining() >= 5 {
             let (flags, length) = (body.get_u8(), body.get_u32() as usize);
@@ -279,8 +282,12 @@ impl Caller {
                 _ => trailers.extend(parsed(&part)),
             }
         }
-        let status = Status::from_header_map(&trailers)
-            .unwrap_or_else(|| Status::unknown(format!("HTTP {http}, no grpc-status")));
+        let status = Status::from_header_map(&trailers).unwrap_or_else(|| {
+            match is_endless(spec) && !all.is_empty() {
+                true => Status::ok(""),
+                false => Status::unknown(format!("HTTP {http}, no grpc-status")),
+            }
+        });
         let mut outcome = Outcome::of_status(way, &status, headers);
         if status.code() == Code::Ok {
             outcome.text = joined(spec, &all);
@@ -307,7 +314,8 @@ impl Caller {
         }
         let answer = sending.send().await.expect("an answer");
         let (http, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let text = answer.text().await.expect("a body");
+        let text = said(spec, answer).await;
+        let text = String::from_utf8(text.to_vec()).expect("text");
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         let reason = [&body["code"], &body["error"]["code"], &body["errorCode"]];
         let reason = reason.into_iter().find_map(Value::as_str);
@@ -346,6 +354,19 @@ fn message(spec: &MethodSpec, request: &Value) -> Vec<u8> {
     decode::message(&SCHEMA, rules, id, &text, &mut wire)
         .unwrap_or_else(|fault| panic!("{}: {fault} in {text}", spec.path));
     wire
+}
+
+/// Whether a method's answer goes on until somebody ends it; its first message is enough.
+fn is_endless(spec: &MethodSpec) -> bool {
+    spec.name == "WatchChanges"
+}
+
+/// The body of an answer, or how one that does not end begins.
+async fn said(spec: &MethodSpec, mut answer: reqwest::Response) -> Bytes {
+    match is_endless(spec) {
+        true => answer.chunk().await.expect("a body").unwrap_or_default(),
+        false => answer.bytes().await.expect("a body"),
+    }
 }
 
 /// A message of the answer as JSON.

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwap;
 use sea_orm::ConnectionTrait as _;
 
-use super::principal::{OrganizationId, Principal};
+use super::principal::{Actor, OrganizationId, Principal};
 use super::tokens;
 use crate::clock::{Clock, MICROS};
 use crate::db::{Db, Tx};
@@ -113,7 +113,7 @@ impl Directory {
         let role = snapshot.role(key.organization, key.user)?;
         key.last_used_at.store(now, Ordering::Relaxed);
         Some(Principal {
-            actor: super::Actor::Key {
+            actor: Actor::Key {
                 number: key.number,
                 id: key.id.clone(),
                 scopes: key.scopes.clone(),
@@ -150,7 +150,7 @@ impl Directory {
             None => own.first().copied(),
         };
         Ok(Some(Principal {
-            actor: super::Actor::Session {
+            actor: Actor::Session {
                 id: claims.sid.clone(),
             },
             organization,
@@ -158,6 +158,22 @@ impl Directory {
             project: None,
             role: organization.and_then(|organization| snapshot.role(organization, user)),
         }))
+    }
+
+    /// Whether a caller who was let in would be let in still: the key or session and the
+    /// user's place in the organization are what streams look at while they last.
+    pub fn knows(&self, principal: &Principal) -> bool {
+        let snapshot = self.snapshot();
+        let alive = match &principal.actor {
+            Actor::Key { number, .. } => snapshot
+                .key(*number)
+                .is_some_and(|key| key.expires_at.is_none_or(|at| at > self.clock.micros())),
+            Actor::Session { id } => !snapshot.revoked_sessions.contains(id),
+            Actor::Anonymous | Actor::Page | Actor::Operator => return true,
+        };
+        let place = principal.organization.zip(principal.user);
+        let role = place.and_then(|(organization, user)| snapshot.role(organization, user));
+        alive && role >= principal.role
     }
 
     /// The project a call is for: the caller's own, the one it names by id or

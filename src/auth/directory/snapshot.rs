@@ -32,6 +32,7 @@ pub struct Snapshot {
     projects_of_origin: HashMap<String, Vec<ProjectId>>,
     projects_of_any: Vec<ProjectId>,
     pub(super) keys: HashMap<[u8; 32], Arc<KeyRecord>>,
+    hashes: HashMap<i64, [u8; 32]>,
     pub(super) revoked_sessions: HashSet<String>,
 }
 
@@ -130,6 +131,11 @@ impl Snapshot {
     /// A project.
     pub fn project(&self, id: ProjectId) -> Option<&ProjectRef> {
         self.projects.get(&id)
+    }
+
+    /// A key by its number.
+    pub(super) fn key(&self, number: i64) -> Option<&Arc<KeyRecord>> {
+        self.keys.get(self.hashes.get(&number)?)
     }
 
     /// All keys.
@@ -267,6 +273,7 @@ impl Snapshot {
                 last_used_at: AtomicI64::new(used.unwrap_or(0)),
                 flushed_at: AtomicI64::new(used.unwrap_or(0)),
             };
+            self.hashes.insert(key.number, hash);
             self.keys.insert(hash, Arc::new(key));
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! What a resource of the CRM is, beside its columns: where its rows are, what its lists
 //! take, and what its own rules add. Everything else is the same for all of them.
 
+use std::sync::Arc;
+
 use sea_orm::{ConnectionTrait, Value};
 
 use super::column::{Column, Record, Source};
@@ -48,6 +50,15 @@ pub(super) trait Resource: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// Does what goes with a record that was removed.
+    fn removed(
+        _tx: &Tx,
+        _context: &Context,
+        _old: &Self::Record,
+    ) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Adds related records to those of a page, with one question for each relation.
     fn join(
         _connection: &impl ConnectionTrait,
@@ -83,13 +94,17 @@ pub(super) enum Search {
     Parts(&'static str),
 }
 
-/// For whom and when something is done.
-#[derive(Debug, Clone, Copy)]
+/// For whom, by whom and when something is done.
+#[derive(Debug, Clone)]
 pub(super) struct Context {
     /// The organization.
     pub(super) organization: OrganizationId,
     /// The user who acts, or whose key does.
     pub(super) user: Option<i64>,
+    /// The API key that acts, by its public id.
+    pub(super) key: Option<Arc<str>>,
+    /// The request, as answers and the log call it.
+    pub(super) request: Option<Arc<str>>,
     /// The time, in microseconds, of whole milliseconds as they are shown.
     pub(super) now: i64,
 }

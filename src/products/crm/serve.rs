@@ -1,5 +1,7 @@
-//! The six methods of a resource over its store: what they share is here, and what each
+//! The seven methods of a resource over its store: what they share is here, and what each
 //! service is made of is declared by `serve!`.
+
+use std::sync::Arc;
 
 use http::HeaderValue;
 use http::header::ETAG;
@@ -10,6 +12,7 @@ use super::column::Record;
 use super::query::Asked;
 use super::resource::{Context, Resource};
 use super::store::{self, Chosen, Page};
+use crate::auth::Actor;
 use crate::clock::MICROS;
 use crate::error::Result;
 use crate::server::{Call, Reply};
@@ -27,11 +30,18 @@ pub(super) struct Target<R, O> {
 }
 
 impl Crm {
-    /// For whom and when a call acts.
+    /// For whom, by whom and when a call acts.
     pub(super) fn context(&self, call: &Call) -> Result<Context> {
+        let principal = call.principal();
+        let key = match &principal.actor {
+            Actor::Key { id, .. } => Some(id.clone()),
+            Actor::Anonymous | Actor::Session { .. } | Actor::Page | Actor::Operator => None,
+        };
         Ok(Context {
             organization: call.organization()?,
-            user: call.principal().user.map(|user| user.0),
+            user: principal.user.map(|user| user.0),
+            key,
+            request: call.request_id().map(Arc::from),
             now: self.now() / MILLI * MILLI,
         })
     }
@@ -109,6 +119,21 @@ impl Crm {
             })
         });
         Ok(removed.await?.into())
+    }
+}
+
+impl Crm {
+    pub(super) async fn restore<R: Resource, O: Message + Default + Send + 'static>(
+        &self,
+        call: &Call,
+        target: Target<R::Record, O>,
+    ) -> Result<Reply<O>> {
+        let context = self.context(call)?;
+        let (id, wrap) = (target.id, target.wrap);
+        let restored = self.db().answer(call.attempt(), move |tx| {
+            Box::pin(async move { Ok(wrap(store::restore::<R>(tx, &context, id).await?)) })
+        });
+        Ok(tagged(restored.await?, target.unwrap))
     }
 }
 
@@ -200,10 +225,23 @@ macro_rules! serve {
             self.remove::<$resource, _>(&call, target).await
         }
     };
+    (restore $resource:ident: $method:ident($request:ident) -> $response:ident.$field:ident) => {
+        async fn $method(
+            &self,
+            call: $crate::server::Call,
+            request: $crate::api::apex::crm::v1::$request,
+        ) -> $crate::error::Result<$crate::server::Reply<$crate::api::apex::crm::v1::$response>> {
+            let target = serve!(target request.id, String::new(), $response.$field);
+            self.restore::<$resource, _>(&call, target).await
+        }
+    };
     (target $request:ident, $response:ident.$field:ident) => {
+        serve!(target $request.id, $request.url_query, $response.$field)
+    };
+    (target $id:expr, $query:expr, $response:ident.$field:ident) => {
         $crate::products::crm::serve::Target {
-            id: $request.id,
-            query: $request.url_query,
+            id: $id,
+            query: $query,
             wrap: |record| $crate::api::apex::crm::v1::$response {
                 $field: Some(record),
             },

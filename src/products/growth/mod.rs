@@ -28,11 +28,11 @@ use crate::db::Db;
 use crate::events::EventLog;
 use crate::server::Shared;
 use crate::server::dispatch::Endpoint;
+use crate::webhooks::{Webhooks, deliver};
 use events::Agents;
 use experiments::Live;
 
 pub use snippet::Snippet;
-pub use webhooks::Webhooks;
 
 /// The growth product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -85,7 +85,11 @@ impl Growth {
         tokio::spawn(goals::watch(shared, events.clone(), clock.clone()));
         tokio::spawn(identity::follow(db.clone(), clock.clone()));
         let webhooks = self.0.webhooks.clone();
-        tokio::spawn(webhooks::deliver(db.clone(), clock.clone(), webhooks));
+        tokio::spawn(deliver::<webhooks::Own>(
+            db.clone(),
+            clock.clone(),
+            webhooks,
+        ));
     }
 
     fn db(&self) -> &Db {

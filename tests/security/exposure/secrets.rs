@@ -11,9 +11,14 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 15] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 17] = [
     (
         "apex.growth.v1.Webhook",
+        "secret",
+        "once, in the answer that makes it",
+    ),
+    (
+        "apex.crm.v1.Webhook",
         "secret",
         "once, in the answer that makes it",
     ),
@@ -61,6 +66,11 @@ const SOUNDS_SECRET: [(&str, &str, &str); 15] = [
         "apex.account.v1.UpdateApiKeyResponse",
         "api_key",
         "what is said of a key",
+    ),
+    (
+        "apex.crm.v1.AuditLogEntry",
+        "api_key_id",
+        "which key did it",
     ),
     (
         "apex.crm.v1.ActivityType",
@@ -131,6 +141,14 @@ async fn a_secret_is_shown_once() {
     secrets.push(hook["secret"].as_str().unwrap().to_owned());
     let rotate = json!({"id": hook["id"]});
     let rotated = owner.post("/api/webhooks/rotate-secret", rotate).await;
+    secrets.push(rotated["secret"].as_str().unwrap().to_owned());
+    let events = ["contacts.created"];
+    let own = json!({"url": "https://93.184.215.14/hook", "events": events});
+    let hook = http.post("/webhooks", &own).await.expect(201);
+    secrets.push(hook["secret"].as_str().unwrap().to_owned());
+    let rotating = owner.http.with("x-service-method", "rotateSecret");
+    let rotate = json!({"id": hook["id"]});
+    let rotated = rotating.post("/webhooks", &rotate).await.expect(200);
     secrets.push(rotated["secret"].as_str().unwrap().to_owned());
     let mut shown = String::new();
     for spec in served().filter(|spec| spec.auth != Auth::Operator) {

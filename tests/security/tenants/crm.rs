@@ -10,7 +10,7 @@ use crate::security::catalogue::{id_fields, served};
 use crate::security::world::Tenant;
 
 /// What a resource needs to be made; `$pipeline` and the like are made before it.
-const RESOURCES: [(&str, &str); 14] = [
+const RESOURCES: [(&str, &str); 15] = [
     ("contact", r#"{"first_name": "Jane"}"#),
     ("company", r#"{"name": "Acme"}"#),
     ("pipeline", r#"{"name": "Sales"}"#),
@@ -37,6 +37,10 @@ const RESOURCES: [(&str, &str); 14] = [
         r#"{"contact_id": "$contact", "tag_id": "$tag"}"#,
     ),
     ("note", r#"{"content": "Note"}"#),
+    (
+        "webhook",
+        r#"{"url": "https://93.184.215.14/h", "events": ["contacts.created"]}"#,
+    ),
 ];
 
 /// Fields that name nothing of anybody's, and why.
@@ -80,6 +84,8 @@ fn path(resource: &str) -> String {
         "company" => "companies".to_owned(),
         "activity" => "activities".to_owned(),
         "product_category" => "product-categories".to_owned(),
+        "webhook_delivery" => "webhook-deliveries".to_owned(),
+        "audit_log" => "audit-log".to_owned(),
         other => format!("{}s", other.replace('_', "-")),
     };
     format!("/{plural}")
@@ -87,6 +93,11 @@ fn path(resource: &str) -> String {
 
 /// Makes a record and what it needs.
 async fn make(tenant: &Tenant, resource: &str) -> Value {
+    match resource {
+        "webhook_delivery" => return delivery(tenant).await,
+        "audit_log" => return change(tenant).await,
+        _ => {}
+    }
     let (_, body) = RESOURCES
         .iter()
         .find(|(name, _)| *name == resource)
@@ -102,6 +113,24 @@ async fn make(tenant: &Tenant, resource: &str) -> Value {
     let fresh = format!("\"{}\"", uuid::Uuid::new_v4());
     let body: Value = serde_json::from_str(&body.replace("\"$fresh\"", &fresh)).unwrap();
     tenant.http.post(&path(resource), &body).await.expect(201)
+}
+
+/// Something a webhook was told, which was given up.
+async fn delivery(tenant: &Tenant) -> Value {
+    let hook = Box::pin(make(tenant, "webhook")).await;
+    Box::pin(make(tenant, "contact")).await;
+    let one = format!("/webhooks/{}", hook["id"]);
+    let off = json!({"status": "disabled"});
+    tenant.http.patch(&one, &off).await.expect(200);
+    let log = format!("/webhook-deliveries?webhook_id={}", hook["id"]);
+    tenant.get(&log).await["data"][0].clone()
+}
+
+/// A change in the log.
+async fn change(tenant: &Tenant) -> Value {
+    let note = Box::pin(make(tenant, "note")).await;
+    let log = format!("/audit-log?entity=notes&entity_id={}", note["id"]);
+    tenant.get(&log).await["data"][0].clone()
 }
 
 /// Somebody who belongs to a tenant.
@@ -170,7 +199,10 @@ objects!(
     "custom_field",
     "tag",
     "contact_tag",
-    "note"
+    "note",
+    "webhook",
+    "webhook_delivery",
+    "audit_log"
 );
 
 /// `PipelineStage` as `pipeline_stage`.
@@ -191,6 +223,8 @@ fn resource(service: &str) -> String {
     match name.strip_suffix("Service").unwrap() {
         "OwnOrganization" => "organization".to_owned(),
         "OrganizationUser" => "user".to_owned(),
+        "RecordWebhook" => "webhook".to_owned(),
+        "RecordWebhookDelivery" => "webhook_delivery".to_owned(),
         name => snake(name),
     }
 }
@@ -262,7 +296,10 @@ fn is_kept(method: &str, resource: &str, field: &str) -> bool {
 
 /// A request that names an object by its id, or by a member.
 fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
-    let verb = ["Get", "Create", "Update", "Replace", "Delete"]
+    let verbs = [
+        "Get", "Create", "Update", "Replace", "Delete", "Rotate", "Replay", "Restore",
+    ];
+    let verb = verbs
         .into_iter()
         .find(|verb| method.starts_with(verb))
         .expect("a verb");
@@ -271,7 +308,7 @@ fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
         body = without_kept(method, resource, &body);
     }
     let request = match (verb, member) {
-        ("Get" | "Delete", _) => r#"{"id": "$id"}"#.to_owned(),
+        ("Get" | "Delete" | "Rotate" | "Replay" | "Restore", _) => r#"{"id": "$id"}"#.to_owned(),
         ("Create", _) => format!(
             r#"{{"{}": [{body}]}}"#,
             path(resource)[1..].replace('-', "_")

@@ -162,4 +162,5 @@ impl ActivityService for Crm {
     serve!(update Activities: update_activity(UpdateActivityRequest) -> UpdateActivityResponse.activity);
     serve!(replace Activities: replace_activity(ReplaceActivityRequest) -> ReplaceActivityResponse.activity);
     serve!(delete Activities: delete_activity(DeleteActivityRequest) -> DeleteActivityResponse.activity);
+    serve!(restore Activities: restore_activity(RestoreActivityRequest) -> RestoreActivityResponse.activity);
 }

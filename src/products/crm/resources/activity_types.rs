@@ -35,4 +35,5 @@ impl ActivityTypeService for Crm {
     serve!(update ActivityTypes: update_activity_type(UpdateActivityTypeRequest) -> UpdateActivityTypeResponse.activity_type);
     serve!(replace ActivityTypes: replace_activity_type(ReplaceActivityTypeRequest) -> ReplaceActivityTypeResponse.activity_type);
     serve!(delete ActivityTypes: delete_activity_type(DeleteActivityTypeRequest) -> DeleteActivityTypeResponse.activity_type);
+    serve!(restore ActivityTypes: restore_activity_type(RestoreActivityTypeRequest) -> RestoreActivityTypeResponse.activity_type);
 }

@@ -70,4 +70,5 @@ impl CompanyService for Crm {
     serve!(update Companies: update_company(UpdateCompanyRequest) -> UpdateCompanyResponse.company);
     serve!(replace Companies: replace_company(ReplaceCompanyRequest) -> ReplaceCompanyResponse.company);
     serve!(delete Companies: delete_company(DeleteCompanyRequest) -> DeleteCompanyResponse.company);
+    serve!(restore Companies: restore_company(RestoreCompanyRequest) -> RestoreCompanyResponse.company);
 }

@@ -122,4 +122,5 @@ impl ContactService for Crm {
     serve!(update Contacts: update_contact(UpdateContactRequest) -> UpdateContactResponse.contact);
     serve!(replace Contacts: replace_contact(ReplaceContactRequest) -> ReplaceContactResponse.contact);
     serve!(delete Contacts: delete_contact(DeleteContactRequest) -> DeleteContactResponse.contact);
+    serve!(restore Contacts: restore_contact(RestoreContactRequest) -> RestoreContactResponse.contact);
 }

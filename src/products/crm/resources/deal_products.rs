@@ -131,6 +131,7 @@ impl DealProductService for Crm {
     serve!(update DealProducts: update_deal_product(UpdateDealProductRequest) -> UpdateDealProductResponse.deal_product);
     serve!(replace DealProducts: replace_deal_product(ReplaceDealProductRequest) -> ReplaceDealProductResponse.deal_product);
     serve!(delete DealProducts: delete_deal_product(DeleteDealProductRequest) -> DeleteDealProductResponse.deal_product);
+    serve!(restore DealProducts: restore_deal_product(RestoreDealProductRequest) -> RestoreDealProductResponse.deal_product);
 }
 
 #[cfg(test)]

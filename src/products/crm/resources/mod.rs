@@ -2,6 +2,7 @@
 
 mod activities;
 mod activity_types;
+mod audit_log;
 mod companies;
 mod contacts;
 mod custom_fields;
@@ -14,21 +15,25 @@ mod pipelines;
 mod product_categories;
 mod products;
 mod tags;
+mod told;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
 use super::Crm;
 use super::column::Source;
 use crate::api::{
-    ActivityServiceEndpoint, ActivityTypeServiceEndpoint, CompanyServiceEndpoint,
-    ContactServiceEndpoint, ContactTagServiceEndpoint, CustomFieldServiceEndpoint,
-    DealProductServiceEndpoint, DealServiceEndpoint, NoteServiceEndpoint,
-    OrganizationUserServiceEndpoint, OwnOrganizationServiceEndpoint, PipelineServiceEndpoint,
-    PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint, ProductServiceEndpoint,
+    ActivityServiceEndpoint, ActivityTypeServiceEndpoint, AuditLogServiceEndpoint,
+    CompanyServiceEndpoint, ContactServiceEndpoint, ContactTagServiceEndpoint,
+    CustomFieldServiceEndpoint, DealProductServiceEndpoint, DealServiceEndpoint,
+    NoteServiceEndpoint, OrganizationUserServiceEndpoint, OwnOrganizationServiceEndpoint,
+    PipelineServiceEndpoint, PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint,
+    ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint,
     TagServiceEndpoint,
 };
 use crate::server::dispatch::Endpoint;
+pub(super) use audit_log::AuditLog;
 
 // What others name.
 const CATEGORIES: Source = Source("crm_product_category");
@@ -59,5 +64,8 @@ pub(super) fn endpoints(crm: &Crm) -> Vec<Arc<dyn Endpoint>> {
         Arc::new(CustomFieldServiceEndpoint::new(crm.clone())),
         Arc::new(TagServiceEndpoint::new(crm.clone())),
         Arc::new(ContactTagServiceEndpoint::new(crm.clone())),
+        Arc::new(AuditLogServiceEndpoint::new(crm.clone())),
+        Arc::new(RecordWebhookServiceEndpoint::new(crm.clone())),
+        Arc::new(RecordWebhookDeliveryServiceEndpoint::new(crm.clone())),
     ]
 }

@@ -39,4 +39,5 @@ impl NoteService for Crm {
     serve!(update Notes: update_note(UpdateNoteRequest) -> UpdateNoteResponse.note);
     serve!(replace Notes: replace_note(ReplaceNoteRequest) -> ReplaceNoteResponse.note);
     serve!(delete Notes: delete_note(DeleteNoteRequest) -> DeleteNoteResponse.note);
+    serve!(restore Notes: restore_note(RestoreNoteRequest) -> RestoreNoteResponse.note);
 }

@@ -59,4 +59,5 @@ impl PipelineStageService for Crm {
     serve!(update PipelineStages: update_pipeline_stage(UpdatePipelineStageRequest) -> UpdatePipelineStageResponse.pipeline_stage);
     serve!(replace PipelineStages: replace_pipeline_stage(ReplacePipelineStageRequest) -> ReplacePipelineStageResponse.pipeline_stage);
     serve!(delete PipelineStages: delete_pipeline_stage(DeletePipelineStageRequest) -> DeletePipelineStageResponse.pipeline_stage);
+    serve!(restore PipelineStages: restore_pipeline_stage(RestorePipelineStageRequest) -> RestorePipelineStageResponse.pipeline_stage);
 }

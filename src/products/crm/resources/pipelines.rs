@@ -70,4 +70,5 @@ impl PipelineService for Crm {
     serve!(update Pipelines: update_pipeline(UpdatePipelineRequest) -> UpdatePipelineResponse.pipeline);
     serve!(replace Pipelines: replace_pipeline(ReplacePipelineRequest) -> ReplacePipelineResponse.pipeline);
     serve!(delete Pipelines: delete_pipeline(DeletePipelineRequest) -> DeletePipelineResponse.pipeline);
+    serve!(restore Pipelines: restore_pipeline(RestorePipelineRequest) -> RestorePipelineResponse.pipeline);
 }

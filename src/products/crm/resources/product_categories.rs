@@ -34,4 +34,5 @@ impl ProductCategoryService for Crm {
     serve!(update ProductCategories: update_product_category(UpdateProductCategoryRequest) -> UpdateProductCategoryResponse.product_category);
     serve!(replace ProductCategories: replace_product_category(ReplaceProductCategoryRequest) -> ReplaceProductCategoryResponse.product_category);
     serve!(delete ProductCategories: delete_product_category(DeleteProductCategoryRequest) -> DeleteProductCategoryResponse.product_category);
+    serve!(restore ProductCategories: restore_product_category(RestoreProductCategoryRequest) -> RestoreProductCategoryResponse.product_category);
 }

@@ -60,4 +60,5 @@ impl ProductService for Crm {
     serve!(update Products: update_product(UpdateProductRequest) -> UpdateProductResponse.product);
     serve!(replace Products: replace_product(ReplaceProductRequest) -> ReplaceProductResponse.product);
     serve!(delete Products: delete_product(DeleteProductRequest) -> DeleteProductResponse.product);
+    serve!(restore Products: restore_product(RestoreProductRequest) -> RestoreProductResponse.product);
 }

@@ -57,6 +57,7 @@ impl TagService for Crm {
     serve!(update Tags: update_tag(UpdateTagRequest) -> UpdateTagResponse.tag);
     serve!(replace Tags: replace_tag(ReplaceTagRequest) -> ReplaceTagResponse.tag);
     serve!(delete Tags: delete_tag(DeleteTagRequest) -> DeleteTagResponse.tag);
+    serve!(restore Tags: restore_tag(RestoreTagRequest) -> RestoreTagResponse.tag);
 }
 
 impl ContactTagService for Crm {
@@ -64,4 +65,5 @@ impl ContactTagService for Crm {
     serve!(get ContactTags: get_contact_tag(GetContactTagRequest) -> GetContactTagResponse.contact_tag);
     serve!(create ContactTags: create_contact_tags(CreateContactTagsRequest) -> CreateContactTagsResponse.contact_tags);
     serve!(delete ContactTags: delete_contact_tag(DeleteContactTagRequest) -> DeleteContactTagResponse.contact_tag);
+    serve!(restore ContactTags: restore_contact_tag(RestoreContactTagRequest) -> RestoreContactTagResponse.contact_tag);
 }

@@ -9,6 +9,7 @@ use super::super::query::compile::Compiler;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Wanted};
 use crate::api::apex::crm::v1 as pb;
+use crate::db::Tx;
 use crate::db::sql::row;
 use crate::error::{Error, Result};
 
@@ -99,6 +100,29 @@ pub(super) async fn one<R: Resource>(
         Some(row) => load::<R>(&row, fields),
         None => Err(missing(id)),
     }
+}
+
+/// Reads a record, be it removed, which is answered too, and keeps others from writing it
+/// until the transaction ends.
+pub(super) async fn any<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    id: i64,
+    fields: &Fields,
+) -> Result<(Kept<R::Record>, bool)> {
+    let mut sql = Sql::new(&format!(
+        "SELECT {}, t.deleted_at AS removed_at FROM {} t WHERE t.organization_id = ",
+        columns::<R>("t."),
+        R::SOURCE.0
+    ));
+    sql.bind(context.organization).push(" AND t.id = ").bind(id);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE OF t");
+    }
+    let found = row(tx, &sql.text, sql.values).await?;
+    let found = found.ok_or_else(|| missing(id))?;
+    let removed: Option<i64> = found.try_get("", "removed_at")?;
+    Ok((load::<R>(&found, fields)?, removed.is_some()))
 }
 
 /// There is no such record, or it is somebody else's.

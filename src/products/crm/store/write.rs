@@ -7,9 +7,9 @@ use super::super::custom::Fields;
 use super::super::query::read::CUSTOM;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
-use super::effect::{Change, follow};
+use super::effect::{Action, Change, follow};
 use super::reference;
-use super::row::{Kept, columns, fields, finish, load, matches, one};
+use super::row::{Kept, any, columns, fields, finish, load, matches, one};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::{Tx, is_duplicate};
 use crate::error::{Error, Result};
@@ -98,10 +98,11 @@ async fn insert<R: Resource>(
     let row = written(tx, sql).await?;
     let kept = load::<R>(&row, fields)?;
     let change = Change {
+        action: Action::Created,
         before: None,
-        after: Some(&kept),
+        after: &kept,
     };
-    follow::<R>(tx, context, fields, change).await?;
+    follow::<R>(tx, context, fields, &[change]).await?;
     R::made(tx, context, &kept.record).await?;
     Ok(kept.record)
 }
@@ -168,10 +169,11 @@ pub(in super::super) async fn update<R: Resource>(
         pairs.extend(R::beside(&new));
         let kept = set::<R>(tx, context, &fields, id, pairs).await?;
         let change = Change {
+            action: Action::Updated,
             before: Some(&old),
-            after: Some(&kept),
+            after: &kept,
         };
-        follow::<R>(tx, context, &fields, change).await?;
+        follow::<R>(tx, context, &fields, &[change]).await?;
         record = kept.record;
     }
     finish::<R>(tx, context, std::slice::from_mut(&mut record), find).await?;
@@ -190,13 +192,42 @@ pub(in super::super) async fn remove<R: Resource>(
     let old = one::<R>(tx, context, id, filter, (&fields, true)).await?;
     matches(&old.record, if_match)?;
     let gone = vec![("deleted_at", context.now.into())];
-    let mut record = set::<R>(tx, context, &fields, id, gone).await?.record;
+    let kept = set::<R>(tx, context, &fields, id, gone).await?;
     let change = Change {
+        action: Action::Removed,
         before: Some(&old),
-        after: None,
+        after: &kept,
     };
-    follow::<R>(tx, context, &fields, change).await?;
+    follow::<R>(tx, context, &fields, &[change]).await?;
+    R::removed(tx, context, &old.record).await?;
+    let mut record = kept.record;
     finish::<R>(tx, context, std::slice::from_mut(&mut record), find).await?;
+    Ok(record)
+}
+
+/// Brings back a record that was removed. What it names may be gone. One that was not
+/// removed stays as it is.
+pub(in super::super) async fn restore<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    id: i64,
+) -> Result<R::Record> {
+    let fields = fields::<R>(tx, context).await?;
+    let (old, removed) = any::<R>(tx, context, id, &fields).await?;
+    let mut record = old.record.clone();
+    if removed {
+        let back = vec![("deleted_at", None::<i64>.into())];
+        let kept = set::<R>(tx, context, &fields, id, back).await?;
+        let change = Change {
+            action: Action::Restored,
+            before: Some(&old),
+            after: &kept,
+        };
+        follow::<R>(tx, context, &fields, &[change]).await?;
+        record = kept.record;
+    }
+    let find = pb::Find::default();
+    finish::<R>(tx, context, std::slice::from_mut(&mut record), &find).await?;
     Ok(record)
 }
 

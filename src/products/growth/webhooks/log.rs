@@ -2,24 +2,17 @@
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use super::TOPIC;
 use super::publish::WORDS;
-use super::store;
+use super::{Own, store};
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
-use crate::clock::DAY;
-use crate::db::outbox::{self, Parcel};
-use crate::db::sql::{execute, row, rows};
+use crate::db::sql::{row, rows};
 use crate::db::{Read, Tx};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::products::timestamp;
 
 /// Deliveries of a page when nobody says how many.
 const PAGE: i32 = 100;
-/// How long a delivery that is over is kept.
-const KEPT: i64 = 30 * DAY;
-/// Deliveries kept of a webhook.
-const MOST: i64 = 1000;
 
 const SELECT: &str = "SELECT growth_delivery.number AS number, growth_delivery.id AS id, \
                       growth_webhook.id AS webhook_id, webhook, message, kind, body, \
@@ -77,25 +70,7 @@ pub(super) async fn replay(
     id: &str,
     now: i64,
 ) -> Result<pb::WebhookDelivery> {
-    let delivery = find(tx, project, id).await?;
-    if delivery.status == i32::from(pb::DeliveryStatus::Pending) {
-        return Err(Error::new(
-            Kind::Aborted,
-            "The delivery is still being tried",
-        ));
-    }
-    let sql = "UPDATE growth_delivery SET status = 'pending', since = $1, finished_at = NULL, \
-               error = NULL WHERE project = $2 AND id = $3 RETURNING webhook";
-    let values: [Value; 3] = [now.into(), project.into(), id.into()];
-    let changed = row(tx, sql, values).await?;
-    let changed = changed.ok_or_else(not_found)?;
-    let parcel = Parcel {
-        topic: TOPIC,
-        target: changed.try_get::<i64>("", "webhook")?.to_string(),
-        body: id.to_owned(),
-        due_at: now,
-    };
-    outbox::put(tx, parcel).await?;
+    crate::webhooks::replay::<Own>(tx, project.0, id, now).await?;
     find(tx, project, id).await
 }
 
@@ -136,20 +111,4 @@ fn message(row: &QueryResult) -> Result<pb::WebhookDelivery> {
         attempted_at: attempted_at.map(timestamp),
         body: row.try_get("", "body")?,
     })
-}
-
-/// Forgets up to `most` deliveries that were over long ago; answers how many.
-pub(super) async fn forget_old(tx: &Tx, now: i64, most: i64) -> Result<u64> {
-    let sql = "DELETE FROM growth_delivery WHERE number IN (SELECT number FROM growth_delivery \
-               WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
-    execute(tx, sql, [(now - KEPT).into(), most.into()]).await
-}
-
-/// Forgets those of a webhook that are over and more than are kept.
-pub(super) async fn forget_many(tx: &Tx, webhook: i64) -> Result<()> {
-    let sql = "DELETE FROM growth_delivery WHERE webhook = $1 AND finished_at IS NOT NULL \
-               AND number <= (SELECT number FROM growth_delivery WHERE webhook = $1 \
-               ORDER BY number DESC LIMIT 1 OFFSET $2)";
-    execute(tx, sql, [webhook.into(), MOST.into()]).await?;
-    Ok(())
 }

@@ -1,100 +1,35 @@
-//! Webhooks: others are told of what happens here. What is to be told is written with
-//! its cause, and delivered afterwards.
+//! Webhooks of a project: which there are, and what of its leads, experiments and goals
+//! they are told.
 
-mod deliver;
 mod log;
 mod publish;
-mod reach;
-mod secret;
-mod send;
 mod store;
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use super::Growth;
 use crate::api::WebhookService;
 use crate::api::apex::growth::v1 as pb;
-use crate::auth::Sealer;
-use crate::clock::MICROS;
-use crate::config;
 use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
+use crate::webhooks::{Office, Secret, Tables};
 
-pub(super) use deliver::deliver;
 pub(super) use publish::{Kind, publish};
 
-use reach::Reach;
-use secret::Secret;
-use send::Sender;
 use store::{Change, New};
 
-/// What the outbox calls deliveries.
-const TOPIC: &str = "growth.webhook";
-
-/// How webhooks are called. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Webhooks(Arc<Inner>);
-
+/// How the product's webhooks are kept.
 #[derive(Debug)]
-struct Inner {
-    sealer: Sealer,
-    reach: Reach,
-    sender: Sender,
-    timeout: Duration,
-    first_retry: Duration,
-    give_up: Duration,
-}
+pub(super) struct Own;
 
-/// How much longer each wait is than the one before.
-const GROWTH: i64 = 4;
-
-impl Webhooks {
-    /// Takes the settings. `sealer` seals secrets.
-    pub fn new(sealer: Sealer, config: &config::Webhooks) -> Result<Self> {
-        let reach = Reach {
-            allowed: config.allowed_networks.clone(),
-        };
-        Ok(Self(Arc::new(Inner {
-            sealer,
-            sender: Sender::new(reach.clone(), config.timeout.0)?,
-            reach,
-            timeout: config.timeout.0,
-            first_retry: config.first_retry.0,
-            give_up: config.give_up.0,
-        })))
-    }
-
-    fn sealer(&self) -> &Sealer {
-        &self.0.sealer
-    }
-
-    fn sender(&self) -> &Sender {
-        &self.0.sender
-    }
-
-    fn timeout(&self) -> Duration {
-        self.0.timeout
-    }
-
-    /// How long a delivery is tried, in microseconds.
-    fn give_up(&self) -> i64 {
-        self.0.give_up.as_micros() as i64
-    }
-
-    /// How long to wait after so many tries, in microseconds: longer each time, a
-    /// quarter of the whole at the most, and up to a fifth more or less, so that what
-    /// failed together is not tried together.
-    fn wait(&self, attempts: i64) -> i64 {
-        let first = self.0.first_retry.as_micros() as i64;
-        let tries = attempts.clamp(1, 16) as u32 - 1;
-        let wait = first.saturating_mul(GROWTH.saturating_pow(tries));
-        let wait = wait.min(self.give_up() / 4).max(MICROS / 10);
-        let mut byte = [0_u8; 1];
-        // Without chance they are tried together, which is no harm.
-        let _ = getrandom::fill(&mut byte);
-        wait + wait / 5 * (i64::from(byte[0]) - 128) / 128
-    }
+impl Office for Own {
+    const TOPIC: &'static str = "growth.webhook";
+    const TABLES: Tables = Tables {
+        webhooks: "growth_webhook",
+        deliveries: "growth_delivery",
+        number: "number",
+        id: "id",
+        owner: "project",
+        whose: "project",
+    };
 }
 
 impl WebhookService for Growth {
@@ -118,7 +53,7 @@ impl WebhookService for Growth {
         let (project, now) = (call.project_id()?, self.now());
         let own = self.webhooks().clone();
         let new = New {
-            url: own.0.reach.check(&request.url).await?.to_string(),
+            url: own.check(&request.url).await?.to_string(),
             events: store::words(&request.events)?,
             secret: Secret::chosen(&request.secret)?,
         };
@@ -141,14 +76,7 @@ impl WebhookService for Growth {
         let has = |name: &str| mask.iter().any(|path| path == name);
         let change = Change {
             url: match has("url") {
-                true => Some(
-                    self.webhooks()
-                        .0
-                        .reach
-                        .check(&request.url)
-                        .await?
-                        .to_string(),
-                ),
+                true => Some(self.webhooks().check(&request.url).await?.to_string()),
                 false => None,
             },
             events: match has("events") {

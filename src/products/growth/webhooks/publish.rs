@@ -1,18 +1,16 @@
 //! Says that something happened. It is written down for every webhook that asked for
 //! it, in the transaction of what happened: both are kept, or neither.
 
-use sea_orm::Value;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::TOPIC;
+use super::Own;
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::ProjectId;
 use crate::clock::MICROS;
 use crate::db::Tx;
-use crate::db::outbox::{self, Parcel};
-use crate::db::sql::{execute, row, rows};
+use crate::db::sql::{row, rows};
 use crate::error::Result;
+use crate::webhooks::{Message, queue};
 
 /// What webhooks are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,39 +74,21 @@ pub(in crate::products::growth) async fn publish(
     if targets.is_empty() {
         return Ok(());
     }
-    let message = format!("msg_{}", Uuid::now_v7().simple());
+    let id = Message::id();
     let at = jiff::Timestamp::from_second(now.div_euclid(MICROS)).unwrap_or_default();
     let body = json!({
-        "id": message,
+        "id": id,
         "type": kind.word(),
         "createdAt": at.to_string(),
         "projectKey": project_key(tx, project).await?,
         "data": data,
     });
-    let body = body.to_string();
-    for webhook in targets {
-        let delivery = format!("whd_{}", Uuid::now_v7().simple());
-        let sql = "INSERT INTO growth_delivery (id, project, webhook, message, kind, body, status, \
-                   attempts, created_at, since) VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $7)";
-        let values: [Value; 7] = [
-            delivery.as_str().into(),
-            project.into(),
-            webhook.into(),
-            message.as_str().into(),
-            kind.word().into(),
-            body.as_str().into(),
-            now.into(),
-        ];
-        execute(tx, sql, values).await?;
-        let parcel = Parcel {
-            topic: TOPIC,
-            target: webhook.to_string(),
-            body: delivery,
-            due_at: now,
-        };
-        outbox::put(tx, parcel).await?;
-    }
-    Ok(())
+    let message = Message {
+        id,
+        kind: kind.word().to_owned(),
+        body: body.to_string(),
+    };
+    queue::<Own>(tx, project.0, targets, &message, now).await
 }
 
 /// The project's public key, which receivers know it by.

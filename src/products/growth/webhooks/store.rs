@@ -3,21 +3,15 @@
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
-use super::TOPIC;
+use super::Own;
 use super::publish::WORDS;
-use super::secret::Secret;
 use crate::api::apex::growth::v1 as pb;
 use crate::auth::{ProjectId, Sealer};
-use crate::clock::DAY;
+use crate::db::Tx;
 use crate::db::sql::{execute, row, rows};
-use crate::db::{Tx, outbox};
 use crate::error::{Error, Result};
 use crate::products::timestamp;
-
-/// Webhooks of a project at the most.
-const MOST: i64 = 50;
-/// How long the secret before the current one signs, too.
-const FORMER_SIGNS: i64 = DAY;
+use crate::webhooks::{FORMER_SIGNS, MOST, Secret, abandon, erase};
 
 /// A webhook without its secret.
 #[derive(Debug, Clone)]
@@ -134,7 +128,7 @@ pub(super) async fn create(
         project.into(),
         new.url.as_str().into(),
         new.events.as_str().into(),
-        new.secret.seal(sealer, project, &id)?.into(),
+        new.secret.seal::<Own>(sealer, project.0, &id)?.into(),
         now.into(),
     ];
     execute(tx, sql, values).await?;
@@ -176,7 +170,7 @@ pub(super) async fn update(
     ];
     execute(tx, sql, values).await?;
     if own.active && !active {
-        abandon(tx, own.number, "the webhook was disabled", now).await?;
+        abandon::<Own>(tx, own.number, "the webhook was disabled", now).await?;
     }
     Ok(find(tx, project, id).await?.message())
 }
@@ -188,21 +182,10 @@ fn status(active: bool) -> &'static str {
     }
 }
 
-/// Gives up what is still to be delivered to a webhook.
-pub(super) async fn abandon(tx: &Tx, webhook: i64, why: &str, now: i64) -> Result<()> {
-    outbox::withdraw(tx, TOPIC, &webhook.to_string()).await?;
-    let sql = "UPDATE growth_delivery SET status = 'failed', error = $1, finished_at = $2 \
-               WHERE webhook = $3 AND status = 'pending'";
-    execute(tx, sql, [why.into(), now.into(), webhook.into()]).await?;
-    Ok(())
-}
-
 /// Removes a webhook and everything of it.
 pub(super) async fn delete(tx: &Tx, project: ProjectId, id: &str) -> Result<()> {
     let own = find(tx, project, id).await?;
-    outbox::withdraw(tx, TOPIC, &own.number.to_string()).await?;
-    let sql = "DELETE FROM growth_delivery WHERE webhook = $1";
-    execute(tx, sql, [own.number.into()]).await?;
+    erase::<Own>(tx, own.number).await?;
     let sql = "DELETE FROM growth_webhook WHERE project = $1 AND number = $2";
     execute(tx, sql, [project.into(), own.number.into()]).await?;
     Ok(())
@@ -222,7 +205,7 @@ pub(super) async fn rotate(
                WHERE project = $3 AND number = $4";
     let values: [Value; 4] = [
         (now + FORMER_SIGNS).into(),
-        secret.seal(sealer, project, id)?.into(),
+        secret.seal::<Own>(sealer, project.0, id)?.into(),
         project.into(),
         own.number.into(),
     ];

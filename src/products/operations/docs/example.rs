@@ -37,7 +37,12 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
             .filter(|field| !is_body(field))
             .filter_map(|field| {
                 let value = named(method, &field).or_else(|| value(&field, options))?;
-                let plain = value.trim_matches('"');
+                // Of a list, the one element there is.
+                let one = match field.is_list() {
+                    true => value.trim_start_matches('[').trim_end_matches(']'),
+                    false => &value,
+                };
+                let plain = one.trim_matches('"');
                 Some(format!("{}={plain}", field.json_name()))
             })
             .collect(),
@@ -68,6 +73,7 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
     };
     let mut parts = vec![format!("curl{verb} \"$URL{url}\"")];
     parts.extend(credential(method));
+    parts.extend(custom(method).map(|name| format!("-H 'X-Service-Method: {name}'")));
     if !is_empty {
         parts.push("-H 'Content-Type: application/json'".to_owned());
         parts.push(format!("-d {}", quoted(&body)));
@@ -108,19 +114,33 @@ fn lines(parts: &[String]) -> String {
     parts.join(" \\\n    ")
 }
 
-/// What stands for the reader's own public project key.
-const PROJECT_KEY: &str = "$PROJECT_KEY";
+/// What stands for the reader's own: the public key of a project, and a record.
+const OWN: [&str; 2] = ["$PROJECT_KEY", "$ID"];
 
-/// The project key, of the field a page names its project by.
+/// The reader's own, of the field a page names its project by, and of the one a custom
+/// method names its record by.
 fn named(method: &Documented, field: &FieldDescriptor) -> Option<String> {
-    let is_named = method.spec.project_field == Some(field.name());
-    is_named.then(|| format!("\"{PROJECT_KEY}\""))
+    let [project, record] = OWN;
+    if method.spec.project_field == Some(field.name()) {
+        return Some(format!("\"{project}\""));
+    }
+    let names_record = custom(method).is_some() && field.name() == "id";
+    names_record.then(|| record.to_owned())
 }
 
-/// For a shell, which fills the project key in.
+/// The custom method it is, if it is one.
+fn custom(method: &Documented) -> Option<&'static str> {
+    let mut when = method.spec.when.iter();
+    when.find_map(|when| when.service_method)
+}
+
+/// For a shell, which fills in what is the reader's own.
 fn quoted(text: &str) -> String {
     let plain = text.replace('\'', "'\\''");
-    format!("'{}'", plain.replace(PROJECT_KEY, "'$PROJECT_KEY'"))
+    let filled = OWN
+        .iter()
+        .fold(plain, |text, own| text.replace(own, &format!("'{own}'")));
+    format!("'{filled}'")
 }
 
 fn object(fields: impl Iterator<Item = FieldDescriptor>, options: &Options) -> String {

@@ -79,4 +79,5 @@ impl DealService for Crm {
     serve!(update Deals: update_deal(UpdateDealRequest) -> UpdateDealResponse.deal);
     serve!(replace Deals: replace_deal(ReplaceDealRequest) -> ReplaceDealResponse.deal);
     serve!(delete Deals: delete_deal(DeleteDealRequest) -> DeleteDealResponse.deal);
+    serve!(restore Deals: restore_deal(RestoreDealRequest) -> RestoreDealResponse.deal);
 }

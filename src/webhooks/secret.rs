@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::auth::{ProjectId, Sealer};
+use super::Office;
+use crate::auth::Sealer;
 use crate::error::{Error, Result};
 
 /// How a secret begins whose bytes are written as Base64.
@@ -16,7 +17,7 @@ const BYTES: usize = 32;
 
 /// A secret in clear.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,7 +27,7 @@ impl std::fmt::Debug for Secret {
 
 impl Secret {
     /// The one somebody chose, or a new one.
-    pub(super) fn chosen(text: &str) -> Result<Self> {
+    pub(crate) fn chosen(text: &str) -> Result<Self> {
         if text.is_empty() {
             let mut bytes = [0_u8; BYTES];
             getrandom::fill(&mut bytes).map_err(|error| Error::internal(error.to_string()))?;
@@ -45,23 +46,23 @@ impl Secret {
     }
 
     /// As it is shown, once.
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// Seals it for one webhook.
-    pub(super) fn seal(&self, sealer: &Sealer, project: ProjectId, id: &str) -> Result<Vec<u8>> {
-        sealer.seal(self.0.as_bytes(), &place(project, id))
+    pub(crate) fn seal<O: Office>(&self, sealer: &Sealer, owner: i64, id: &str) -> Result<Vec<u8>> {
+        sealer.seal(self.0.as_bytes(), &place::<O>(owner, id))
     }
 
     /// Opens what was sealed for this webhook.
-    pub(super) fn open(
+    pub(super) fn open<O: Office>(
         sealed: &[u8],
         sealer: &Sealer,
-        project: ProjectId,
+        owner: i64,
         id: &str,
     ) -> Result<Self> {
-        let plain = sealer.open(sealed, &place(project, id))?;
+        let plain = sealer.open(sealed, &place::<O>(owner, id))?;
         String::from_utf8(plain).map(Self).map_err(Error::internal)
     }
 
@@ -83,8 +84,8 @@ impl Secret {
 }
 
 /// What a sealed secret is bound to, so that it is of no use elsewhere.
-fn place(project: ProjectId, id: &str) -> Vec<u8> {
-    format!("webhook secret of {id} in project {project}").into_bytes()
+fn place<O: Office>(owner: i64, id: &str) -> Vec<u8> {
+    format!("webhook secret of {id} in {} {owner}", O::TABLES.whose).into_bytes()
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

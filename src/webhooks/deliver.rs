@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 
 use super::secret::Secret;
 use super::send::{Failure, Letter};
-use super::{TOPIC, Webhooks, log, store};
-use crate::auth::ProjectId;
+use super::{Office, Settled, Webhooks, log};
 use crate::clock::{Clock, MICROS};
 use crate::db::outbox::{self, Claimed};
 use crate::db::sql::{execute, row};
@@ -36,18 +35,19 @@ struct Job {
     claimed: Claimed,
     webhook: i64,
     webhook_id: String,
-    project: ProjectId,
+    owner: i64,
     active: bool,
     url: String,
     message: String,
+    kind: String,
     body: String,
     /// The first try of this round.
     since: i64,
     secrets: Vec<Vec<u8>>,
 }
 
-/// Delivers as long as the process runs.
-pub(in crate::products::growth) async fn deliver(db: Db, clock: Clock, webhooks: Webhooks) {
+/// Delivers what a product's webhooks are told, as long as the process runs.
+pub(crate) async fn deliver<O: Office>(db: Db, clock: Clock, webhooks: Webhooks) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut running: JoinSet<String> = JoinSet::new();
@@ -63,10 +63,10 @@ pub(in crate::products::growth) async fn deliver(db: Db, clock: Clock, webhooks:
             },
         }
         looks += 1;
-        let mut outcome = start(&db, &clock, &webhooks, &mut running, &mut busy).await;
+        let mut outcome = start::<O>(&db, &clock, &webhooks, &mut running, &mut busy).await;
         if outcome.is_ok() && looks >= FORGET_AFTER {
             looks = 0;
-            outcome = forget(&db, &clock).await;
+            outcome = forget::<O>(&db, &clock).await;
         }
         if let Err(error) = outcome {
             tracing::warn!(
@@ -87,21 +87,21 @@ fn free(busy: &mut HashMap<String, usize>, target: &str) {
 }
 
 /// Starts what is due, as far as there is room.
-async fn start(
+async fn start<O: Office>(
     db: &Db,
     clock: &Clock,
     webhooks: &Webhooks,
     running: &mut JoinSet<String>,
     busy: &mut HashMap<String, usize>,
 ) -> Result<()> {
-    while running.len() < AT_ONCE && outbox::is_due(db, TOPIC, clock.micros()).await? {
+    while running.len() < AT_ONCE && outbox::is_due(db, O::TOPIC, clock.micros()).await? {
         let now = clock.micros();
         let until = now + webhooks.timeout().as_micros() as i64 + CLAIM;
         let full = busy.iter().filter(|(_, count)| **count >= SHARE);
         let full: Vec<String> = full.map(|(target, _)| target.clone()).collect();
         let taken = db.write(move |tx| {
             Box::pin(
-                async move { outbox::claim(tx, TOPIC, (now, until), &full, SHARE as i64).await },
+                async move { outbox::claim(tx, O::TOPIC, (now, until), &full, SHARE as i64).await },
             )
         });
         let taken = taken.await?;
@@ -113,7 +113,7 @@ async fn start(
             let (db, clock, webhooks) = (db.clone(), clock.clone(), webhooks.clone());
             running.spawn(async move {
                 let target = claimed.target.clone();
-                if let Err(error) = one(&db, &clock, &webhooks, claimed).await {
+                if let Err(error) = one::<O>(&db, &clock, &webhooks, claimed).await {
                     tracing::warn!(
                         cause = error.log_cause(),
                         "a delivery to a webhook failed here; it will be tried again"
@@ -127,8 +127,13 @@ async fn start(
 }
 
 /// Makes one try.
-async fn one(db: &Db, clock: &Clock, webhooks: &Webhooks, claimed: Claimed) -> Result<()> {
-    let Some(job) = job(db, clock, claimed.clone()).await? else {
+async fn one<O: Office>(
+    db: &Db,
+    clock: &Clock,
+    webhooks: &Webhooks,
+    claimed: Claimed,
+) -> Result<()> {
+    let Some(job) = job::<O>(db, clock, claimed.clone()).await? else {
         // The webhook is gone.
         let settled = db.write(move |tx| Box::pin(async move { claimed.settle(tx).await }));
         settled.await?;
@@ -136,26 +141,30 @@ async fn one(db: &Db, clock: &Clock, webhooks: &Webhooks, claimed: Claimed) -> R
     };
     let outcome = match job.active {
         true => {
-            let letter = letter(webhooks, &job, clock.seconds())?;
+            let letter = letter::<O>(webhooks, &job, clock.seconds())?;
             webhooks.sender().post(letter).await
         }
         false => Err("the webhook was disabled"),
     };
     let now = clock.micros();
     let webhooks = webhooks.clone();
-    let noted =
-        db.write(move |tx| Box::pin(async move { note(tx, &webhooks, &job, outcome, now).await }));
+    let noted = db.write(move |tx| {
+        Box::pin(async move { note::<O>(tx, &webhooks, &job, outcome, now).await })
+    });
     noted.await
 }
 
-async fn job(db: &Db, clock: &Clock, claimed: Claimed) -> Result<Option<Job>> {
+async fn job<O: Office>(db: &Db, clock: &Clock, claimed: Claimed) -> Result<Option<Job>> {
     let read = db.read(None).await?;
-    let sql = "SELECT growth_webhook.number AS webhook, growth_webhook.id AS webhook_id, \
-               growth_webhook.project AS project, growth_webhook.status AS status, url, secret, \
-               former_secret, former_until, message, body, since \
-               FROM growth_delivery JOIN growth_webhook \
-               ON growth_webhook.number = growth_delivery.webhook WHERE growth_delivery.id = $1";
-    let Some(found) = row(&read, sql, [claimed.body.as_str().into()]).await? else {
+    let at = O::TABLES;
+    let (number, id, owner) = (at.number, at.id, at.owner);
+    let sql = format!(
+        "SELECT w.{number} AS webhook, CAST(w.{id} AS TEXT) AS webhook_id, w.{owner} AS owner, \
+         w.status AS status, url, secret, former_secret, former_until, message, kind, body, since \
+         FROM {} d JOIN {} w ON w.{number} = d.webhook WHERE d.id = $1",
+        at.deliveries, at.webhooks
+    );
+    let Some(found) = row(&read, &sql, [claimed.body.as_str().into()]).await? else {
         return Ok(None);
     };
     let mut secrets = vec![found.try_get::<Vec<u8>>("", "secret")?];
@@ -167,10 +176,11 @@ async fn job(db: &Db, clock: &Clock, claimed: Claimed) -> Result<Option<Job>> {
         claimed,
         webhook: found.try_get("", "webhook")?,
         webhook_id: found.try_get("", "webhook_id")?,
-        project: ProjectId(found.try_get("", "project")?),
+        owner: found.try_get("", "owner")?,
         active: found.try_get::<String>("", "status")? == "active",
         url: found.try_get("", "url")?,
         message: found.try_get("", "message")?,
+        kind: found.try_get("", "kind")?,
         body: found.try_get("", "body")?,
         since: found.try_get("", "since")?,
         secrets,
@@ -178,9 +188,9 @@ async fn job(db: &Db, clock: &Clock, claimed: Claimed) -> Result<Option<Job>> {
 }
 
 /// The signed request.
-fn letter(webhooks: &Webhooks, job: &Job, timestamp: i64) -> Result<Letter> {
+fn letter<O: Office>(webhooks: &Webhooks, job: &Job, timestamp: i64) -> Result<Letter> {
     let open =
-        |sealed: &Vec<u8>| Secret::open(sealed, webhooks.sealer(), job.project, &job.webhook_id);
+        |sealed: &Vec<u8>| Secret::open::<O>(sealed, webhooks.sealer(), job.owner, &job.webhook_id);
     let secrets: Result<Vec<Secret>> = job.secrets.iter().map(open).collect();
     let secrets = secrets?;
     let standard = secrets
@@ -205,7 +215,7 @@ fn letter(webhooks: &Webhooks, job: &Job, timestamp: i64) -> Result<Letter> {
 }
 
 /// Writes down how a try went, unless somebody else has taken the delivery meanwhile.
-async fn note(
+async fn note<O: Office>(
     tx: &Tx,
     webhooks: &Webhooks,
     job: &Job,
@@ -232,8 +242,11 @@ async fn note(
         (false, Some(_)) => "failed",
         (false, None) => "delivered",
     };
-    let sql = "UPDATE growth_delivery SET status = $1, attempts = attempts + 1, \
-               response_status = $2, error = $3, attempted_at = $4, finished_at = $5 WHERE id = $6";
+    let sql = format!(
+        "UPDATE {} SET status = $1, attempts = attempts + 1, response_status = $2, error = $3, \
+         attempted_at = $4, finished_at = $5 WHERE id = $6",
+        O::TABLES.deliveries
+    );
     let values: [Value; 6] = [
         status.into(),
         answered.map(i64::from).into(),
@@ -242,15 +255,23 @@ async fn note(
         (!again).then_some(now).into(),
         job.claimed.body.as_str().into(),
     ];
-    execute(tx, sql, values).await?;
+    execute(tx, &sql, values).await?;
     if !again {
-        log::forget_many(tx, job.webhook).await?;
+        log::forget_many::<O>(tx, job.webhook).await?;
+        let settled = Settled {
+            owner: job.owner,
+            kind: &job.kind,
+            body: &job.body,
+            failure: error,
+            now,
+        };
+        O::settled(tx, &settled).await?;
     }
-    stand(tx, webhooks, job, error.is_some(), again, now).await
+    stand::<O>(tx, webhooks, job, error.is_some(), again, now).await
 }
 
 /// How a webhook stands after a try.
-async fn stand(
+async fn stand<O: Office>(
     tx: &Tx,
     webhooks: &Webhooks,
     job: &Job,
@@ -258,15 +279,20 @@ async fn stand(
     again: bool,
     now: i64,
 ) -> Result<()> {
+    let (table, number) = (O::TABLES.webhooks, O::TABLES.number);
     if !failed {
-        let sql = "UPDATE growth_webhook SET failing_since = NULL \
-                   WHERE number = $1 AND failing_since IS NOT NULL";
-        execute(tx, sql, [job.webhook.into()]).await?;
+        let sql = format!(
+            "UPDATE {table} SET failing_since = NULL \
+             WHERE {number} = $1 AND failing_since IS NOT NULL"
+        );
+        execute(tx, &sql, [job.webhook.into()]).await?;
         return Ok(());
     }
-    let sql = "UPDATE growth_webhook SET failing_since = COALESCE(failing_since, $1) \
-               WHERE number = $2 RETURNING failing_since";
-    let found = row(tx, sql, [now.into(), job.webhook.into()]).await?;
+    let sql = format!(
+        "UPDATE {table} SET failing_since = COALESCE(failing_since, $1) \
+         WHERE {number} = $2 RETURNING failing_since"
+    );
+    let found = row(tx, &sql, [now.into(), job.webhook.into()]).await?;
     let since: Option<i64> = match found {
         Some(found) => found.try_get("", "failing_since")?,
         None => None,
@@ -276,16 +302,16 @@ async fn stand(
     if again || !long || !job.active {
         return Ok(());
     }
-    let sql = "UPDATE growth_webhook SET status = 'disabled' WHERE number = $1";
-    execute(tx, sql, [job.webhook.into()]).await?;
-    store::abandon(tx, job.webhook, "nothing could be delivered for a day", now).await
+    let sql = format!("UPDATE {table} SET status = 'disabled' WHERE {number} = $1");
+    execute(tx, &sql, [job.webhook.into()]).await?;
+    log::abandon::<O>(tx, job.webhook, "nothing could be delivered for a day", now).await
 }
 
-async fn forget(db: &Db, clock: &Clock) -> Result<()> {
+async fn forget<O: Office>(db: &Db, clock: &Clock) -> Result<()> {
     const AT_A_TIME: i64 = 500;
     let now = clock.micros();
     loop {
-        let forgotten = db.write(move |tx| Box::pin(log::forget_old(tx, now, AT_A_TIME)));
+        let forgotten = db.write(move |tx| Box::pin(log::forget_old::<O>(tx, now, AT_A_TIME)));
         if forgotten.await? < AT_A_TIME as u64 {
             return Ok(());
         }

@@ -1,0 +1,56 @@
+//! What webhooks may ask for.
+
+use super::super::resource::Resource;
+use super::super::store::Action;
+use super::{
+    activities, activity_types, companies, contacts, custom_fields, deal_products, deals, notes,
+    pipeline_stages, pipelines, product_categories, products, tags,
+};
+
+/// Resources whose changes are told.
+const RESOURCES: [&str; 14] = [
+    contacts::Contacts::NAME,
+    companies::Companies::NAME,
+    pipelines::Pipelines::NAME,
+    pipeline_stages::PipelineStages::NAME,
+    deals::Deals::NAME,
+    deal_products::DealProducts::NAME,
+    products::Products::NAME,
+    product_categories::ProductCategories::NAME,
+    activities::Activities::NAME,
+    activity_types::ActivityTypes::NAME,
+    notes::Notes::NAME,
+    custom_fields::CustomFields::NAME,
+    tags::Tags::NAME,
+    tags::ContactTags::NAME,
+];
+
+/// What is told besides.
+const OTHERS: [&str; 1] = ["conversation-messages.outgoing"];
+
+/// Whether changes of a resource are told.
+pub(super) fn is_resource(name: &str) -> bool {
+    RESOURCES.contains(&name)
+}
+
+/// All of those resources, in words.
+pub(super) fn resources() -> String {
+    format!("one of {}", RESOURCES.join(", "))
+}
+
+/// Whether something is told by this name.
+pub(super) fn is_event(event: &str) -> bool {
+    let changes = event.split_once('.').is_some_and(|(resource, action)| {
+        is_resource(resource) && Action::ALL.iter().any(|own| own.word() == action)
+    });
+    changes || OTHERS.contains(&event)
+}
+
+/// All that is told, in words.
+pub(super) fn words() -> String {
+    format!(
+        "{} with .created, .updated, .removed or .restored, or {}",
+        resources(),
+        OTHERS.join(", ")
+    )
+}

@@ -1,0 +1,158 @@
+//! The log of changes: what each write changed, by whom and when, member by member.
+
+use sea_orm::{ConnectionTrait as _, DbBackend, Value};
+use serde_json::{Map, Value as Json, json};
+
+use super::super::column::Record;
+use super::super::hooks::{Listeners, Told};
+use super::super::query::read::CUSTOM;
+use super::super::query::sql::Sql;
+use super::super::resource::{Context, Resource};
+use super::effect::{Action, Change};
+use crate::api::SCHEMA;
+use crate::db::Tx;
+use crate::db::sql::rows;
+use crate::error::{Error, Result};
+use crate::policy::Profile;
+use crate::transcode::json::{Rules, encode};
+
+/// Changes of one statement at the most.
+const CHUNK: usize = 64;
+
+/// A change as it is written down.
+#[derive(Debug)]
+pub(in super::super) struct Entry {
+    /// The number of the record.
+    pub(in super::super) id: i64,
+    /// What was done.
+    pub(in super::super) action: Action,
+    /// What changed, member by member.
+    pub(in super::super) changes: Map<String, Json>,
+}
+
+/// Writes down what changed, and tells the webhooks that asked for it.
+pub(super) async fn write<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    changes: &[Change<'_, R::Record>],
+) -> Result<()> {
+    let mut entries = Vec::with_capacity(changes.len());
+    let mut records = Vec::with_capacity(changes.len());
+    for change in changes {
+        let before = change.before.map(|kept| shown(&kept.record)).transpose()?;
+        let after = shown(&change.after.record)?;
+        entries.push(Entry {
+            id: change.after.record.id(),
+            action: change.action,
+            changes: differences(before.unwrap_or_default(), &after),
+        });
+        records.push(after);
+    }
+    if !note(tx, context, R::NAME, &entries).await? {
+        return Ok(());
+    }
+    let listeners = Listeners::read(tx, context).await?;
+    for (entry, record) in entries.into_iter().zip(records) {
+        let told = Told {
+            event: &format!("{}.{}", R::NAME, entry.action.word()),
+            record: (R::NAME, entry.id),
+            data: Json::Object(record),
+            changes: Json::Object(entry.changes),
+        };
+        listeners.tell(tx, context, told).await?;
+    }
+    Ok(())
+}
+
+/// Writes down changes of records of a resource. Answers whether the organization has
+/// webhooks.
+pub(in super::super) async fn note(
+    tx: &Tx,
+    context: &Context,
+    entity: &str,
+    entries: &[Entry],
+) -> Result<bool> {
+    let turn = match tx.get_database_backend() {
+        DbBackend::Postgres => "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
+        _ => "0",
+    };
+    let mut told = false;
+    for entries in entries.chunks(CHUNK) {
+        let mut sql = Sql::new(
+            "INSERT INTO crm_change (organization_id, entity, entity_id, action, changes, \
+             user_id, api_key_id, request_id, created_at, turn) VALUES ",
+        );
+        for (at, entry) in entries.iter().enumerate() {
+            sql.push(if at == 0 { "(" } else { ", (" });
+            let changes = serde_json::to_string(&entry.changes).map_err(Error::internal)?;
+            let values: [Value; 9] = [
+                context.organization.into(),
+                entity.into(),
+                entry.id.into(),
+                entry.action.word().into(),
+                changes.into(),
+                context.user.into(),
+                context.key.as_deref().into(),
+                context.request.as_deref().into(),
+                context.now.into(),
+            ];
+            sql.list(values);
+            sql.push(", ").push(turn).push(")");
+        }
+        // The organization is the first value there is.
+        sql.push(
+            " RETURNING EXISTS (SELECT 1 FROM crm_webhook WHERE organization_id = $1 \
+             AND status = 'active' AND deleted_at IS NULL) AS told",
+        );
+        let written = rows(tx, &sql.text, sql.values).await?;
+        told = match written.first() {
+            Some(row) => row.try_get("", "told")?,
+            None => told,
+        };
+    }
+    Ok(told)
+}
+
+/// A record as it is shown.
+fn shown<R: Record>(record: &R) -> Result<Map<String, Json>> {
+    let id = SCHEMA.find(R::MESSAGE);
+    let id = id.ok_or_else(|| Error::internal(format!("{} is no message", R::MESSAGE)))?;
+    let mut text = Vec::new();
+    let rules = Rules::of(Profile::Strict);
+    let written = encode::message(&SCHEMA, rules, id, &record.encode_to_vec(), &mut text);
+    written.map_err(|_| Error::internal(format!("a {} cannot be shown", R::MESSAGE)))?;
+    serde_json::from_slice(&text).map_err(Error::internal)
+}
+
+/// The members that are not the same, each with what it was and is. Of custom fields
+/// each is one.
+fn differences(mut before: Map<String, Json>, after: &Map<String, Json>) -> Map<String, Json> {
+    let mut found = Map::new();
+    for (name, new) in after.iter().filter(|(name, _)| *name != "updated_at") {
+        let old = before.remove(name).unwrap_or_default();
+        if old == *new {
+            continue;
+        }
+        if name == CUSTOM {
+            let (old, new) = (old.as_object(), new.as_object());
+            let inner = differences(
+                old.cloned().unwrap_or_default(),
+                &new.cloned().unwrap_or_default(),
+            );
+            found.extend(
+                inner
+                    .into_iter()
+                    .map(|(label, change)| (format!("{CUSTOM}.{label}"), change)),
+            );
+            continue;
+        }
+        found.insert(name.clone(), json!({"before": old, "after": new}));
+    }
+    // What is no longer there at all.
+    for (name, old) in before {
+        if name != "updated_at" && !old.is_null() {
+            found.insert(name, json!({"before": old, "after": null}));
+        }
+    }
+    found
+}
