@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.enable_type_names();
     config.skip_debug(checks::secret_messages(&pool));
     tonic_prost_build::configure()
-        .codec_path("crate::server::codec::Codec")
+        .build_server(false)
         .include_file("api.rs")
         .compile_fds_with_config(typed, config)?;
     Ok(())

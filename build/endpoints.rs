@@ -1,6 +1,5 @@
 //! Writes, per service, the trait a product implements and the endpoint that
-//! serves it: tonic's server trait, and a dispatcher that calls the very same methods
-//! with a message that has been read.
+//! serves it: which method is called by which number.
 
 use std::fmt::Write as _;
 
@@ -81,11 +80,6 @@ fn put_trait(out: &mut String, service: &ServiceDescriptor) {
 
 fn put_endpoint(out: &mut String, service: &ServiceDescriptor, specs: &[&MethodSpec]) {
     let name = service.name();
-    let server = format!(
-        "{}::{}_server",
-        names::module(service.package_name()),
-        names::snake(name)
-    );
     let _ = writeln!(out, "/// Serves a [`{name}`] over gRPC and REST.");
     let _ = writeln!(
         out,
@@ -93,110 +87,48 @@ fn put_endpoint(out: &mut String, service: &ServiceDescriptor, specs: &[&MethodS
     );
     let _ = writeln!(
         out,
-        "impl<S> Clone for {name}Endpoint<S> {{\n    fn clone(&self) -> Self {{ Self(self.0.clone()) }}\n}}\n"
-    );
-    let _ = writeln!(
-        out,
         "impl<S: {name}> {name}Endpoint<S> {{\n    /// Wraps a service.\n    \
          pub fn new(service: S) -> Self {{ Self(Arc::new(service)) }}\n}}\n"
     );
-    let _ = writeln!(
-        out,
-        "#[tonic::async_trait]\nimpl<S: {name}> {server}::{name} for {name}Endpoint<S> {{"
-    );
-    service
-        .methods()
-        .zip(specs)
-        .for_each(|(method, spec)| put_method(out, &method, spec));
-    let _ = writeln!(out, "}}\n");
-    put_dispatch(out, service, &server, specs);
-}
-
-fn put_method(out: &mut String, method: &MethodDescriptor, spec: &MethodSpec) {
-    let name = names::snake(method.name());
-    let input = names::message(method.input().full_name());
-    let output = names::message(method.output().full_name());
-    let streamed = method.is_server_streaming();
-    let key = spec.project_field.and_then(|name| {
-        let field = method.input().get_field_by_name(name)?;
-        let (json, name) = (field.json_name().to_owned(), names::field(name));
-        Some(format!("({json:?}, |request| &request.{name}), "))
-    });
-    let (request, guard) = match (method.is_client_streaming(), streamed) {
-        (false, false) if key.is_some() => (input, "page"),
-        (false, false) => (input, "unary"),
-        (false, true) => (input, "server_stream"),
-        (true, false) => (format!("tonic::Streaming<{input}>"), "client_stream"),
-        (true, true) => (format!("tonic::Streaming<{input}>"), "bidirectional"),
-    };
-    let answer = if streamed {
-        let _ = writeln!(out, "    type {}Stream = Replies<{output}>;", method.name());
-        format!("Replies<{output}>")
-    } else {
-        output
-    };
-    let _ = writeln!(
-        out,
-        "    async fn {name}(&self, request: tonic::Request<{request}>) -> \
-         Result<tonic::Response<{answer}>, tonic::Status> {{\n        \
-         guard::{guard}(&METHODS[{}], request, {}|call, request| \
-         self.0.{name}(call, request)).await\n    }}",
-        spec.index,
-        key.unwrap_or_default()
-    );
-}
-
-fn put_dispatch(
-    out: &mut String,
-    service: &ServiceDescriptor,
-    server: &str,
-    specs: &[&MethodSpec],
-) {
-    let name = service.name();
     let mut arms = String::new();
-    let specs = service.methods().zip(specs);
-    for (method, spec) in specs.filter(|(method, _)| !method.is_client_streaming()) {
-        let snake = names::snake(method.name());
-        let dispatch = if method.is_server_streaming() {
-            "stream"
-        } else {
-            "unary"
-        };
-        let _ = writeln!(
-            arms,
-            "            {} => Box::pin(async move {{ dispatch::{dispatch}(request, \
-             |request| {server}::{name}::{snake}(&this, request)).await }}),",
-            spec.index
-        );
+    for (method, spec) in service.methods().zip(specs) {
+        put_arm(&mut arms, &method, spec);
     }
     let _ = writeln!(
         out,
         "impl<S: {name}> Endpoint for {name}Endpoint<S> {{\n    \
          fn service(&self) -> &'static str {{ {:?} }}\n\n    \
-         fn grpc(&self, limits: MessageLimits) -> GrpcService {{\n        \
-         dispatch::grpc({server}::{name}Server::new(self.clone())\n            \
-         .max_decoding_message_size(limits.decoding)\n            \
-         .max_encoding_message_size(limits.encoding)\n            \
-         .accept_compressed(tonic::codec::CompressionEncoding::Gzip)\n            \
-         .accept_compressed(tonic::codec::CompressionEncoding::Zstd)\n            \
-         .send_compressed(tonic::codec::CompressionEncoding::Gzip)\n            \
-         .send_compressed(tonic::codec::CompressionEncoding::Zstd))\n    }}\n",
+         fn dispatch(&self, method: usize, asked: Asked) -> Dispatched {{\n        \
+         let this = self.0.clone();\n        match method {{\n{arms}            \
+         _ => dispatch::unknown(),\n        }}\n    }}\n}}\n",
         service.full_name()
     );
-    let this = if arms.is_empty() {
-        ""
-    } else {
-        "        let this = self.clone();\n"
+}
+
+fn put_arm(out: &mut String, method: &MethodDescriptor, spec: &MethodSpec) {
+    let guard = match (method.is_client_streaming(), method.is_server_streaming()) {
+        (false, false) => "unary",
+        (false, true) => "server_stream",
+        (true, false) => "client_stream",
+        (true, true) => "bidirectional",
     };
-    let request = if arms.is_empty() {
-        "_request"
-    } else {
-        "request"
+    let key = spec.project_field.and_then(|name| {
+        let field = method.input().get_field_by_name(name)?;
+        let (json, name) = (field.json_name(), names::field(name));
+        let input = names::message(method.input().full_name());
+        Some(format!(
+            "Some(({json:?}, |request: &{input}| &request.{name})), "
+        ))
+    });
+    let key = match guard {
+        "unary" => key.unwrap_or_else(|| "None, ".to_owned()),
+        _ => String::new(),
     };
     let _ = writeln!(
         out,
-        "    fn dispatch(&self, method: usize, {request}: tonic::Request<Bytes>) -> Dispatched {{\n\
-         {this}        match method {{\n{arms}            \
-         _ => dispatch::unknown(),\n        }}\n    }}\n}}\n"
+        "            {0} => guard::{guard}(&METHODS[{0}], asked, {key}move |call, request| \
+         async move {{ this.{1}(call, request).await }}),",
+        spec.index,
+        names::snake(method.name())
     );
 }

@@ -15,11 +15,6 @@ pub fn message(full_name: &str) -> String {
     format!("crate::api::{}", full_name.replace('.', "::"))
 }
 
-/// Rust path of the module of a service's package.
-pub fn module(package: &str) -> String {
-    format!("crate::api::{}", package.replace('.', "::"))
-}
-
 /// `SendEvent` as `send_event`; a run of capitals is not split.
 pub fn snake(name: &str) -> String {
     let mut text = String::new();

@@ -7,14 +7,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use bytes::Bytes;
 use prost_reflect::DescriptorPool;
 
 use crate::error::Error;
 use crate::policy::*;
 use crate::server::call::{Call, Replies, Reply, Requests};
 use crate::server::check::{Check, TextRule, Violations, pattern, text_of};
-use crate::server::dispatch::{self, Dispatched, Endpoint, GrpcService, MessageLimits};
+use crate::server::dispatch::{self, Asked, Dispatched, Endpoint};
 use crate::server::guard;
 use crate::transcode::schema::Schema;
 

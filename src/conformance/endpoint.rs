@@ -1,22 +1,17 @@
 //! An endpoint of a service that is known only at run time: messages stay
 //! encoded, and one handler answers every method.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::{Stream, StreamExt as _, stream};
-use tonic::body::Body;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::Grpc;
-use tonic::{Request, Response, Status, Streaming};
+use futures_util::{StreamExt as _, stream};
+use tonic::{Status, Streaming};
 
 use crate::error::Error;
 use crate::policy::MethodSpec;
-use crate::server::call::Matched;
-use crate::server::dispatch::{self, Answer, Dispatched, Endpoint, GrpcService, MessageLimits};
-use crate::server::{Call, pace, page};
+use crate::server::dispatch::{self, Answer, Asked, Dispatched, Endpoint, Messages, One};
+use crate::server::{Call, Replies, pace, page};
 use crate::transcode::schema::Schema;
 use crate::transcode::wire::{Fields, Raw};
 
@@ -77,55 +72,42 @@ impl Endpoint for Dynamic {
         self.service
     }
 
-    fn grpc(&self, limits: MessageLimits) -> GrpcService {
-        let handler = self.handler.clone();
-        dispatch::grpc(tower::service_fn(move |request: http::Request<Body>| {
-            let handler = handler.clone();
-            async move {
-                let call = request.extensions().get::<Call>().cloned();
-                let mut grpc = Grpc::new(Plain)
-                    .apply_max_message_size_config(Some(limits.decoding), Some(limits.encoding));
-                if let Some(call) = call.clone().filter(is_unary) {
-                    let service = tower::service_fn(move |request: Request<Bytes>| {
-                        one(call.clone(), request.into_inner(), handler.clone())
-                    });
-                    return Ok(grpc.unary(service, request).await);
-                }
-                let service = tower::service_fn(move |requests: Request<Streaming<Bytes>>| {
-                    let answers = answers(call.clone(), requests.into_inner(), handler.clone());
-                    std::future::ready(Ok::<_, Status>(Response::new(answers)))
-                });
-                Ok(grpc.streaming(service, request).await)
-            }
-        }))
-    }
-
-    fn dispatch(&self, method: usize, mut request: Request<Bytes>) -> Dispatched {
+    fn dispatch(&self, method: usize, asked: Asked) -> Dispatched {
         let (spec, handler) = (&self.methods[method], self.handler.clone());
-        let call = request.extensions_mut().remove::<Call>();
-        let matched = request.extensions_mut().remove::<Matched>();
-        let exchange = call.map(|call| Exchange {
+        let Asked {
             call,
+            route,
+            messages,
+        } = asked;
+        let exchange = move |call: &Call, request: Bytes| Exchange {
+            call: call.clone(),
             spec,
-            template: matched.map(|matched| matched.0.template),
-            request: request.into_inner(),
-        });
+            template: route.map(|route| route.template),
+            request,
+        };
         let key = self.keys.get(method).copied().flatten();
         Box::pin(async move {
-            let exchange = exchange.ok_or_else(|| Status::internal("the gate was passed by"))?;
-            let call = exchange.call.clone();
-            if let Some((field, number)) = key {
-                let named = text(&exchange.request, number);
-                let identified = page::identify(&call, field, &named).await;
-                identified.map_err(|error| call.status_of(error))?;
-            }
-            let mut answers = told(&call, handler(exchange).await);
+            let mut answers = match messages {
+                Messages::Many(requests) => answers(call.clone(), requests, exchange, handler),
+                Messages::One(request) => {
+                    if let Some((field, number)) = key {
+                        let named = text(&request, number);
+                        let identified = page::identify(&call, field, &named).await;
+                        identified.map_err(|error| call.status_of(error))?;
+                    }
+                    let exchange = exchange(&call, request);
+                    Box::pin(stream::iter(told(&call, handler(exchange).await)))
+                }
+            };
             if spec.server_streaming {
-                return Ok(Answer::Many(Response::new(Box::pin(stream::iter(answers)))));
+                return Ok(Answer::Many(pace::until_deadline(&call, answers)));
             }
-            let answer = answers.pop().unwrap_or_else(|| Ok(Bytes::new()))?;
+            let answer = answers.next().await.unwrap_or_else(|| Ok(Bytes::new()))?;
             let frame = dispatch::framed(answer.len(), |frame| frame.extend_from_slice(&answer));
-            Ok(Answer::One(Response::new(frame)))
+            Ok(Answer::One(One {
+                frame,
+                ..One::default()
+            }))
         })
     }
 }
@@ -149,87 +131,19 @@ fn told(call: &Call, answers: Answers) -> Vec<Result<Bytes, Status>> {
     answers.into_iter().map(tell).collect()
 }
 
-type Encoded = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
-
-fn is_unary(call: &Call) -> bool {
-    !call.spec().client_streaming && !call.spec().server_streaming
-}
-
-/// A method with one request and one answer.
-async fn one(call: Call, request: Bytes, handler: Handler) -> Result<Response<Bytes>, Status> {
-    let exchange = Exchange {
-        call: call.clone(),
-        spec: call.spec(),
-        template: None,
-        request,
-    };
-    let answer = told(&call, handler(exchange).await).pop();
-    answer
-        .unwrap_or_else(|| Ok(Bytes::new()))
-        .map(Response::new)
-}
-
-/// Every other kind of gRPC method is a stream of requests and a stream of answers.
-fn answers(call: Option<Call>, requests: Streaming<Bytes>, handler: Handler) -> Encoded {
-    let Some(call) = call else {
-        let refused = Status::internal("the gate was passed by");
-        return Box::pin(stream::iter([Err(refused)]));
-    };
-    let (spec, whole) = (call.spec(), call.clone());
+/// The answers to every request of a stream.
+fn answers(
+    call: Call,
+    requests: Streaming<Bytes>,
+    exchange: impl Fn(&Call, Bytes) -> Exchange + Send + 'static,
+    handler: Handler,
+) -> Replies<Bytes> {
     let each = requests.then(move |request| {
+        let asked = request.map(|request| exchange(&call, request));
         let (call, handler) = (call.clone(), handler.clone());
-        async move {
-            let exchange = Exchange {
-                call: call.clone(),
-                spec,
-                template: None,
-                request: request?,
-            };
-            Ok(told(&call, handler(exchange).await))
-        }
+        async move { Ok(told(&call, handler(asked?).await)) }
     });
-    let flat =
-        each.flat_map(|answers| stream::iter(answers.unwrap_or_else(|status| vec![Err(status)])));
-    match spec.server_streaming {
-        true => pace::until_deadline(&whole, Box::pin(flat)),
-        false => Box::pin(flat.take(1)),
-    }
-}
-
-/// Messages as the bytes they are.
-#[derive(Debug, Clone, Copy)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
+    Box::pin(
+        each.flat_map(|answers| stream::iter(answers.unwrap_or_else(|status| vec![Err(status)]))),
+    )
 }

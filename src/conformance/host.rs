@@ -15,7 +15,7 @@ use crate::config::Layers;
 use crate::error::{Error, Result};
 use crate::policy::MethodSpec;
 use crate::policy::read::Reader;
-use crate::server::dispatch::Endpoint;
+use crate::server::dispatch::{Endpoint, GrpcService};
 use crate::server::listener::{self, Listener};
 use crate::server::{Edge, Shared, Stack, stack};
 use crate::transcode::schema::Schema;
@@ -50,11 +50,11 @@ impl Host {
         Self::answering(&pool, methods, handler).await
     }
 
-    /// Serves an encoded `FileDescriptorSet` of other people's by an endpoint that is
-    /// made for its methods, all of them public.
+    /// Serves the one service of an encoded `FileDescriptorSet` of other people's by a
+    /// server that is made for its methods, all of them public.
     pub async fn foreign(
         descriptors: &[u8],
-        endpoint: impl FnOnce(&'static [MethodSpec]) -> Arc<dyn Endpoint>,
+        server: impl FnOnce(&'static [MethodSpec]) -> GrpcService,
     ) -> Result<Self> {
         let pool = DescriptorPool::decode(descriptors).map_err(Error::internal)?;
         let reader = Reader {
@@ -63,7 +63,8 @@ impl Host {
         };
         let methods = read(&reader, &pool)?.leak();
         let schema = Box::leak(Box::new(Schema::new(&pool)));
-        Self::new(&pool, schema, methods, vec![endpoint(methods)]).await
+        let foreign = Some((methods[0].service.name, server(methods)));
+        Self::new(&pool, (schema, methods), Vec::new(), foreign).await
     }
 
     /// Serves any encoded `FileDescriptorSet`: every method is public, its JSON
@@ -93,14 +94,14 @@ impl Host {
             Arc::new(Dynamic::new(name, methods, schema, handler.clone()))
         };
         let endpoints = services.into_iter().map(endpoint).collect();
-        Self::new(pool, schema, methods, endpoints).await
+        Self::new(pool, (schema, methods), endpoints, None).await
     }
 
     async fn new(
         pool: &DescriptorPool,
-        schema: &'static Schema,
-        methods: &'static [MethodSpec],
+        (schema, methods): (&'static Schema, &'static [MethodSpec]),
         endpoints: Vec<Arc<dyn Endpoint>>,
+        foreign: Option<(&'static str, GrpcService)>,
     ) -> Result<Self> {
         let folder = TempDir::new().map_err(Error::internal)?;
         let directory = folder.path().display().to_string();
@@ -110,6 +111,9 @@ impl Host {
         let opened = app::shared(&config, Clock::system(), &[]).await;
         let shared = Arc::new(opened.map_err(Error::internal)?);
         let mut edge = Edge::new(shared.clone(), schema, methods, endpoints);
+        if let Some((name, server)) = foreign {
+            edge.mount(name, server);
+        }
         let pool = pool.clone();
         app::mount_reflection(&mut edge, Box::new(move || pool));
         Ok(Self {

@@ -15,14 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use sea_orm::{DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::sqlite::Opener;
 use super::witness::{Witness, Witnessed};
 use super::writer::{caught, scripted};
-use super::{Script, Tx, Work};
+use super::{Outcome, Script, Tx, Work};
 use crate::error::{Error, Result};
 
 /// Pieces of work that share a transaction at the most.
@@ -31,14 +30,14 @@ const GROUP: usize = 512;
 /// What the writer is sent.
 #[derive(Debug)]
 pub(super) enum Message {
-    Write(Box<dyn Job>),
+    Write(Queued),
     Script(Script, Answer),
     /// Close the connection after all that was sent before, and say so.
     Close(oneshot::Sender<()>),
 }
 
-/// Who waits for a script.
-type Answer = oneshot::Sender<Result<()>>;
+/// Who waits for what work answers.
+type Answer = oneshot::Sender<Result<Outcome>>;
 
 /// Why a group as a whole was not committed.
 #[derive(Debug, Clone)]
@@ -64,74 +63,63 @@ impl From<Fault> for Error {
     }
 }
 
-/// Answers the caller once it is known what became of the group.
-type Finish = Box<dyn FnOnce(Result<(), Fault>) + Send>;
-
-/// A piece of work, whatever it answers.
-pub(super) trait Job: Send {
-    /// Runs inside the group's transaction; says whether it succeeded.
-    fn run<'t>(
-        self: Box<Self>,
-        tx: &'t Tx,
-        company: Company,
-        witness: &'t Witness,
-    ) -> BoxFuture<'t, (Finish, bool)>;
-
-    /// Answers that it was not begun.
-    fn refuse(self: Box<Self>, fault: Fault);
+/// A piece of work and who waits for it.
+pub(super) struct Queued {
+    pub(super) work: Work,
+    pub(super) answer: Answer,
 }
 
-impl std::fmt::Debug for dyn Job {
+impl std::fmt::Debug for Queued {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
+        f.write_str("Queued")
+    }
+}
+
+/// A piece that was run, until it is known what became of its group.
+struct Finished {
+    result: Result<Outcome>,
+    answer: Answer,
+}
+
+impl Queued {
+    /// Runs inside the group's transaction.
+    async fn run(self, tx: &Tx, company: Company, witness: &Witness) -> Finished {
+        let result = match company {
+            Company::Alone => caught(tx, self.work).await,
+            Company::Several => within_savepoint(tx, self.work, witness).await,
+        };
+        Finished {
+            result,
+            answer: self.answer,
+        }
+    }
+
+    /// Answers that it was not begun.
+    fn refuse(self, fault: Fault) {
+        let _ = self.answer.send(Err(fault.into()));
+    }
+}
+
+impl Finished {
+    /// Answers the caller.
+    fn tell(self, ended: Result<(), Fault>) {
+        let outcome = self.result.and_then(|value| match ended {
+            Ok(()) => Ok(value),
+            Err(fault) => Err(fault.into()),
+        });
+        // A caller that went away has no use for the answer.
+        let _ = self.answer.send(outcome);
     }
 }
 
 /// Whether a piece shares its transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Company {
+enum Company {
     Alone,
     Several,
 }
 
-/// A piece of work and who waits for it.
-pub(super) struct Queued<T> {
-    pub(super) work: Work<T>,
-    pub(super) answer: oneshot::Sender<Result<T>>,
-}
-
-impl<T: Send + 'static> Job for Queued<T> {
-    fn run<'t>(
-        self: Box<Self>,
-        tx: &'t Tx,
-        company: Company,
-        witness: &'t Witness,
-    ) -> BoxFuture<'t, (Finish, bool)> {
-        let Self { work, answer } = *self;
-        Box::pin(async move {
-            let result = match company {
-                Company::Alone => caught(tx, work).await,
-                Company::Several => within_savepoint(tx, work, witness).await,
-            };
-            let ok = result.is_ok();
-            let finish: Finish = Box::new(move |commit| {
-                let outcome = result.and_then(|value| match commit {
-                    Ok(()) => Ok(value),
-                    Err(fault) => Err(fault.into()),
-                });
-                // A caller that went away has no use for the answer.
-                let _ = answer.send(outcome);
-            });
-            (finish, ok)
-        })
-    }
-
-    fn refuse(self: Box<Self>, fault: Fault) {
-        let _ = self.answer.send(Err(fault.into()));
-    }
-}
-
-async fn within_savepoint<T>(group: &Tx, work: Work<T>, witness: &Witness) -> Result<T> {
+async fn within_savepoint(group: &Tx, work: Work, witness: &Witness) -> Result<Outcome> {
     // What a savepoint that fails leaves behind is anybody's guess.
     let given_up = |error: DbErr| {
         witness.give_up();
@@ -153,17 +141,17 @@ pub(super) async fn serve(
     let mut connection = Some(connection);
     let mut received = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut received, GROUP).await > 0 {
-        let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(received.len());
+        let mut group = Vec::with_capacity(received.len());
         let mut alone = None;
         let mut closing = None;
         let several = received.len() > 1;
         for message in received.drain(..) {
             match message {
                 Message::Write(piece) => group.push(piece),
-                Message::Script(script, answer) if several => group.push(Box::new(Queued {
+                Message::Script(script, answer) if several => group.push(Queued {
                     work: scripted(script),
                     answer,
-                })),
+                }),
                 Message::Script(script, answer) => alone = Some((script, answer)),
                 Message::Close(done) => closing = Some(done),
             }
@@ -192,7 +180,7 @@ pub(super) async fn serve(
 
 /// What shares a transaction.
 enum Turn {
-    Group(Vec<Box<dyn Job>>),
+    Group(Vec<Queued>),
     Script(Script, Answer),
 }
 
@@ -203,7 +191,8 @@ impl Turn {
             Self::Script(script, answer) => {
                 let ended = alone(connection, script).await;
                 faulty.store(ended.is_err(), Ordering::Relaxed);
-                let _ = answer.send(ended.clone().map_err(Error::from));
+                let outcome = ended.clone().map(|()| Box::new(()) as Outcome);
+                let _ = answer.send(outcome.map_err(Error::from));
                 ended
             }
         }
@@ -272,7 +261,7 @@ async fn turn(
     }
 }
 
-fn refuse(group: impl IntoIterator<Item = Box<dyn Job>>, fault: &Fault) {
+fn refuse(group: impl IntoIterator<Item = Queued>, fault: &Fault) {
     for piece in group {
         piece.refuse(fault.clone());
     }
@@ -282,7 +271,7 @@ fn refuse(group: impl IntoIterator<Item = Box<dyn Job>>, fault: &Fault) {
 /// piece that fails takes the whole transaction back.
 async fn commit(
     connection: &mut Witnessed,
-    group: Vec<Box<dyn Job>>,
+    group: Vec<Queued>,
     faulty: &AtomicBool,
 ) -> Result<(), Fault> {
     let company = match group.len() {
@@ -304,20 +293,20 @@ async fn commit(
             return Err(fault);
         }
     };
-    let mut finishes = Vec::with_capacity(group.len());
+    let mut finished = Vec::with_capacity(group.len());
     let mut failed = false;
     let mut group = group.into_iter();
     while !witness.is_lost()
         && let Some(piece) = group.next()
     {
-        let (finish, ok) = piece.run(&tx, company, witness).await;
-        failed |= !ok;
-        finishes.push(finish);
+        let piece = piece.run(&tx, company, witness).await;
+        failed |= piece.result.is_err();
+        finished.push(piece);
     }
     let ended = end(tx, witness, company == Company::Several || !failed).await;
     faulty.store(ended.is_err(), Ordering::Relaxed);
-    for finish in finishes {
-        finish(ended.clone());
+    for piece in finished {
+        piece.tell(ended.clone());
     }
     if let Err(fault) = &ended {
         refuse(group, fault);

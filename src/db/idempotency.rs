@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prost::Message;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -74,7 +73,7 @@ impl Ledger {
         tenant: String,
         method: &'static str,
         key: &str,
-        request: &impl Message,
+        request: &[u8],
         window: Duration,
         keeps: bool,
     ) -> Result<Attempt> {
@@ -91,7 +90,7 @@ impl Ledger {
             .reason(reason::IDEMPOTENCY_IN_PROGRESS)
             .retry_after(Duration::from_secs(1)));
         }
-        let digest = Sha256::digest(request.encode_to_vec()).into();
+        let digest = Sha256::digest(request).into();
         Ok(Attempt(Arc::new(Running {
             slot,
             digest,
@@ -115,11 +114,8 @@ impl Ledger {
 }
 
 impl Attempt {
-    /// The answer kept for this request. Another request with the key is 409.
-    pub async fn stored<T: Message + Default>(
-        &self,
-        connection: &impl ConnectionTrait,
-    ) -> Result<Option<T>> {
+    /// The answer kept for this request, encoded. Another request with the key is 409.
+    pub async fn stored(&self, connection: &impl ConnectionTrait) -> Result<Option<Vec<u8>>> {
         let Some(row) = self.row(connection, "digest, response").await? else {
             return Ok(None);
         };
@@ -140,8 +136,7 @@ impl Attempt {
             .reason(reason::IDEMPOTENCY_KEY_REUSED));
         }
         let opened = self.0.ledger.sealer.open(&sealed, &self.associated())?;
-        let answer = T::decode(opened.as_slice()).map_err(Error::internal)?;
-        Ok(Some(answer))
+        Ok(Some(opened))
     }
 
     /// Waits until nobody else writes under this key: another node, or what a
@@ -180,9 +175,9 @@ impl Attempt {
         row(connection, &sql, values).await
     }
 
-    /// Keeps the answer, in the transaction of its effect.
-    pub async fn keep(&self, tx: &Tx, answer: &impl Message) -> Result<()> {
-        let (sql, values) = self.record(&answer.encode_to_vec())?;
+    /// Keeps the answer, which is encoded, in the transaction of its effect.
+    pub async fn keep(&self, tx: &Tx, answer: &[u8]) -> Result<()> {
+        let (sql, values) = self.record(answer)?;
         execute(tx, sql, values).await?;
         Ok(())
     }

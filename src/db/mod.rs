@@ -23,6 +23,7 @@ mod tx;
 mod witness;
 mod writer;
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,8 +60,11 @@ struct Inner {
     file: Option<PathBuf>,
 }
 
-/// Work inside a transaction.
-pub type Work<T> = Box<dyn for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send>;
+/// Work inside a transaction, whatever it answers: what runs it is compiled once.
+type Work = Box<dyn for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<Outcome>> + Send>;
+
+/// What work answers.
+type Outcome = Box<dyn Any + Send>;
 
 /// The embedded database's file, if the configuration names it and it is not there.
 pub fn missing(config: &Config) -> Option<PathBuf> {
@@ -179,7 +183,14 @@ impl Db {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        self.0.writer.write(Box::new(work)).await
+        let work: Work = Box::new(move |tx| {
+            let done = work(tx);
+            Box::pin(async move { Ok(Box::new(done.await?) as Outcome) })
+        });
+        let outcome = self.0.writer.write(work).await?;
+        let own = outcome.downcast::<T>();
+        let own = own.map_err(|_| Error::internal("work answered for another"))?;
+        Ok(*own)
     }
 
     /// Writes, and keeps the answer for a replay of the same request in the same
@@ -196,10 +207,10 @@ impl Db {
             Box::pin(async move {
                 attempt.lock(tx).await?;
                 if let Some(stored) = attempt.stored(tx).await? {
-                    return Ok(stored);
+                    return T::decode(stored.as_slice()).map_err(Error::internal);
                 }
                 let answer = work(tx).await?;
-                attempt.keep(tx, &answer).await?;
+                attempt.keep(tx, &answer.encode_to_vec()).await?;
                 Ok(answer)
             })
         })

@@ -15,7 +15,7 @@ use super::group::{self, Message, Queued};
 use super::postgres::Patience;
 use super::sqlite::Opener;
 use super::witness::Witnessed;
-use super::{Script, Tx, Work};
+use super::{Outcome, Script, Tx, Work};
 use crate::error::{Error, Result};
 
 /// Pieces of work that may wait.
@@ -55,25 +55,25 @@ impl Writer {
         }
     }
 
-    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+    pub(super) async fn write(&self, work: Work) -> Result<Outcome> {
         let queue = match self {
             Self::Shared(pool, patience) => return transact(pool, *patience, work).await,
             Self::Grouped(queue) => queue,
         };
         let (answer, outcome) = oneshot::channel();
-        queue.send(Message::Write(Box::new(Queued { work, answer })))?;
+        queue.send(Message::Write(Queued { work, answer }))?;
         outcome.await.map_err(closed)?
     }
 
     /// Writes a script.
     pub(super) async fn run(&self, script: Script) -> Result<()> {
         let queue = match self {
-            Self::Shared(..) => return self.write(scripted(script)).await,
+            Self::Shared(..) => return self.write(scripted(script)).await.map(drop),
             Self::Grouped(queue) => queue,
         };
         let (answer, outcome) = oneshot::channel();
         queue.send(Message::Script(script, answer))?;
-        outcome.await.map_err(closed)?
+        outcome.await.map_err(closed)?.map(drop)
     }
 
     /// Runs one statement, which is a transaction of its own; answers how many rows it
@@ -119,11 +119,16 @@ fn closed(_: oneshot::error::RecvError) -> Error {
 }
 
 /// A script as work that shares a transaction.
-pub(super) fn scripted(script: Script) -> Work<()> {
-    Box::new(move |tx| Box::pin(script.run(tx)))
+pub(super) fn scripted(script: Script) -> Work {
+    Box::new(move |tx| {
+        Box::pin(async move {
+            script.run(tx).await?;
+            Ok(Box::new(()) as Outcome)
+        })
+    })
 }
 
-async fn transact<T>(pool: &DatabaseConnection, patience: Patience, work: Work<T>) -> Result<T> {
+async fn transact(pool: &DatabaseConnection, patience: Patience, work: Work) -> Result<Outcome> {
     let tx = Tx::patient(patience.wait(pool.begin()).await?, patience);
     match caught(&tx, work).await {
         Ok(value) => {
@@ -140,7 +145,7 @@ async fn transact<T>(pool: &DatabaseConnection, patience: Patience, work: Work<T
 
 /// Runs work. A panic must not take the writer down with it, wherever in the work
 /// it comes from, and work that overlooked a failure must not be taken for done.
-pub(super) async fn caught<T>(tx: &Tx, work: Work<T>) -> Result<T> {
+pub(super) async fn caught(tx: &Tx, work: Work) -> Result<Outcome> {
     let work = AssertUnwindSafe(async { work(tx).await });
     match work.catch_unwind().await {
         Ok(Ok(_)) if tx.is_doomed() => Err(Error::internal("a write overlooked a failure")),

@@ -17,8 +17,6 @@ use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
 use crate::db::Attempt;
 use crate::error::{Error, Result};
-#[cfg(feature = "conformance")]
-use crate::policy::Binding;
 use crate::policy::MethodSpec;
 
 /// A call that was let in. Cheap to clone.
@@ -220,15 +218,6 @@ impl<T> Reply<T> {
         self
     }
 }
-
-/// The route a REST request took; rides in its extensions.
-#[cfg(feature = "conformance")]
-#[derive(Debug, Clone, Copy)]
-pub struct Matched(pub &'static Binding);
-
-/// An HTTP status that rides in a tonic response to the REST side.
-#[derive(Debug, Clone, Copy)]
-pub struct StatusOverride(pub u16);
 
 /// A stream of answers.
 pub type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

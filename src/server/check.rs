@@ -19,14 +19,14 @@ pub trait Check {
 }
 
 /// Checks a message.
-pub fn check(message: &impl Check) -> Result<()> {
+pub fn check(message: &dyn Check) -> Result<()> {
     let mut found = Violations::default();
     message.check(&mut found);
     found.told()
 }
 
 /// Checks the request of a method.
-pub fn check_request(spec: &MethodSpec, request: &impl Check) -> Result<()> {
+pub fn check_request(spec: &MethodSpec, request: &dyn Check) -> Result<()> {
     let mut found = Violations::default();
     found.mask(spec, request.update_mask());
     request.check(&mut found);

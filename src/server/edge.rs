@@ -24,7 +24,8 @@ pub struct Edge {
     router: &'static Router,
     pub(super) methods: HashMap<&'static str, &'static MethodSpec>,
     pub(super) endpoints: HashMap<&'static str, Arc<dyn Endpoint>>,
-    pub(super) grpc: HashMap<&'static str, GrpcService>,
+    /// Services whose protos are not ours.
+    pub(super) foreign: HashMap<&'static str, GrpcService>,
     pub(super) limits: MessageLimits,
     places: Arc<Places>,
     /// Streams have as many places of their own: those that stay open must not keep
@@ -55,10 +56,6 @@ impl Edge {
             decoding: shared.transport.max_message_in,
             encoding: shared.transport.max_message_out,
         };
-        let grpc = endpoints
-            .iter()
-            .map(|e| (e.service(), e.grpc(limits)))
-            .collect();
         let endpoints = endpoints.into_iter().map(|e| (e.service(), e)).collect();
         Self {
             places: Arc::new(Places::new(&shared.transport)),
@@ -68,14 +65,14 @@ impl Edge {
             router: Box::leak(Box::new(Router::new(schema, methods))),
             methods: methods.iter().map(|spec| (spec.path, spec)).collect(),
             endpoints,
-            grpc,
+            foreign: HashMap::default(),
             limits,
         }
     }
 
     /// Mounts a gRPC service whose proto is not ours.
     pub fn mount(&mut self, service: &'static str, server: GrpcService) {
-        self.grpc.insert(service, server);
+        self.foreign.insert(service, server);
     }
 
     /// What all requests share.

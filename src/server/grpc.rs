@@ -1,5 +1,5 @@
 //! gRPC and gRPC-Web on their way: the method by its name, then its endpoint, or
-//! tonic's own server of its service.
+//! tonic's own server of a service whose proto is not ours.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -17,6 +17,7 @@ use tower::{BoxError, Layer as _, Service as _};
 
 use super::call::Call;
 use super::gate::Passage;
+use super::library;
 use super::note::Note;
 use super::pace;
 use super::places::Crowded;
@@ -93,24 +94,26 @@ impl Visit {
         let (edge, spec) = (&self.edge, call.spec());
         let service = spec.service.name;
         if let Some(endpoint) = edge.endpoints.get(service)
-            && endpoint.dispatches_grpc()
             && unary::suits(spec, &parts.headers)
         {
             let body = pace::whole_in_time(call, body);
             return unary::answer(endpoint.as_ref(), call, body, edge.limits).await;
         }
-        let mut server = match edge.grpc.get(service) {
-            Some(server) => server.clone(),
-            None => return Err(Status::unimplemented("The service is not mounted")),
-        };
         let body = match spec.client_streaming {
             // A stream may take its time between its messages.
             true => Body::new(body),
             false => Body::new(pace::whole_in_time(call, body)),
         };
         let mut request = Request::from_parts(parts, body);
+        if let Some(endpoint) = edge.endpoints.get(service) {
+            let limits = edge.limits;
+            return Ok(library::answer(endpoint.clone(), call.clone(), request, limits).await);
+        }
+        let Some(server) = edge.foreign.get(service) else {
+            return Err(Status::unimplemented("The service is not mounted"));
+        };
         request.extensions_mut().insert(call.clone());
-        let Ok(response) = server.call(request).await;
+        let Ok(response) = server.clone().call(request).await;
         Ok(response)
     }
 }

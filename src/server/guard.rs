@@ -1,177 +1,185 @@
 //! What every service method passes through, whichever protocol it came by: the
 //! call must have been admitted, the request must be valid, a public project key
 //! must be known, and a request that was answered before is answered the same.
+//!
+//! The public functions are compiled once for every method there is. They read a
+//! message, call the method and write its answer; all the rest is compiled once.
 
+use std::any::Any;
+
+use bytes::Bytes;
 use futures_util::StreamExt as _;
-use prost::Message;
-use tonic::metadata::KeyAndValueRef;
-use tonic::{Request, Response, Status, Streaming};
+use prost::{Message, Name};
+use tonic::{Status, Streaming};
 
-use super::call::{Call, Replies, Reply, Requests, StatusOverride};
+use super::call::{Call, Replies, Reply, Requests};
 use super::check::{Check, check, check_request};
-use super::{idempotency, pace, page};
-use crate::error::Error;
+use super::dispatch::{Answer, Asked, Dispatched, Messages, One, astray, framed};
+use super::{codec, idempotency, pace, page, parts};
+use crate::api::google::api::HttpBody;
+use crate::error::{Error, Result};
 use crate::policy::MethodSpec;
 
-/// A method with one request and one answer.
-pub async fn unary<I, O, F, Fut>(
+/// Where a request of a page names its project: the JSON name of the member with the
+/// public key, and what reads it.
+pub type PageKey<I> = (&'static str, fn(&I) -> &str);
+
+/// Calls a method with one request and one answer.
+pub fn unary<I, O, F, Fut>(
     spec: &'static MethodSpec,
-    request: Request<I>,
+    asked: Asked,
+    page: Option<PageKey<I>>,
     method: F,
-) -> Result<Response<O>, Status>
+) -> Dispatched
 where
-    I: Message + Check,
-    O: Message + Default,
-    F: FnOnce(Call, I) -> Fut,
-    Fut: Future<Output = Result<Reply<O>, Error>>,
+    I: Message + Name + Default + Check + 'static,
+    O: Message + 'static,
+    F: FnOnce(Call, I) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Reply<O>>> + Send,
 {
-    let (call, message) = admitted(spec, request)?;
-    check_request(spec, &message).map_err(|error| call.status_of(error))?;
-    once(call, message, method).await
+    Box::pin(async move {
+        let (call, wire) = one(spec, asked)?;
+        let request: I = requested(&call, wire)?;
+        let page = page.map(|(field, key)| (field, key(&request).to_owned()));
+        let again = call.idempotency_key().map(|_| request.encode_to_vec());
+        if let Some(stored) = before(&call, page, again).await? {
+            return Ok(stored);
+        }
+        match method(call.clone(), request).await {
+            Ok(reply) => Ok(answer(reply)),
+            Err(error) => Err(call.status_of(error)),
+        }
+    })
 }
 
-/// A method of pages: one request, which names a project by its public key, and
-/// one answer. `key` reads it from the member called `field`.
-pub async fn page<I, O, F, Fut>(
-    spec: &'static MethodSpec,
-    request: Request<I>,
-    (field, key): (&'static str, fn(&I) -> &str),
-    method: F,
-) -> Result<Response<O>, Status>
+/// Calls a method with one request and a stream of answers.
+pub fn server_stream<I, O, F, Fut>(spec: &'static MethodSpec, asked: Asked, method: F) -> Dispatched
 where
-    I: Message + Check,
-    O: Message + Default,
-    F: FnOnce(Call, I) -> Fut,
-    Fut: Future<Output = Result<Reply<O>, Error>>,
+    I: Message + Name + Default + Check + 'static,
+    O: Message + 'static,
+    F: FnOnce(Call, I) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Replies<O>>> + Send,
 {
-    let (call, message) = admitted(spec, request)?;
-    check_request(spec, &message).map_err(|error| call.status_of(error))?;
-    let identified = page::identify(&call, field, key(&message)).await;
-    identified.map_err(|error| call.status_of(error))?;
-    once(call, message, method).await
+    Box::pin(async move {
+        let (call, wire) = one(spec, asked)?;
+        let request: I = requested(&call, wire)?;
+        let answers = method(call.clone(), request).await;
+        many(&call, answers)
+    })
 }
 
-/// Calls a method, unless the request was answered before.
-async fn once<I, O, F, Fut>(call: Call, message: I, method: F) -> Result<Response<O>, Status>
+/// Calls a method with a stream of requests and one answer.
+pub fn client_stream<I, O, F, Fut>(spec: &'static MethodSpec, asked: Asked, method: F) -> Dispatched
 where
-    I: Message,
-    O: Message + Default,
-    F: FnOnce(Call, I) -> Fut,
-    Fut: Future<Output = Result<Reply<O>, Error>>,
+    I: Message + Name + Default + Check + 'static,
+    O: Message + 'static,
+    F: FnOnce(Call, Requests<I>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Reply<O>>> + Send,
 {
-    let attempt = idempotency::begin(&call, &message);
-    let attempt = attempt.map_err(|error| call.status_of(error))?;
-    if let Some(stored) = idempotency::replay(&call, &attempt).await? {
-        return Ok(stored);
-    }
-    let answer = method(call.clone(), message).await;
-    answer.map(respond).map_err(|error| call.status_of(error))
+    Box::pin(async move {
+        let (call, messages) = stream(spec, asked)?;
+        match method(call.clone(), requests(&call, messages)).await {
+            Ok(reply) => Ok(answer(reply)),
+            Err(error) => Err(call.status_of(error)),
+        }
+    })
 }
 
-/// A method with one request and a stream of answers.
-pub async fn server_stream<I, O, F, Fut>(
-    spec: &'static MethodSpec,
-    request: Request<I>,
-    method: F,
-) -> Result<Response<Replies<O>>, Status>
+/// Calls a method with a stream of requests and a stream of answers.
+pub fn bidirectional<I, O, F, Fut>(spec: &'static MethodSpec, asked: Asked, method: F) -> Dispatched
 where
-    I: Check,
-    O: Send + 'static,
-    F: FnOnce(Call, I) -> Fut,
-    Fut: Future<Output = Result<Replies<O>, Error>>,
+    I: Message + Name + Default + Check + 'static,
+    O: Message + 'static,
+    F: FnOnce(Call, Requests<I>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Replies<O>>> + Send,
 {
-    let (call, message) = admitted(spec, request)?;
-    check_request(spec, &message).map_err(|error| call.status_of(error))?;
-    let answer = method(call.clone(), message).await;
-    replies(&call, answer)
+    Box::pin(async move {
+        let (call, messages) = stream(spec, asked)?;
+        let answers = method(call.clone(), requests(&call, messages)).await;
+        many(&call, answers)
+    })
 }
 
-/// A method with a stream of requests and one answer.
-pub async fn client_stream<I, O, F, Fut>(
-    spec: &'static MethodSpec,
-    request: Request<Streaming<I>>,
-    method: F,
-) -> Result<Response<O>, Status>
-where
-    I: Check + Send + 'static,
-    F: FnOnce(Call, Requests<I>) -> Fut,
-    Fut: Future<Output = Result<Reply<O>, Error>>,
-{
-    let (call, messages) = admitted(spec, request)?;
-    let answer = method(call.clone(), checked(&call, messages)).await;
-    answer.map(respond).map_err(|error| call.status_of(error))
-}
-
-/// A method with a stream of requests and a stream of answers.
-pub async fn bidirectional<I, O, F, Fut>(
-    spec: &'static MethodSpec,
-    request: Request<Streaming<I>>,
-    method: F,
-) -> Result<Response<Replies<O>>, Status>
-where
-    I: Check + Send + 'static,
-    O: Send + 'static,
-    F: FnOnce(Call, Requests<I>) -> Fut,
-    Fut: Future<Output = Result<Replies<O>, Error>>,
-{
-    let (call, messages) = admitted(spec, request)?;
-    let answer = method(call.clone(), checked(&call, messages)).await;
-    replies(&call, answer)
-}
-
-/// The call the gate admitted. A request that did not pass the gate, or passed
-/// it for another method, is refused: this is where a wiring fault fails closed.
-fn admitted<I>(spec: &'static MethodSpec, mut request: Request<I>) -> Result<(Call, I), Status> {
-    match request.extensions_mut().remove::<Call>() {
-        Some(call) if std::ptr::eq(call.spec(), spec) => Ok((call, request.into_inner())),
-        Some(_) | None => Err(Status::internal("Internal server error")),
+/// What the gate admitted. A request that passed it for another method is refused: this
+/// is where a wiring fault fails closed.
+fn admitted(spec: &'static MethodSpec, asked: Asked) -> Result<(Call, Messages), Status> {
+    match std::ptr::eq(asked.call.spec(), spec) {
+        true => Ok((asked.call, asked.messages)),
+        false => Err(astray()),
     }
 }
 
-fn checked<I: Check + Send + 'static>(call: &Call, messages: Streaming<I>) -> Requests<I> {
-    Box::pin(pace::while_sending(call, messages).map(|message| {
-        let message = message?;
-        check(&message)?;
-        Ok(message)
+fn one(spec: &'static MethodSpec, asked: Asked) -> Result<(Call, Bytes), Status> {
+    match admitted(spec, asked)? {
+        (call, Messages::One(wire)) => Ok((call, wire)),
+        (_, Messages::Many(_)) => Err(astray()),
+    }
+}
+
+fn stream(spec: &'static MethodSpec, asked: Asked) -> Result<(Call, Streaming<Bytes>), Status> {
+    match admitted(spec, asked)? {
+        (call, Messages::Many(messages)) => Ok((call, messages)),
+        (_, Messages::One(_)) => Err(astray()),
+    }
+}
+
+/// The request, if it is valid.
+fn requested<I: Message + Name + Default + Check>(call: &Call, wire: Bytes) -> Result<I, Status> {
+    parts::check(&wire, I::full_name).map_err(|error| call.status_of(error))?;
+    let request = I::decode(wire).map_err(|_| codec::no_message())?;
+    check_request(call.spec(), &request).map_err(|error| call.status_of(error))?;
+    Ok(request)
+}
+
+/// Each request of a stream, if it is valid.
+fn requests<I: Message + Name + Default + Check + 'static>(
+    call: &Call,
+    messages: Streaming<Bytes>,
+) -> Requests<I> {
+    Box::pin(pace::while_sending(call, messages).map(|wire| {
+        let wire = wire?;
+        parts::check(&wire, I::full_name)?;
+        let request = I::decode(wire).map_err(|_| Error::from_status(&codec::no_message()))?;
+        check(&request)?;
+        Ok(request)
     }))
 }
 
-fn replies<O: Send + 'static>(
+/// What is done before a method is called: finds out for which project a page calls, and
+/// whether the request was answered before. `again` is the request, if it has a key.
+async fn before(
     call: &Call,
-    answer: Result<Replies<O>, Error>,
-) -> Result<Response<Replies<O>>, Status> {
-    let replies = answer.map_err(|error| call.status_of(error))?;
-    Ok(Response::new(pace::until_deadline(call, replies)))
+    page: Option<(&'static str, String)>,
+    again: Option<Vec<u8>>,
+) -> Result<Option<Answer>, Status> {
+    let done = async {
+        if let Some((field, key)) = page {
+            page::identify(call, field, &key).await?;
+        }
+        match again {
+            Some(request) => idempotency::replayed(call, &request).await,
+            None => Ok(None),
+        }
+    };
+    done.await.map_err(|error| call.status_of(error))
 }
 
-fn respond<O>(reply: Reply<O>) -> Response<O> {
-    let Reply {
-        message,
-        headers,
-        status,
-    } = reply;
-    let mut response = Response::new(message);
-    for (name, value) in headers {
-        append(&mut response, name, value);
-    }
-    if let Some(status) = status {
-        response.extensions_mut().insert(StatusOverride(status));
-    }
-    response
-}
-
-/// Appends a header as metadata; tonic's map is the same header map inside.
-pub fn append<O>(response: &mut Response<O>, name: http::HeaderName, value: http::HeaderValue) {
-    let metadata = std::mem::take(response.metadata_mut());
-    let mut headers = metadata.into_headers();
-    headers.append(name, value);
-    *response.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
-}
-
-/// The headers of a response that came through tonic's metadata.
-pub fn headers_of<O>(response: &Response<O>) -> impl Iterator<Item = (&str, &[u8])> {
-    response.metadata().iter().filter_map(|entry| match entry {
-        KeyAndValueRef::Ascii(name, value) => Some((name.as_str(), value.as_encoded_bytes())),
-        KeyAndValueRef::Binary(..) => None,
+fn answer<O: Message + 'static>(reply: Reply<O>) -> Answer {
+    let message = &reply.message;
+    let body = (message as &dyn Any).downcast_ref::<HttpBody>();
+    Answer::One(One {
+        body: body.map(|body| body.data.clone()),
+        frame: framed(message.encoded_len(), |frame| {
+            // It has room for all of it.
+            let _ = message.encode(frame);
+        }),
+        headers: reply.headers,
+        status: reply.status,
     })
+}
+
+fn many<O: Message + 'static>(call: &Call, answers: Result<Replies<O>>) -> Result<Answer, Status> {
+    let answers = answers.map_err(|error| call.status_of(error))?;
+    let encoded = answers.map(|answer| Ok(Bytes::from(answer?.encode_to_vec())));
+    Ok(Answer::Many(pace::until_deadline(call, Box::pin(encoded))))
 }

@@ -5,11 +5,9 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use prost::Message;
-use tonic::{Response, Status};
 
 use super::call::Call;
-use super::guard;
+use super::dispatch::{Answer, One, framed};
 use crate::db::Attempt;
 use crate::error::{Error, Result};
 
@@ -19,7 +17,7 @@ const MAX_KEY: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Begins an attempt, if the call has a key and something to change.
-pub(super) fn begin(call: &Call, request: &impl Message) -> Result<Option<Attempt>> {
+fn begin(call: &Call, request: &[u8]) -> Result<Option<Attempt>> {
     let Some(key) = call.idempotency_key() else {
         return Ok(None);
     };
@@ -49,22 +47,19 @@ pub(super) fn begin(call: &Call, request: &impl Message) -> Result<Option<Attemp
     Ok(Some(attempt))
 }
 
-/// The answer given before, if there is one.
-pub(super) async fn replay<O: Message + Default>(
-    call: &Call,
-    attempt: &Option<Attempt>,
-) -> Result<Option<Response<O>>, Status> {
-    let Some(attempt) = attempt else {
+/// Begins an attempt with this request, which is encoded; answers what was answered
+/// before, if it was.
+pub(super) async fn replayed(call: &Call, request: &[u8]) -> Result<Option<Answer>> {
+    let Some(attempt) = begin(call, request)? else {
         return Ok(None);
     };
-    let stored = async {
-        let read = call.shared().db.read(call.deadline()).await?;
-        attempt.stored::<O>(&read).await
-    };
-    let stored = stored.await.map_err(|error| call.status_of(error))?;
-    Ok(stored.map(|message| {
-        let mut response = Response::new(message);
-        guard::append(&mut response, REPLAYED, HeaderValue::from_static("true"));
-        response
+    let read = call.shared().db.read(call.deadline()).await?;
+    let stored = attempt.stored(&read).await?;
+    Ok(stored.map(|answer| {
+        Answer::One(One {
+            frame: framed(answer.len(), |frame| frame.extend_from_slice(&answer)),
+            headers: vec![(REPLAYED, HeaderValue::from_static("true"))],
+            ..One::default()
+        })
     }))
 }

@@ -9,14 +9,14 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Request, Status};
 
-use super::call::{Call, StatusOverride};
-use super::dispatch::{Answer, Endpoint, HEAD, SharedBody};
+use super::call::Call;
+use super::dispatch::{Answer, Asked, Endpoint, HEAD, Messages, One};
 use super::headers::X_SERVICE_METHOD;
 use super::respond::JSON;
-use super::{accept, guard, stream};
+use super::{accept, stream};
 use crate::error::{Error, Kind, Result, reason};
 use crate::policy::{Auth, Dialect, When};
 use crate::transcode::bind::{self, Parts, Plurality};
@@ -257,15 +257,14 @@ pub(super) async fn call(
         bind::request(schema, route, parts)
     });
     let (wire, plurality) = bound.map_err(|error| call.status_of(error))?;
-    let mut request = Request::new(Bytes::from(wire));
-    request.extensions_mut().insert(call.clone());
-    #[cfg(feature = "conformance")]
-    let _ = request
-        .extensions_mut()
-        .insert(super::call::Matched(route.binding));
-    match endpoint.dispatch(spec.index, request).await? {
-        Answer::One(answer) => one(schema, route, plurality, &answer),
-        Answer::Many(answer) => stream::respond(schema, route, headers, answer).await,
+    let asked = Asked {
+        call: call.clone(),
+        route: Some(route.binding),
+        messages: Messages::One(wire.into()),
+    };
+    match endpoint.dispatch(spec.index, asked).await? {
+        Answer::One(answer) => one(schema, route, plurality, answer),
+        Answer::Many(answers) => stream::respond(schema, route, headers, answers).await,
     }
 }
 
@@ -273,20 +272,19 @@ fn one(
     schema: &Schema,
     route: &Route,
     plurality: Plurality,
-    answer: &tonic::Response<Bytes>,
+    answer: One,
 ) -> Result<Response<Body>, Status> {
-    let message = &answer.get_ref()[HEAD..];
+    let message = &answer.frame[HEAD..];
     let malformed = |_| Status::internal("Internal server error");
-    let (content_type, body) = match answer.extensions().get::<SharedBody>() {
-        Some(SharedBody(body)) => (type_of_body(message).map_err(malformed)?, body.clone()),
+    let (content_type, body) = match answer.body {
+        Some(body) => (type_of_body(message).map_err(malformed)?, body),
         None => {
             let mut body = Vec::with_capacity(message.len() * 2 + 32);
             let kind = write(schema, route, plurality, message, &mut body).map_err(malformed)?;
             (kind, Bytes::from(body))
         }
     };
-    let status = answer.extensions().get::<StatusOverride>();
-    let status = status.map_or(route.spec.success_status, |status| status.0);
+    let status = answer.status.unwrap_or(route.spec.success_status);
     let status = StatusCode::from_u16(status).unwrap_or_default();
     let mut response = match status {
         // There is no such thing as its body, not even an empty object.
@@ -298,19 +296,10 @@ fn one(
         }
     };
     *response.status_mut() = status;
-    put_headers(response.headers_mut(), answer);
-    Ok(response)
-}
-
-/// Copies the headers a method set.
-pub(super) fn put_headers<T>(headers: &mut HeaderMap, answer: &tonic::Response<T>) {
-    for (name, value) in guard::headers_of(answer) {
-        let name = http::HeaderName::from_bytes(name.as_bytes());
-        let value = HeaderValue::from_bytes(value);
-        if let (Ok(name), Ok(value)) = (name, value) {
-            headers.append(name, value);
-        }
+    for (name, value) in answer.headers {
+        response.headers_mut().append(name, value);
     }
+    Ok(response)
 }
 
 /// Writes an answer and names its type.

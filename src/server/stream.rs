@@ -2,10 +2,8 @@
 //! one array, as the `Accept` header asks. A failure after the first message is a
 //! last message of its own, so that a cut connection is told from a failed call.
 
-use std::pin::Pin;
-
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Frame;
@@ -13,6 +11,7 @@ use http_body_util::StreamBody;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::call::Replies;
 use super::respond::words_of;
 use super::{accept, rest};
 use crate::transcode::bind::Plurality;
@@ -83,38 +82,34 @@ impl Framing {
     }
 }
 
-type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
-
 /// The answer of a method that answers with a stream.
 pub(super) async fn respond(
     schema: &'static Schema,
     route: &'static Route,
     headers: &HeaderMap,
-    mut answer: tonic::Response<Messages>,
+    mut answers: Replies<Bytes>,
 ) -> Result<Response<Body>, Status> {
     let framing = Framing::of(headers, route);
     let mut content_type = framing.content_type();
     if framing == Framing::Raw
-        && let Some(first) = answer.get_mut().next().await
+        && let Some(first) = answers.next().await
     {
         // The first piece names the type of all.
         let first = first?;
         let named = rest::write(schema, route, Plurality::Many, &first, &mut Vec::new());
         content_type = named.map_err(|_| Status::internal("Internal server error"))?;
-        let rest = std::mem::replace(answer.get_mut(), Box::pin(stream::empty()));
-        *answer.get_mut() = Box::pin(stream::iter([Ok(first)]).chain(rest));
+        answers = Box::pin(stream::iter([Ok(first)]).chain(answers));
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::OK;
     let out = response.headers_mut();
     out.insert(CONTENT_TYPE, content_type);
     out.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    rest::put_headers(out, &answer);
     let state = State {
         schema,
         route,
         framing,
-        messages: Some(answer.into_inner()),
+        messages: Some(answers),
         first: true,
     };
     let chunks = stream::unfold(state, State::next);
@@ -128,7 +123,7 @@ struct State {
     route: &'static Route,
     framing: Framing,
     /// `None` once the stream has ended and its end is written.
-    messages: Option<Messages>,
+    messages: Option<Replies<Bytes>>,
     first: bool,
 }
 

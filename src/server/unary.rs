@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::body::Body;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use super::call::Call;
-use super::dispatch::{Answer, Endpoint, HEAD, MessageLimits};
+use super::dispatch::{Answer, Asked, Endpoint, HEAD, MessageLimits, Messages, astray};
 use super::headers::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_STATUS};
 use crate::policy::MethodSpec;
 
@@ -39,21 +39,25 @@ pub(super) async fn answer<B>(
 where
     B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
 {
-    let mut request = Request::new(message(body, limits.decoding).await?);
-    request.extensions_mut().insert(call.clone());
-    let Answer::One(answer) = endpoint.dispatch(call.spec().index, request).await? else {
-        return Err(Status::internal("Internal server error"));
+    let asked = Asked {
+        call: call.clone(),
+        route: None,
+        messages: Messages::One(message(body, limits.decoding).await?),
     };
-    let (metadata, frame, _) = answer.into_parts();
-    let (length, limit) = (frame.len() - HEAD, limits.encoding);
+    let Answer::One(one) = endpoint.dispatch(call.spec().index, asked).await? else {
+        return Err(astray());
+    };
+    let (length, limit) = (one.frame.len() - HEAD, limits.encoding);
     if length > limit {
         return Err(Status::out_of_range(format!(
             "Error, encoded message length too large: found {length} bytes, the limit is: {limit} bytes"
         )));
     }
-    let mut response = Response::new(Body::new(Framed::Message(frame)));
+    let mut response = Response::new(Body::new(Framed::Message(one.frame)));
     let headers = response.headers_mut();
-    *headers = metadata.into_headers();
+    for (name, value) in one.headers {
+        headers.append(name, value);
+    }
     headers.insert(CONTENT_TYPE, GRPC);
     Ok(response)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::TryFutureExt as _;
 use sea_orm::sqlx::{self, Connection as _};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::super::sqlite::Opener;
 use super::super::writer::Writer;
-use super::super::{Script, Tx, Work};
+use super::super::{Outcome, Script, Tx, Work};
 use crate::error::{Error, Kind, Result};
 
 struct Fixture {
@@ -41,8 +42,10 @@ impl Fixture {
     }
 
     /// Writes several pieces in one group; answers whether each was acknowledged.
-    async fn together(&self, works: Vec<Work<()>>) -> Vec<bool> {
-        let all = works.into_iter().map(|work| self.writer.write(work));
+    async fn together(&self, works: Vec<Work>) -> Vec<bool> {
+        let all = works
+            .into_iter()
+            .map(|work| self.writer.write(work).map_ok(drop));
         self.grouped(futures_util::future::join_all(all)).await
     }
 
@@ -53,11 +56,11 @@ impl Fixture {
         let writer = self.writer.clone();
         // While this one holds the writer up, the others queue.
         let first = tokio::spawn(async move {
-            let wait: Work<()> = Box::new(move |_| {
+            let wait: Work = Box::new(move |_| {
                 Box::pin(async move {
                     own_begun.notify_one();
                     own_go.notified().await;
-                    Ok(())
+                    done()
                 })
             });
             writer.write(wait).await
@@ -81,6 +84,10 @@ fn file(folder: &TempDir) -> std::path::PathBuf {
     Path::join(folder.path(), "t.db")
 }
 
+fn done() -> Result<Outcome> {
+    Ok(Box::new(()))
+}
+
 async fn execute(tx: &Tx, sql: &str) -> Result<()> {
     let statement = Statement::from_string(DbBackend::Sqlite, sql);
     tx.execute_raw(statement).await?;
@@ -88,20 +95,23 @@ async fn execute(tx: &Tx, sql: &str) -> Result<()> {
 }
 
 /// Work that runs statements, one after the other, and overlooks what fails.
-fn run(statements: &'static str) -> Work<()> {
+fn run(statements: &'static str) -> Work {
     Box::new(move |tx| {
         Box::pin(async move {
             for sql in statements.split("; ") {
                 let _ = execute(tx, sql).await;
             }
-            Ok(())
+            done()
         })
     })
 }
 
-fn insert(name: &'static str) -> Work<()> {
+fn insert(name: &'static str) -> Work {
     Box::new(move |tx| {
-        Box::pin(async move { execute(tx, &format!("INSERT INTO t VALUES ('{name}')")).await })
+        Box::pin(async move {
+            execute(tx, &format!("INSERT INTO t VALUES ('{name}')")).await?;
+            done()
+        })
     })
 }
 
@@ -113,7 +123,7 @@ fn script(statements: &'static str) -> Script {
     script
 }
 
-fn refused() -> Work<()> {
+fn refused() -> Work {
     Box::new(move |tx| {
         Box::pin(async move {
             execute(tx, "INSERT INTO t VALUES ('refused')").await?;
@@ -152,7 +162,7 @@ async fn a_script_is_written_whole_or_not_at_all() {
     let one = fixture.writer.run(script("INSERT INTO t VALUES ('y')"));
     let two = fixture.writer.run(script(HALF));
     let three = fixture.writer.run(script("DELETE FROM t WHERE name = 'z'"));
-    let four = fixture.writer.write(insert("x"));
+    let four = fixture.writer.write(insert("x")).map_ok(drop);
     let all = async { <[_; 4]>::from(tokio::join!(one, two, three, four)).into() };
     assert_eq!(fixture.grouped(all).await, [true, false, true, true]);
     fixture.goes_on(&["a", "b", "x", "y"]).await;
@@ -160,8 +170,8 @@ async fn a_script_is_written_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn a_panic_costs_the_others_nothing() {
-    let panics = || -> [Work<()>; 2] {
-        let late: Work<()> = Box::new(|tx| {
+    let panics = || -> [Work; 2] {
+        let late: Work = Box::new(|tx| {
             Box::pin(async move {
                 execute(tx, "INSERT INTO t VALUES ('panic')").await?;
                 panic!("late")

@@ -72,9 +72,16 @@ pub struct StreamingOutputCallResponse {
 /// They have no options that demand anything.
 macro_rules! unchecked {
     ($($message:ty),+) => {
-        $(impl Check for $message {
-            fn check(&self, _found: &mut Violations) {}
-        })+
+        $(
+            impl Check for $message {
+                fn check(&self, _found: &mut Violations) {}
+            }
+
+            impl prost::Name for $message {
+                const PACKAGE: &'static str = "grpc.testing";
+                const NAME: &'static str = stringify!($message);
+            }
+        )+
     };
 }
 

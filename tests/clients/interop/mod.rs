@@ -7,14 +7,12 @@ mod messages;
 mod service;
 
 use std::process::Command;
-use std::sync::Arc;
 
 use apex::conformance::Host;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use self::service::TestService;
 use super::kit;
 use super::setup::{both, content};
 use super::workshop::Workshop;
@@ -41,7 +39,7 @@ impl Served {
         let runtime = Runtime::new().expect("a runtime");
         let (stop, stopping) = watch::channel(false);
         let url = runtime.block_on(async {
-            let host = Host::foreign(&descriptors, |methods| Arc::new(TestService(methods)));
+            let host = Host::foreign(&descriptors, service::server);
             let host = host.await.expect("a host");
             let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let url = format!("http://{}", tcp.local_addr().expect("an address"));

@@ -2,21 +2,20 @@
 //! gate, the guards of its kind of method.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use apex::error::{DOMAIN, Error, Result};
 use apex::policy::MethodSpec;
-use apex::server::dispatch::{self, Dispatched, Endpoint, GrpcService, MessageLimits};
-use apex::server::{Call, Replies, Reply, Requests, guard};
-use bytes::Bytes;
+use apex::server::dispatch::{
+    self, Asked, Dispatched, Endpoint, GrpcService, MessageLimits, Messages,
+};
+use apex::server::{Call, Replies, Reply, Requests, guard, library};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body_util::BodyExt as _;
-use prost::Message;
+use prost::Message as _;
 use tonic::body::Body;
-use tonic::codec::CompressionEncoding::{Gzip, Zstd};
-use tonic::server::Grpc;
-use tonic::{Code, Request, Response, Status, Streaming};
-use tonic_prost::ProstCodec;
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::service_fn;
 
@@ -30,107 +29,62 @@ use super::messages::{
 const INITIAL: &str = "x-grpc-test-echo-initial";
 const TRAILING: &str = "x-grpc-test-echo-trailing-bin";
 
-/// The service.
-#[derive(Debug, Clone, Copy)]
-pub struct TestService(pub &'static [MethodSpec]);
+/// The service, as tonic would serve it.
+pub fn server(methods: &'static [MethodSpec]) -> GrpcService {
+    dispatch::grpc(service_fn(move |request: http::Request<Body>| async move {
+        let given = request.headers().clone();
+        let call = request.extensions().get::<Call>().expect("a call").clone();
+        let response = library::answer(Arc::new(TestService(methods)), call, request, LIMITS);
+        Ok(echo(&given, response.await))
+    }))
+}
+
+const LIMITS: MessageLimits = MessageLimits {
+    decoding: 4 << 20,
+    encoding: 16 << 20,
+};
+
+struct TestService(&'static [MethodSpec]);
 
 impl Endpoint for TestService {
     fn service(&self) -> &'static str {
         "grpc.testing.TestService"
     }
 
-    fn grpc(&self, limits: MessageLimits) -> GrpcService {
-        let service = *self;
-        dispatch::grpc(service_fn(move |request: http::Request<Body>| async move {
-            let given = request.headers().clone();
-            let response = service.call(limits, request).await;
-            Ok(echo(&given, response))
-        }))
-    }
-
-    fn dispatch(&self, _method: usize, _request: Request<Bytes>) -> Dispatched {
-        dispatch::unknown()
-    }
-
-    fn dispatches_grpc(&self) -> bool {
-        false
-    }
-}
-
-impl TestService {
-    async fn call(
-        self,
-        limits: MessageLimits,
-        request: http::Request<Body>,
-    ) -> http::Response<Body> {
-        let path = request.uri().path().to_owned();
-        let spec = self.0.iter().find(|spec| spec.path == path);
-        let spec = spec.expect("the edge knows no other");
+    fn dispatch(&self, method: usize, asked: Asked) -> Dispatched {
+        let spec = &self.0[method];
         match spec.name {
-            "EmptyCall" => {
-                let method = |request: Request<Empty>| guard::unary(spec, request, nothing);
-                server(limits).unary(service_fn(method), request).await
-            }
-            "UnaryCall" => {
-                let method = |request| simple(spec, request);
-                server(limits).unary(service_fn(method), request).await
-            }
-            "StreamingInputCall" => {
-                let method = |requests: Request<Streaming<StreamingInputCallRequest>>| {
-                    guard::client_stream(spec, requests, count)
-                };
-                let method = service_fn(method);
-                server(limits).client_streaming(method, request).await
-            }
+            "EmptyCall" => guard::unary(spec, asked, None, nothing),
+            "UnaryCall" => simple(spec, asked),
+            "StreamingInputCall" => guard::client_stream(spec, asked, count),
             "StreamingOutputCall" => {
-                let method = |request: Request<StreamingOutputCallRequest>| {
-                    guard::server_stream(spec, request, |_, request| async { Ok(outputs(request)) })
-                };
-                let method = service_fn(method);
-                server(limits).server_streaming(method, request).await
+                guard::server_stream(spec, asked, |_, request| async { Ok(outputs(request)) })
             }
-            "FullDuplexCall" => {
-                let method = |requests: Request<Streaming<StreamingOutputCallRequest>>| {
-                    guard::bidirectional(spec, requests, duplex)
-                };
-                server(limits).streaming(service_fn(method), request).await
-            }
-            _ => Status::unimplemented("There is no such method").into_http(),
+            "FullDuplexCall" => guard::bidirectional(spec, asked, duplex),
+            _ => Box::pin(async { Err(Status::unimplemented("There is no such method")) }),
         }
     }
-}
-
-/// A server as those of products are set up.
-fn server<O, I>(limits: MessageLimits) -> Grpc<ProstCodec<O, I>>
-where
-    O: Message + Default + Send + 'static,
-    I: Message + Default + Send + 'static,
-{
-    let mut server = Grpc::new(ProstCodec::default())
-        .apply_max_message_size_config(Some(limits.decoding), Some(limits.encoding));
-    for encoding in [Gzip, Zstd] {
-        server = server.accept_compressed(encoding).send_compressed(encoding);
-    }
-    server
 }
 
 async fn nothing(_call: Call, _request: Empty) -> Result<Reply<Empty>> {
     Ok(Empty {}.into())
 }
 
-async fn simple(
-    spec: &'static MethodSpec,
-    request: Request<SimpleRequest>,
-) -> Result<Response<SimpleResponse>, Status> {
+fn simple(spec: &'static MethodSpec, asked: Asked) -> Dispatched {
+    let Messages::One(wire) = &asked.messages else {
+        return dispatch::unknown();
+    };
     // The server's own errors do not know every code.
-    if let Some(status) = &request.get_ref().response_status {
-        return Err(failure(status));
+    let request = SimpleRequest::decode(wire.as_ref()).expect("a request");
+    if let Some(status) = &request.response_status {
+        let failure = failure(status);
+        return Box::pin(async { Err(failure) });
     }
     let answer = |_, request: SimpleRequest| async move {
         let payload = Some(zeros(request.response_size));
         Ok(SimpleResponse { payload }.into())
     };
-    guard::unary(spec, request, answer).await
+    guard::unary(spec, asked, None, answer)
 }
 
 async fn count(
