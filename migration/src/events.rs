@@ -5,7 +5,7 @@ use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "events",
-    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE, STRIPS, SOURCES],
+    steps: &[FIRST, CLIENT_IDS, CONTEXT, PEOPLE, STRIPS, SOURCES, APART],
 };
 
 const FIRST: Step = Step {
@@ -185,6 +185,45 @@ const SOURCES: Step = Step {
     name: "m0006_sources",
     up: REFOLD,
     down: REFOLD,
+};
+
+/// SQLite reads a row of a clustered table whole to see where a range of its key ends:
+/// every strip of the days asked for, whatever its name. Apart from their key, strips
+/// that are not wanted are not read.
+const APART: Step = Step {
+    name: "m0007_apart",
+    up: "
+{sqlite}ALTER TABLE event_strip RENAME TO event_strip_before;
+{sqlite}CREATE TABLE event_strip (
+    project BIGINT NOT NULL,
+    kind SMALLINT NOT NULL,
+    day BIGINT NOT NULL,
+    name BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    core {blob} NOT NULL,
+    places {blob} NOT NULL,
+    PRIMARY KEY (project, kind, day, name, first_seq)
+);
+{sqlite}INSERT INTO event_strip SELECT * FROM event_strip_before;
+{sqlite}DROP TABLE event_strip_before;
+",
+    down: "
+{sqlite}ALTER TABLE event_strip RENAME TO event_strip_before;
+{sqlite}CREATE TABLE event_strip (
+    project BIGINT NOT NULL,
+    kind SMALLINT NOT NULL,
+    day BIGINT NOT NULL,
+    name BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    core {blob} NOT NULL,
+    places {blob} NOT NULL,
+    PRIMARY KEY (project, kind, day, name, first_seq)
+) {clustered};
+{sqlite}INSERT INTO event_strip SELECT * FROM event_strip_before;
+{sqlite}DROP TABLE event_strip_before;
+",
 };
 
 const REFOLD: &str = "

@@ -91,14 +91,18 @@ pub(super) async fn respond(
 ) -> Result<Response<Body>, Status> {
     let framing = Framing::of(headers, route);
     let mut content_type = framing.content_type();
-    if framing == Framing::Raw
-        && let Some(first) = answers.next().await
-    {
-        // The first piece names the type of all.
-        let first = first?;
-        let named = rest::write(schema, route, Plurality::Many, &first, &mut Vec::new());
-        content_type = named.map_err(|_| Status::internal("Internal server error"))?;
-        answers = Box::pin(stream::iter([Ok(first)]).chain(answers));
+    if framing == Framing::Raw {
+        // A stream that has ended may not be asked again.
+        let mut pieces = answers.fuse();
+        if let Some(first) = pieces.next().await {
+            // The first piece names the type of all.
+            let first = first?;
+            let named = rest::write(schema, route, Plurality::Many, &first, &mut Vec::new());
+            content_type = named.map_err(|_| Status::internal("Internal server error"))?;
+            answers = Box::pin(stream::iter([Ok(first)]).chain(pieces));
+        } else {
+            answers = Box::pin(pieces);
+        }
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::OK;
