@@ -20,7 +20,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use prost::Message as _;
+use prost::encoding::{
+    DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
+};
+use prost::{DecodeError, Message as _};
 use prost_reflect::DescriptorPool;
 
 /// Services whose protos are not ours, with the rate group of their methods. A
@@ -52,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Custom options survive only in the encoded bytes, not in typed sets.
     let bytes = compiler.encode_file_descriptor_set();
     fs::write(out.join("descriptors.bin"), &bytes)?;
+    fs::write(out.join("shapes.bin"), without_comments(&bytes)?)?;
     let pool = DescriptorPool::decode(bytes.as_slice())?;
 
     let defaults: toml::Table = fs::read_to_string("src/config/defaults.toml")?.parse()?;
@@ -105,5 +109,40 @@ fn proto_files(root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
         }
     }
     found.sort();
+    Ok(found)
+}
+
+/// Number of a file in a set of descriptors, and of the comments in a file.
+const FILE: u32 = 1;
+const SOURCE_CODE_INFO: u32 = 9;
+
+/// A set of descriptors without what only people read, which is most of it once decoded.
+fn without_comments(set: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut lean = Vec::new();
+    for (_, file) in fields(set)? {
+        // A file is the only field of a set; its key and length come first.
+        let mut file = file;
+        decode_key(&mut file)?;
+        decode_varint(&mut file)?;
+        let kept = fields(file)?;
+        let kept = kept.iter().filter(|(number, _)| *number != SOURCE_CODE_INFO);
+        let kept = kept.flat_map(|(_, field)| field.iter().copied());
+        encode_key(FILE, WireType::LengthDelimited, &mut lean);
+        let kept: Vec<u8> = kept.collect();
+        encode_varint(kept.len() as u64, &mut lean);
+        lean.extend(kept);
+    }
+    Ok(lean)
+}
+
+/// The fields of a message, each with its number, key and all.
+fn fields(mut message: &[u8]) -> Result<Vec<(u32, &[u8])>, DecodeError> {
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let begin = message;
+        let (number, kind) = decode_key(&mut message)?;
+        skip_field(kind, number, &mut message, DecodeContext::default())?;
+        found.push((number, &begin[..begin.len() - message.len()]));
+    }
     Ok(found)
 }

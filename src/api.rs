@@ -25,8 +25,14 @@ include!(concat!(env!("OUT_DIR"), "/endpoints.rs"));
 /// The encoded descriptors of every proto, with comments.
 pub static DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// The descriptors without comments.
+static SHAPES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shapes.bin"));
+
 /// The JSON tables of every message. Made on first use.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(&pool()));
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    // The build decoded these very bytes.
+    Schema::new(&DescriptorPool::decode(SHAPES).unwrap_or_default())
+});
 
 /// The descriptors, for what is done seldom.
 pub fn pool() -> DescriptorPool {
