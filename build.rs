@@ -125,7 +125,9 @@ fn without_comments(set: &[u8]) -> Result<Vec<u8>, DecodeError> {
         decode_key(&mut file)?;
         decode_varint(&mut file)?;
         let kept = fields(file)?;
-        let kept = kept.iter().filter(|(number, _)| *number != SOURCE_CODE_INFO);
+        let kept = kept
+            .iter()
+            .filter(|(number, _)| *number != SOURCE_CODE_INFO);
         let kept = kept.flat_map(|(_, field)| field.iter().copied());
         encode_key(FILE, WireType::LengthDelimited, &mut lean);
         let kept: Vec<u8> = kept.collect();

@@ -187,43 +187,69 @@ const SOURCES: Step = Step {
     down: REFOLD,
 };
 
-/// SQLite reads a row of a clustered table whole to see where a range of its key ends:
-/// every strip of the days asked for, whatever its name. Apart from their key, strips
-/// that are not wanted are not read.
+/// Moves rollups, strips and the pages of segments into tables of a kind, on SQLite.
+macro_rules! moved {
+    (into $kind:literal) => {
+        concat!(
+            "
+{sqlite}ALTER TABLE event_rollup RENAME TO event_rollup_before;
+{sqlite}CREATE TABLE event_rollup (
+    project BIGINT NOT NULL,
+    level SMALLINT NOT NULL,
+    dimension SMALLINT NOT NULL,
+    name TEXT NOT NULL,
+    bucket BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    audience SMALLINT NOT NULL,
+    events BIGINT NOT NULL,
+    revenue TEXT,
+    visitors {blob} NOT NULL,
+    PRIMARY KEY (project, level, dimension, name, bucket, value, audience)
+)",
+            $kind,
+            ";
+{sqlite}INSERT INTO event_rollup SELECT * FROM event_rollup_before;
+{sqlite}DROP TABLE event_rollup_before;
+{sqlite}ALTER TABLE event_strip RENAME TO event_strip_before;
+{sqlite}CREATE TABLE event_strip (
+    project BIGINT NOT NULL,
+    kind SMALLINT NOT NULL,
+    day BIGINT NOT NULL,
+    name BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    core {blob} NOT NULL,
+    places {blob} NOT NULL,
+    PRIMARY KEY (project, kind, day, name, first_seq)
+)",
+            $kind,
+            ";
+{sqlite}INSERT INTO event_strip SELECT * FROM event_strip_before;
+{sqlite}DROP TABLE event_strip_before;
+{sqlite}ALTER TABLE event_segment_page RENAME TO event_segment_page_before;
+{sqlite}CREATE TABLE event_segment_page (
+    segment BIGINT NOT NULL,
+    first BIGINT NOT NULL,
+    entries {blob} NOT NULL,
+    PRIMARY KEY (segment, first)
+)",
+            $kind,
+            ";
+{sqlite}INSERT INTO event_segment_page SELECT * FROM event_segment_page_before;
+{sqlite}DROP TABLE event_segment_page_before;
+"
+        )
+    };
+}
+
+/// SQLite reads rows of a clustered table whole wherever it looks for a key or for the end
+/// of a range, sets of visitors and strips with them. Apart from their keys, only those
+/// that are wanted are read: counts come without sets, and the strips of some names
+/// without those of others.
 const APART: Step = Step {
     name: "m0007_apart",
-    up: "
-{sqlite}ALTER TABLE event_strip RENAME TO event_strip_before;
-{sqlite}CREATE TABLE event_strip (
-    project BIGINT NOT NULL,
-    kind SMALLINT NOT NULL,
-    day BIGINT NOT NULL,
-    name BIGINT NOT NULL,
-    first_seq BIGINT NOT NULL,
-    events BIGINT NOT NULL,
-    core {blob} NOT NULL,
-    places {blob} NOT NULL,
-    PRIMARY KEY (project, kind, day, name, first_seq)
-);
-{sqlite}INSERT INTO event_strip SELECT * FROM event_strip_before;
-{sqlite}DROP TABLE event_strip_before;
-",
-    down: "
-{sqlite}ALTER TABLE event_strip RENAME TO event_strip_before;
-{sqlite}CREATE TABLE event_strip (
-    project BIGINT NOT NULL,
-    kind SMALLINT NOT NULL,
-    day BIGINT NOT NULL,
-    name BIGINT NOT NULL,
-    first_seq BIGINT NOT NULL,
-    events BIGINT NOT NULL,
-    core {blob} NOT NULL,
-    places {blob} NOT NULL,
-    PRIMARY KEY (project, kind, day, name, first_seq)
-) {clustered};
-{sqlite}INSERT INTO event_strip SELECT * FROM event_strip_before;
-{sqlite}DROP TABLE event_strip_before;
-",
+    up: moved!(into ""),
+    down: moved!(into " {clustered}"),
 };
 
 const REFOLD: &str = "
