@@ -40,8 +40,9 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// Accounts, for the first set-up.
     pub account: Account,
-    crm: Crm,
     growth: Growth,
+    /// Contacts and the like, for imports without a server.
+    pub crm: Crm,
     serving: watch::Sender<bool>,
     _owner: Owner,
 }
@@ -99,8 +100,8 @@ impl App {
             stack: stack(Arc::new(edge)),
             shared,
             account,
-            crm,
             growth,
+            crm,
             serving,
             _owner: owner,
         })
@@ -112,8 +113,8 @@ impl App {
         let address = listener.tcp.local_addr();
         let loopback = address.is_ok_and(|address| address.ip().is_loopback());
         let (close, closing) = watch::channel(false);
-        self.crm.start_upkeep();
         self.growth.start_upkeep(self.shared.clone());
+        self.crm.start_upkeep();
         let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
         let draining = async {
             let _ = stop.wait_for(|stop| *stop).await;

@@ -211,6 +211,11 @@ impl Error {
         &self.0.message
     }
 
+    /// What is not valid, field by field.
+    pub fn told_violations(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
     /// The cause, worded for the log.
     pub fn log_cause(&self) -> Option<String> {
         let mut cause: &dyn std::error::Error = self.0.source.as_deref()?;

@@ -100,6 +100,13 @@ impl Client {
         ))
     }
 
+    /// Does in this process what a server does in the background, unless there is one.
+    pub(super) fn work(&self) {
+        if let Some(app) = &self.app {
+            app.crm.start_imports();
+        }
+    }
+
     /// Whether the services are another process's.
     pub(super) fn is_remote(&self) -> bool {
         self.app.is_none()

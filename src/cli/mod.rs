@@ -5,6 +5,7 @@ mod admin;
 mod backup;
 mod client;
 mod config;
+mod crm;
 mod demo;
 mod describe;
 mod events;
@@ -71,6 +72,9 @@ enum Command {
     /// Import and export events
     #[command(subcommand)]
     Events(events::Events),
+    /// Import and export records of the CRM
+    #[command(subcommand)]
+    Crm(crm::Crm),
     /// Copy the embedded database to a file, also while the server runs
     Backup(backup::Backup),
     /// Put a copy in place of the embedded database
@@ -105,7 +109,7 @@ impl Command {
             Self::Project(command) => matches!(command, admin::Project::List { .. }),
             Self::User(command) => matches!(command, admin::User::List),
             Self::Migrate(migrate) => migrate.expects_data(),
-            Self::Events(_) | Self::Backup(_) => true,
+            Self::Events(_) | Self::Crm(_) | Self::Backup(_) => true,
             _ => false,
         }
     }
@@ -251,6 +255,7 @@ fn execute(cli: Cli, output: Output) -> Outcome {
             Command::Project(command) => command.run(&context).await,
             Command::User(command) => command.run(&context).await,
             Command::Events(command) => command.run(&context).await,
+            Command::Crm(command) => command.run(&context).await,
             Command::Backup(backup) => backup.run(&context).await,
             Command::Restore(restore) => restore.run(&context).await,
             Command::CheckConfig => config::check(&context),

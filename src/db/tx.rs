@@ -54,7 +54,7 @@ impl Tx {
 
     /// Whether this transaction can only be taken back. PostgreSQL ends one with
     /// the first statement that fails, and then answers COMMIT as if all was well.
-    pub(super) fn is_doomed(&self) -> bool {
+    pub(crate) fn is_doomed(&self) -> bool {
         self.inner.get_database_backend() == DbBackend::Postgres
             && self.failed.load(Ordering::Relaxed)
     }

@@ -11,7 +11,9 @@ use super::bindings::{bindings, check_routes, when};
 use super::fields::{check_field, is_message, top_level};
 use super::mask::updatable;
 use super::options::{Options, flag, leak, list, number, optional_text, positive, text};
-use super::{Auth, Carriers, Dialect, MethodSpec, Profile, Role, Scope, ServiceSpec, When};
+use super::{
+    Auth, Binding, Body, Carriers, Dialect, MethodSpec, Profile, Role, Scope, ServiceSpec, When,
+};
 
 /// Seconds an `Idempotency-Key` is remembered unless the method says otherwise.
 const DAY_S: u32 = 24 * 60 * 60;
@@ -176,7 +178,7 @@ impl Reader<'_> {
         }
         spec.bindings = Box::leak(bindings(method, options)?.into_boxed_slice());
         spec.updatable = updatable(method, spec.bindings);
-        if spec.client_streaming && !spec.bindings.is_empty() {
+        if spec.client_streaming && !spec.bindings.is_empty() && !is_upload(method, &spec) {
             if !self.lenient {
                 return Err("a client stream has no REST form".to_owned());
             }
@@ -295,4 +297,21 @@ fn scope(text: &str, product: &str) -> Result<Option<Scope>, String> {
         product: leak(owner),
         write,
     }))
+}
+
+/// Whether a stream of requests is a body of any size over REST: one whose route takes
+/// bytes into a field.
+fn is_upload(method: &MethodDescriptor, spec: &MethodSpec) -> bool {
+    let raw = |binding: &Binding| match binding.body {
+        Body::Field(name) => {
+            let field = method.input().get_field_by_name(name);
+            field.is_some_and(|field| is_message(&field, "google.api.HttpBody"))
+        }
+        Body::Whole | Body::None => false,
+    };
+    !spec.server_streaming
+        && spec
+            .bindings
+            .iter()
+            .all(|own| own.verb == "POST" && raw(own))
 }

@@ -85,13 +85,14 @@ impl Edge {
         self.router.find(routed(verb), path)
     }
 
-    /// The same, of a request: FeathersJS passes over a slash at the end.
+    /// The same, of a request: FeathersJS passes over a slash at the end, and over the id
+    /// of something new.
     pub(super) fn routes_of(&self, verb: &str, path: &str) -> Found<'static> {
-        let found = self.routes(verb, path);
+        let found = self.without_id(verb, path);
         let (Found::Nothing, Some(near)) = (&found, path.strip_suffix('/')) else {
             return found;
         };
-        match self.routes(verb, near) {
+        match self.without_id(verb, near) {
             Found::Routes(routes)
                 if routes
                     .iter()
@@ -100,6 +101,21 @@ impl Edge {
                 Found::Routes(routes)
             }
             Found::Routes(_) | Found::OtherVerbs(..) | Found::Nothing => Found::Nothing,
+        }
+    }
+
+    /// The routes of a path, or those above it where one makes something new and is given
+    /// the id of a record.
+    fn without_id(&self, verb: &str, path: &str) -> Found<'static> {
+        let found = self.routes(verb, path);
+        let Found::OtherVerbs(_, owner) = &found else {
+            return found;
+        };
+        let makes = verb == "POST" && owner.spec.dialect == Dialect::Feathers;
+        let above = path.rsplit_once('/').filter(|_| makes);
+        match above.map(|(above, _)| self.routes(verb, above)) {
+            Some(routes @ Found::Routes(_)) => routes,
+            Some(Found::OtherVerbs(..) | Found::Nothing) | None => found,
         }
     }
 

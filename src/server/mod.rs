@@ -41,6 +41,7 @@ mod stream;
 pub mod tls;
 mod trace;
 mod unary;
+mod upload;
 mod visit;
 mod wire;
 

@@ -268,7 +268,7 @@ pub(super) async fn call(
     }
 }
 
-fn one(
+pub(super) fn one(
     schema: &Schema,
     route: &Route,
     plurality: Plurality,

@@ -22,6 +22,7 @@ use super::call::{Admitted, Call};
 use super::client::Peer;
 use super::conditional;
 use super::deadline;
+use super::dispatch::Endpoint;
 use super::edge::Edge;
 use super::gate::{self, Passage, Visitor};
 use super::note::Note;
@@ -31,6 +32,7 @@ use super::resolve;
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
 use super::shared::Shared;
+use super::upload;
 use crate::auth::Claims;
 use crate::error::Result;
 use crate::policy::MethodSpec;
@@ -161,6 +163,12 @@ impl Visit {
         read: Option<ReadBody>,
         body: Option<Incoming>,
     ) -> Result<Response<Body>, Status> {
+        if route.spec.client_streaming {
+            let endpoint = self.endpoint(route.spec)?;
+            let limits = self.body_limits(route.spec);
+            let schema = self.edge.schema;
+            return upload::call(schema, endpoint, route, call, parts, (body, limits)).await;
+        }
         let read = match (read, body) {
             (Some(read), _) => rest::within(read, self.body_limits(route.spec)),
             (None, Some(body)) => {
@@ -169,18 +177,14 @@ impl Visit {
             (None, None) => Ok(bytes::Bytes::new()),
         };
         let body = read.map_err(|error| call.status_of(error))?;
+        let endpoint = self.endpoint(route.spec)?;
+        rest::call(self.edge.schema, endpoint, route, call, parts, body).await
+    }
+
+    fn endpoint(&self, spec: &MethodSpec) -> Result<&dyn Endpoint, Status> {
         let unmounted = || Status::unimplemented("The service is not mounted");
-        let endpoint = self.edge.endpoints.get(route.spec.service.name);
-        let endpoint = endpoint.ok_or_else(unmounted)?;
-        rest::call(
-            self.edge.schema,
-            endpoint.as_ref(),
-            route,
-            call,
-            parts,
-            body,
-        )
-        .await
+        let endpoint = self.edge.endpoints.get(spec.service.name);
+        endpoint.map(AsRef::as_ref).ok_or_else(unmounted)
     }
 
     fn deadline(&self, spec: &MethodSpec, parts: &Parts) -> Result<Option<Instant>> {

@@ -58,6 +58,20 @@ pub fn takes_raw_body(schema: &Schema, route: &Route) -> bool {
     Binder::new(schema, route).raw_body().is_some()
 }
 
+/// A message of a stream with one more piece of a raw body.
+pub fn piece(schema: &Schema, route: &Route, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 16);
+    if let Some(Some(field)) = Binder::new(schema, route).raw_body() {
+        put_tag(&mut out, field.number, WireType::Delimited);
+        let _ = put_delimited(&mut out, |out| {
+            put_tag(out, 2, WireType::Delimited);
+            put_bytes(out, bytes);
+            Ok::<_, ()>(())
+        });
+    }
+    out
+}
+
 struct Binder<'a> {
     schema: &'a Schema,
     route: &'a Route,

@@ -165,6 +165,7 @@ impl Reader {
             ("ID", id),
             ("ORGANIZATION_ID", organization),
             ("USER_ID", user),
+            ("RESOURCE", "contacts".to_owned()),
             ("FLAG_KEY", self.experiment(example, "FLAG_KEY").await),
         ]
     }
@@ -265,6 +266,12 @@ impl Reader {
                 r#"{"url": "https://93.184.215.14/h", "events": ["tags.created"]}"#,
             ),
         ];
+        if example.contains("/imports/$ID") {
+            let file = Some(b"email\nbob@example.com\n".to_vec());
+            let http = self.http();
+            let made = http.send(reqwest::Method::POST, "/imports", file).await;
+            return Some(made.json()["id"].to_string());
+        }
         if example.contains("/organization-users/$ID") {
             let users = self.http().get("/organization-users").await.expect(200);
             return Some(users["data"][0]["id"].to_string());

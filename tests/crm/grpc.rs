@@ -84,6 +84,7 @@ async fn the_same_state_and_reasons() {
     };
     let request = crm::CreateContactsRequest {
         contacts: vec![contact],
+        ..Default::default()
     };
     let made = client.create_contacts(request).await.unwrap().into_inner();
     let id = made.contacts[0].id;

@@ -23,6 +23,8 @@ pub(super) trait Cell: Sized {
     fn number(&self) -> Option<i64> {
         None
     }
+    /// Becomes a whole number, if it can be one.
+    fn set_number(&mut self, _number: i64) {}
 }
 
 impl Cell for i64 {
@@ -55,6 +57,10 @@ impl Cell for Option<i64> {
 
     fn number(&self) -> Option<i64> {
         *self
+    }
+
+    fn set_number(&mut self, number: i64) {
+        *self = Some(number);
     }
 }
 

@@ -6,6 +6,7 @@ use sea_orm::{QueryResult, Value};
 
 use super::cell::Cell;
 use crate::error::{Error, Result};
+use crate::server::check::Check;
 
 /// One column of a resource's table.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +67,7 @@ pub(super) enum Access {
 }
 
 /// Where rows come from: a table, or a query that stands for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Source(pub(super) &'static str);
 
 impl Column {
@@ -144,7 +145,7 @@ impl Column {
 
 /// A record of a resource: a message whose members are columns, but for those that are
 /// joined to it.
-pub(super) trait Record: Message + Default + Clone + PartialEq {
+pub(super) trait Record: Message + Default + Clone + PartialEq + Check {
     /// Full name of its message.
     const MESSAGE: &'static str;
     /// Its columns, in the order they are read.
@@ -166,6 +167,8 @@ pub(super) trait Record: Message + Default + Clone + PartialEq {
     fn id(&self) -> i64;
     /// The whole number of a column.
     fn number(&self, name: &str) -> Option<i64>;
+    /// Writes the whole number of a column.
+    fn set_number(&mut self, name: &str, number: i64);
     /// The members that are shown.
     fn shown(&mut self) -> &mut Vec<String>;
     /// The values of custom fields, of a record that has some.
@@ -263,6 +266,14 @@ macro_rules! record {
                     }
                 )+
                 None
+            }
+
+            fn set_number(&mut self, name: &str, number: i64) {
+                $(
+                    if name == $crate::products::crm::column::plain(stringify!($field)) {
+                        $crate::products::crm::cell::Cell::set_number(&mut self.$field, number);
+                    }
+                )+
             }
 
             fn shown(&mut self) -> &mut Vec<String> {

@@ -9,7 +9,7 @@ use super::column::Kind;
 use super::query::read::CUSTOM;
 use crate::auth::OrganizationId;
 use crate::db::Tx;
-use crate::db::sql::{execute, rows};
+use crate::db::sql::{execute, ladder, placeholders, rows, tuples};
 use crate::error::{Error, Result};
 
 /// Most bytes of a text.
@@ -18,6 +18,17 @@ const TEXT: usize = 4096;
 /// The custom fields of a kind of records.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<Definition>);
+
+/// A record whose values were written.
+#[derive(Debug)]
+pub(super) struct Moved {
+    /// Its number.
+    pub(super) record: i64,
+    /// Whether it had values.
+    pub(super) before: bool,
+    /// What it keeps now.
+    pub(super) after: Option<String>,
+}
 
 /// A custom field.
 #[derive(Debug)]
@@ -50,6 +61,31 @@ impl Fields {
     /// The field with a name.
     pub(super) fn named(&self, name: &str) -> Option<&Definition> {
         self.0.iter().find(|field| field.name == name)
+    }
+
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|field| field.name.as_str())
+    }
+
+    /// A value that stands as text, as what its field is. What it cannot be is found out
+    /// as with any other.
+    pub(super) fn typed(&self, name: &str, text: &str) -> Json {
+        let kind = self.named(name).map(|field| field.kind.as_str());
+        let typed = match (kind, text.to_lowercase().as_str()) {
+            (Some("number"), _) => text.parse::<serde_json::Number>().ok().map(Json::Number),
+            (Some("boolean"), "true" | "yes" | "1") => Some(Json::Bool(true)),
+            (Some("boolean"), "false" | "no" | "0") => Some(Json::Bool(false)),
+            _ => None,
+        };
+        typed.unwrap_or_else(|| Json::String(text.to_owned()))
+    }
+
+    /// The name of the field with a number, as records keep it.
+    pub(super) fn numbered(&self, number: &str) -> Option<&str> {
+        let number: i64 = number.parse().ok()?;
+        let field = self.0.iter().find(|field| field.id == number)?;
+        Some(&field.name)
     }
 
     /// What a record keeps, by the names of its fields.
@@ -86,35 +122,44 @@ impl Fields {
         Ok((!kept.is_empty()).then(|| Json::Object(kept).to_string()))
     }
 
-    /// Writes what a record keeps into the table it is found by.
-    pub(super) async fn index(&self, tx: &Tx, record: i64, kept: Option<&str>) -> Result<()> {
-        if self.0.is_empty() {
+    /// Writes what records keep into the table they are found by.
+    pub(super) async fn index(&self, tx: &Tx, moved: &[Moved]) -> Result<()> {
+        if self.0.is_empty() || moved.is_empty() {
             return Ok(());
         }
-        let numbers = self.0.iter().map(|field| Value::from(field.id));
-        let sql = format!(
-            "DELETE FROM crm_custom_value WHERE record = $1 AND field IN ({})",
-            crate::db::sql::placeholders(2, self.0.len())
-        );
-        execute(tx, &sql, [record.into()].into_iter().chain(numbers)).await?;
-        let kept: Map<String, Json> = match kept {
-            Some(kept) => serde_json::from_str(kept).map_err(Error::internal)?,
-            None => return Ok(()),
-        };
-        for field in &self.0 {
-            let Some(value) = kept.get(&field.id.to_string()) else {
+        let known: Vec<i64> = moved
+            .iter()
+            .filter(|m| m.before)
+            .map(|m| m.record)
+            .collect();
+        for records in ladder(&known) {
+            let sql = format!(
+                "DELETE FROM crm_custom_value WHERE record IN ({}) AND field IN ({})",
+                placeholders(1, records.len()),
+                placeholders(1 + records.len(), self.0.len())
+            );
+            let records = records.iter().copied();
+            let fields = self.0.iter().map(|field| field.id);
+            execute(tx, &sql, records.chain(fields).map(Value::from)).await?;
+        }
+        let mut entries = Vec::new();
+        for moved in moved {
+            let Some(kept) = &moved.after else {
                 continue;
             };
-            let (text, number) = match value {
-                Json::Number(number) => (None, number.as_f64()),
-                Json::Bool(flag) => (None, Some(f64::from(u8::from(*flag)))),
-                Json::String(text) => (Some(text.clone()), None),
-                Json::Null | Json::Array(_) | Json::Object(_) => continue,
-            };
-            let sql = "INSERT INTO crm_custom_value (field, record, text, number) \
-                       VALUES ($1, $2, $3, $4)";
-            let values = [field.id.into(), record.into(), text.into(), number.into()];
-            execute(tx, sql, values).await?;
+            let kept: Map<String, Json> = serde_json::from_str(kept).map_err(Error::internal)?;
+            let own = self.0.iter().filter_map(|field| {
+                let value = kept.get(&field.id.to_string())?;
+                field.entry(moved.record, value)
+            });
+            entries.extend(own);
+        }
+        for rows in ladder(&entries) {
+            let sql = format!(
+                "INSERT INTO crm_custom_value (field, record, text, number) VALUES {}",
+                tuples(tx.get_database_backend(), 4, rows.len())
+            );
+            execute(tx, &sql, rows.iter().flatten().cloned()).await?;
         }
         Ok(())
     }
@@ -130,6 +175,17 @@ impl Definition {
             kind: row.try_get("", "type")?,
             options: options.map_err(Error::internal)?,
         })
+    }
+
+    /// The row a value is found by: field, record, text and number.
+    fn entry(&self, record: i64, value: &Json) -> Option<[Value; 4]> {
+        let (text, number) = match value {
+            Json::Number(number) => (None, number.as_f64()),
+            Json::Bool(flag) => (None, Some(f64::from(u8::from(*flag)))),
+            Json::String(text) => (Some(text.clone()), None),
+            Json::Null | Json::Array(_) | Json::Object(_) => return None,
+        };
+        Some([self.id.into(), record.into(), text.into(), number.into()])
     }
 
     fn is_number(&self) -> bool {

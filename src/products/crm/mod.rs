@@ -6,7 +6,10 @@ mod cell;
 mod column;
 mod custom;
 mod decimal;
+mod export;
 mod hooks;
+mod imports;
+mod known;
 mod query;
 mod resource;
 mod resources;
@@ -16,11 +19,16 @@ mod watch;
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, MICROS};
 use crate::db::Db;
 use crate::server::dispatch::Endpoint;
 use crate::webhooks::{Webhooks, deliver};
 use watch::Watchers;
+
+/// Microseconds of a millisecond: stamps are kept as they are shown.
+const MILLI: i64 = MICROS / 1000;
 
 /// The CRM product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +41,8 @@ struct Inner {
     clock: Clock,
     webhooks: Webhooks,
     watchers: Watchers,
+    /// Told when there is work on imports.
+    wake: Notify,
 }
 
 impl Crm {
@@ -43,6 +53,7 @@ impl Crm {
             clock,
             webhooks,
             watchers: Watchers::new(),
+            wake: Notify::new(),
         }))
     }
 
@@ -56,6 +67,12 @@ impl Crm {
         let (db, clock) = (self.0.db.clone(), self.0.clock.clone());
         tokio::spawn(self.0.watchers.clone().look(db.clone()));
         tokio::spawn(deliver::<hooks::Own>(db, clock, self.0.webhooks.clone()));
+        self.start_imports();
+    }
+
+    /// Works on imports. It runs as long as the process.
+    pub fn start_imports(&self) {
+        tokio::spawn(imports::work(self.clone()));
     }
 
     fn webhooks(&self) -> &Webhooks {
@@ -66,11 +83,20 @@ impl Crm {
         &self.0.watchers
     }
 
+    fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
     fn db(&self) -> &Db {
         &self.0.db
     }
 
     fn now(&self) -> i64 {
         self.0.clock.micros()
+    }
+
+    /// The time in whole milliseconds, as stamps are shown.
+    fn whole_now(&self) -> i64 {
+        self.now() / MILLI * MILLI
     }
 }

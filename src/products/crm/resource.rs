@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, Value};
 
 use super::column::{Column, Record, Source};
 use super::query::Takes;
+use super::store::Key;
 use crate::auth::OrganizationId;
 use crate::db::Tx;
 use crate::error::Result;
@@ -29,6 +30,17 @@ pub(super) trait Resource: Send + Sync + 'static {
     const TAKES: Takes = Takes::NOTHING;
     /// How its lists are searched.
     const SEARCH: Search = Search::Name;
+    /// What its records are known by beside their numbers.
+    const KEYS: &'static [Key<Self::Record>] = &[];
+    /// Members that belong together: without the first, the others say nothing.
+    const TOGETHER: &'static [&'static [&'static str]] = &[];
+    /// Whether every organization begins with some.
+    const IS_STOCKED: bool = false;
+
+    /// What every organization begins with.
+    fn stock() -> Vec<Self::Record> {
+        Vec::new()
+    }
 
     /// Checks a record that is about to be written, and fills in what follows from the
     /// rest. `old` is what it was, if it is not new.
@@ -69,6 +81,17 @@ pub(super) trait Resource: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// Looks at a record that names another one through a column from now on, because
+    /// those it named were merged into that one. It may be changed for that, or has to go.
+    fn moved(
+        _tx: &Tx,
+        _context: &Context,
+        _new: &mut Self::Record,
+        _column: &'static str,
+    ) -> impl Future<Output = Result<Moving>> + Send {
+        std::future::ready(Ok(Moving::Keep))
+    }
+
     /// Columns that follow from a record and are not shown.
     fn beside(_record: &Self::Record) -> Beside {
         Vec::new()
@@ -85,13 +108,27 @@ pub(super) trait Resource: Send + Sync + 'static {
     }
 }
 
+/// What becomes of a record that named one that was merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moving {
+    /// It names the one that stays.
+    Keep,
+    /// It is removed: there is such a one already.
+    Remove,
+}
+
 /// How lists are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Search {
     /// By the name.
     Name,
-    /// Through an index of parts of words over the column `search`; on SQLite this table.
-    Parts(&'static str),
+    /// Through an index of parts of words over the column `search`.
+    Parts {
+        /// On SQLite this table.
+        table: &'static str,
+        /// What the shortest words are looked for at the beginning of, of a row `b`.
+        begins: &'static [&'static str],
+    },
 }
 
 /// For whom, by whom and when something is done.

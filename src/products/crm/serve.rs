@@ -13,12 +13,8 @@ use super::query::Asked;
 use super::resource::{Context, Resource};
 use super::store::{self, Chosen, Page};
 use crate::auth::Actor;
-use crate::clock::MICROS;
 use crate::error::Result;
 use crate::server::{Call, Reply};
-
-/// Microseconds of a millisecond: stamps are kept as they are shown.
-const MILLI: i64 = MICROS / 1000;
 
 /// What a change is made of besides the record: which, what else it asks, and how the
 /// record stands in the answer.
@@ -42,7 +38,7 @@ impl Crm {
             user: principal.user.map(|user| user.0),
             key,
             request: call.request_id().map(Arc::from),
-            now: self.now() / MILLI * MILLI,
+            now: self.whole_now(),
         })
     }
 
@@ -53,6 +49,7 @@ impl Crm {
     ) -> Result<Page<R::Record>> {
         let context = self.context(call)?;
         let find = asked.read(R::TAKES)?;
+        store::stock::<R>(self.db(), &context).await?;
         let read = self.db().read(call.deadline()).await?;
         store::find::<R>(&read, &context, &find).await
     }
@@ -64,6 +61,7 @@ impl Crm {
     ) -> Result<Reply<O>> {
         let context = self.context(call)?;
         let find = Asked::url(target.query).read(R::TAKES)?;
+        store::stock::<R>(self.db(), &context).await?;
         let read = self.db().read(call.deadline()).await?;
         let record = store::get::<R>(&read, &context, target.id, &find).await?;
         Ok(tagged((target.wrap)(record), target.unwrap))

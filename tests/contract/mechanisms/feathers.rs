@@ -3,6 +3,19 @@
 
 use super::start;
 
+/// FeathersJS passes over the id of something new.
+#[tokio::test]
+async fn an_id_of_something_new_is_passed_over() {
+    let host = start().await;
+    let plain = host.send("POST", "/bills", "{}").await;
+    for path in ["/bills/1", "/bills/1/"] {
+        let answer = host.send("POST", path, "{}").await;
+        assert_eq!(answer.status, plain.status, "{path}: {}", answer.text);
+        assert_eq!(answer.text, plain.text);
+    }
+    assert_eq!(host.send("POST", "/bills/1/2", "{}").await.status, 404);
+}
+
 #[tokio::test]
 async fn verbs_there_are_none_of() {
     let host = start().await;
@@ -14,12 +27,6 @@ async fn verbs_there_are_none_of() {
             "/bills",
             400,
             "You can not replace multiple instances. Did you mean 'patch'?",
-        ),
-        (
-            "POST",
-            "/bills/1",
-            405,
-            "Method `create` is not supported by this endpoint.",
         ),
         (
             "GET",

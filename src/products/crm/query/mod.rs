@@ -13,6 +13,9 @@ use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
 pub(super) use read::Takes;
 
+/// What becomes of something new that is there already.
+const DUPLICATES: &str = "$duplicates";
+
 /// A question, in all the forms a request may bring it.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
@@ -31,6 +34,45 @@ impl Asked {
             url,
             ..Self::default()
         }
+    }
+
+    /// The question of an export, which has neither pages nor an order, and its format.
+    pub(super) fn of_export(self, takes: Takes) -> Result<(pb::Find, Option<String>)> {
+        let mut tree = brackets::parse(&self.url)?;
+        let format = tree.remove("$format");
+        let format = format.and_then(|format| format.as_str().map(str::to_owned));
+        let told = read::find(tree, takes)?;
+        let find = match self.find {
+            Some(typed) => both(told, typed),
+            None => told,
+        };
+        let paged = find.limit.is_some() || find.skip.is_some() || find.after.is_some();
+        if paged || !find.sort.is_empty() {
+            let words = "An export has all records, by id: $limit, $skip, $after and $sort do not go with it";
+            return Err(Error::invalid(words));
+        }
+        Ok((find, format))
+    }
+
+    /// Whether the URL of something new asks that what is there already is refused.
+    pub(super) fn refuses_duplicates(&self) -> Result<bool> {
+        let mut refuses = false;
+        for (name, value) in brackets::parse(&self.url)? {
+            match (name.as_str(), value.as_str()) {
+                (DUPLICATES, Some("refuse")) => refuses = true,
+                (DUPLICATES, Some("allow")) => refuses = false,
+                (DUPLICATES, _) => {
+                    let words = "$duplicates must be refuse or allow";
+                    return Err(Error::invalid_field(DUPLICATES, words));
+                }
+                (name, _) if name.starts_with('$') => {}
+                (name, _) => {
+                    let words = format!("{name} is no parameter of this method");
+                    return Err(Error::invalid_field(name, words));
+                }
+            }
+        }
+        Ok(refuses)
     }
 
     /// The question: what the URL says wins over the JSON, and the message's conditions

@@ -7,6 +7,15 @@ use super::super::serve::serve;
 use crate::api::ActivityTypeService;
 use crate::api::apex::crm::v1 as pb;
 
+/// Name, colour and picture of what every organization begins with.
+const STOCK: [(&str, &str, &str); 5] = [
+    ("Call", "#10B981", "phone"),
+    ("Email", "#3B82F6", "mail"),
+    ("Meeting", "#F59E0B", "users"),
+    ("Task", "#8B5CF6", "check-square"),
+    ("Deadline", "#EF4444", "flag"),
+];
+
 record! {
     ActivityType {
         id: Column::id(),
@@ -26,6 +35,17 @@ impl Resource for ActivityTypes {
     type Record = pb::ActivityType;
     const SOURCE: Source = Source("crm_activity_type");
     const NAME: &'static str = "activity-types";
+    const IS_STOCKED: bool = true;
+
+    fn stock() -> Vec<pb::ActivityType> {
+        let kind = |(name, color, icon): &(&str, &str, &str)| pb::ActivityType {
+            name: Some((*name).to_owned()),
+            color: Some((*color).to_owned()),
+            icon_key: Some((*icon).to_owned()),
+            ..Default::default()
+        };
+        STOCK.iter().map(kind).collect()
+    }
 }
 
 impl ActivityTypeService for Crm {

@@ -4,13 +4,16 @@ use sea_orm::ConnectionTrait;
 
 use super::super::Crm;
 use super::super::column::{Column, Source, record};
+use super::super::known::known;
 use super::super::query::Takes;
 use super::super::resource::{Context, Resource, Wanted};
 use super::super::serve::serve;
+use super::super::store::{Key, folded, given, site};
 use super::COMPANIES;
 use super::users::{USERS, Users};
 use crate::api::CompanyService;
 use crate::api::apex::crm::v1 as pb;
+use crate::db::Tx;
 use crate::error::Result;
 
 record! {
@@ -27,6 +30,8 @@ record! {
         website: Column::text(),
         industry: Column::text(),
         size: Column::text(),
+        external_id: Column::text(),
+        merged_into_id: Column::to(COMPANIES).server(),
     } + creator, owner; custom custom_fields_by_name
 }
 
@@ -41,6 +46,36 @@ impl Resource for Companies {
         join: Some("fastJoinForCompanyList"),
         ..Takes::SEARCH
     };
+    const KEYS: &'static [Key<pb::Company>] = &[
+        Key {
+            name: "external_id",
+            column: "external_id",
+            of: |company| given(company.external_id.as_deref()),
+            identifies: true,
+        },
+        Key {
+            name: "website",
+            column: "match_site",
+            of: |company| site(company.website.as_deref()),
+            identifies: true,
+        },
+        Key {
+            name: "name",
+            column: "match_name",
+            of: |company| folded(company.name.as_deref()),
+            identifies: true,
+        },
+    ];
+
+    async fn prepare(
+        _: &Tx,
+        _: &Context,
+        new: &mut pb::Company,
+        _: Option<&pb::Company>,
+    ) -> Result<()> {
+        new.external_id.take_if(|number| number.is_empty());
+        Ok(())
+    }
 
     async fn join(
         connection: &impl ConnectionTrait,
@@ -66,9 +101,15 @@ impl Resource for Companies {
 impl CompanyService for Crm {
     serve!(list Companies: list_companies(ListCompaniesRequest) -> ListCompaniesResponse);
     serve!(get Companies: get_company(GetCompanyRequest) -> GetCompanyResponse.company);
-    serve!(create Companies: create_companies(CreateCompaniesRequest) -> CreateCompaniesResponse.companies);
+    known!(create Companies: create_companies(CreateCompaniesRequest) -> CreateCompaniesResponse.companies);
     serve!(update Companies: update_company(UpdateCompanyRequest) -> UpdateCompanyResponse.company);
     serve!(replace Companies: replace_company(ReplaceCompanyRequest) -> ReplaceCompanyResponse.company);
     serve!(delete Companies: delete_company(DeleteCompanyRequest) -> DeleteCompanyResponse.company);
     serve!(restore Companies: restore_company(RestoreCompanyRequest) -> RestoreCompanyResponse.company);
+    known!(upsert Companies: upsert_companies(UpsertCompaniesRequest.companies)
+        -> UpsertCompaniesResponse of UpsertedCompany.company);
+    known!(merge Companies: merge_companies(MergeCompaniesRequest) -> MergeCompaniesResponse.company);
+    known!(duplicates Companies: list_duplicate_companies(ListDuplicateCompaniesRequest.company_id {
+        external_id, website, name
+    }) -> ListDuplicateCompaniesResponse of DuplicateCompany.company);
 }

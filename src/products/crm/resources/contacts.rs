@@ -4,10 +4,11 @@ use sea_orm::ConnectionTrait;
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
+use super::super::known::known;
 use super::super::query::Takes;
 use super::super::resource::{Beside, Context, Resource, Search, Wanted};
 use super::super::serve::serve;
-use super::super::store::related;
+use super::super::store::{Key, folded, given, phone, related};
 use super::users::{USERS, Users};
 use super::{COMPANIES, CONTACTS};
 use crate::api::ContactService;
@@ -33,6 +34,8 @@ record! {
         company_id: Column::to(COMPANIES),
         channel_whatsapp_wa_id: Column::text(),
         channel_instagram_user_id: Column::text(),
+        external_id: Column::text(),
+        merged_into_id: Column::to(CONTACTS).server(),
         system_type: Column::text().server(),
         avatar_url: Column::text(),
     } + owner, company; custom custom_fields_by_name
@@ -50,7 +53,50 @@ impl Resource for Contacts {
         tags: true,
         join: Some("fastJoinForContactList"),
     };
-    const SEARCH: Search = Search::Parts("crm_contact_search");
+    const SEARCH: Search = Search::Parts {
+        table: "crm_contact_search",
+        begins: &[
+            "b.match_name",
+            "LOWER(b.last_name)",
+            "b.match_email",
+            "b.match_phone",
+        ],
+    };
+    const KEYS: &'static [Key<pb::Contact>] = &[
+        Key {
+            name: "external_id",
+            column: "external_id",
+            of: |contact| given(contact.external_id.as_deref()),
+            identifies: true,
+        },
+        Key {
+            name: "email",
+            column: "match_email",
+            of: |contact| folded(contact.email.as_deref()),
+            identifies: true,
+        },
+        Key {
+            name: "phone",
+            column: "match_phone",
+            of: |contact| {
+                let country = contact.phone_country_code.as_deref();
+                phone(country, contact.phone.as_deref())
+            },
+            identifies: true,
+        },
+        Key {
+            name: "name",
+            column: "match_name",
+            of: |contact| {
+                let names = [&contact.first_name, &contact.last_name];
+                let names: Vec<&str> = names.into_iter().filter_map(Option::as_deref).collect();
+                folded(Some(&names.join(" ")))
+            },
+            identifies: false,
+        },
+    ];
+    const TOGETHER: &'static [&'static [&'static str]] =
+        &[&["phone", "phone_country_code", "phone_country_iso"]];
 
     async fn prepare(
         _: &Tx,
@@ -58,6 +104,7 @@ impl Resource for Contacts {
         new: &mut pb::Contact,
         _: Option<&pb::Contact>,
     ) -> Result<()> {
+        new.external_id.take_if(|number| number.is_empty());
         let known = [
             &new.first_name,
             &new.last_name,
@@ -118,9 +165,15 @@ impl Resource for Contacts {
 impl ContactService for Crm {
     serve!(list Contacts: list_contacts(ListContactsRequest) -> ListContactsResponse);
     serve!(get Contacts: get_contact(GetContactRequest) -> GetContactResponse.contact);
-    serve!(create Contacts: create_contacts(CreateContactsRequest) -> CreateContactsResponse.contacts);
+    known!(create Contacts: create_contacts(CreateContactsRequest) -> CreateContactsResponse.contacts);
     serve!(update Contacts: update_contact(UpdateContactRequest) -> UpdateContactResponse.contact);
     serve!(replace Contacts: replace_contact(ReplaceContactRequest) -> ReplaceContactResponse.contact);
     serve!(delete Contacts: delete_contact(DeleteContactRequest) -> DeleteContactResponse.contact);
     serve!(restore Contacts: restore_contact(RestoreContactRequest) -> RestoreContactResponse.contact);
+    known!(upsert Contacts: upsert_contacts(UpsertContactsRequest.contacts)
+        -> UpsertContactsResponse of UpsertedContact.contact);
+    known!(merge Contacts: merge_contacts(MergeContactsRequest) -> MergeContactsResponse.contact);
+    known!(duplicates Contacts: list_duplicate_contacts(ListDuplicateContactsRequest.contact_id {
+        external_id, email, phone, phone_country_code, first_name, last_name
+    }) -> ListDuplicateContactsResponse of DuplicateContact.contact);
 }

@@ -8,6 +8,7 @@ mod contacts;
 mod custom_fields;
 mod deal_products;
 mod deals;
+mod imports;
 mod notes;
 mod organizations;
 mod pipeline_stages;
@@ -22,15 +23,20 @@ mod webhooks;
 use std::sync::Arc;
 
 use super::Crm;
-use super::column::Source;
+use super::column::{Column, Record, Source};
+use super::export::PAGE;
+use super::imports::{Import, Undo, import, undo};
+use super::query::Takes;
+use super::resource::Resource;
+use super::store::{Repoint, Walk, repoint, walk};
 use crate::api::{
     ActivityServiceEndpoint, ActivityTypeServiceEndpoint, AuditLogServiceEndpoint,
     CompanyServiceEndpoint, ContactServiceEndpoint, ContactTagServiceEndpoint,
     CustomFieldServiceEndpoint, DealProductServiceEndpoint, DealServiceEndpoint,
-    NoteServiceEndpoint, OrganizationUserServiceEndpoint, OwnOrganizationServiceEndpoint,
-    PipelineServiceEndpoint, PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint,
-    ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint,
-    TagServiceEndpoint,
+    ExportServiceEndpoint, ImportServiceEndpoint, NoteServiceEndpoint,
+    OrganizationUserServiceEndpoint, OwnOrganizationServiceEndpoint, PipelineServiceEndpoint,
+    PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint, ProductServiceEndpoint,
+    RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint, TagServiceEndpoint,
 };
 use crate::server::dispatch::Endpoint;
 pub(super) use audit_log::AuditLog;
@@ -44,6 +50,82 @@ const PIPELINES: Source = Source("crm_pipeline");
 const PRODUCTS: Source = Source("crm_product");
 const STAGES: Source = Source("crm_pipeline_stage");
 const TAGS: Source = Source("crm_tag");
+
+/// What is known of a resource wherever its own type does not matter.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Full name of the message of its records.
+    pub(super) message: &'static str,
+    /// Where its rows are.
+    pub(super) source: Source,
+    /// Its columns.
+    pub(super) columns: &'static [Column],
+    /// What custom fields of its records are of, if they have some.
+    pub(super) entity: Option<&'static str>,
+    /// What its lists take besides columns.
+    pub(super) takes: Takes,
+    /// What tells one of its records from all others.
+    pub(super) keys: &'static [&'static str],
+    /// Moves what names records that were merged.
+    pub(super) repoint: Repoint,
+    /// Reads its records in the order of their ids.
+    pub(super) walk: Walk,
+    /// Imports a part of a file, where its records are known by keys.
+    pub(super) import: Option<Import>,
+    /// Undoes that.
+    pub(super) undo: Option<Undo>,
+}
+
+impl Entry {
+    const fn of<R: Resource>() -> Self {
+        Self {
+            name: R::NAME,
+            message: R::Record::MESSAGE,
+            source: R::SOURCE,
+            columns: R::Record::COLUMNS,
+            entity: R::ENTITY,
+            takes: R::TAKES,
+            keys: &[],
+            repoint: |tx, context, link| Box::pin(repoint::<R>(tx, context, link)),
+            walk: |read, context, find, after| {
+                Box::pin(walk::<R>(read, context, find, (after, PAGE)))
+            },
+            import: None,
+            undo: None,
+        }
+    }
+
+    /// Files are imported into it, and their rows found again by these keys.
+    const fn by<R: Resource>(keys: &'static [&'static str]) -> Self {
+        let mut own = Self::of::<R>();
+        own.keys = keys;
+        own.import =
+            Some(|tx, context, options, part| Box::pin(import::<R>(tx, context, options, part)));
+        own.undo = Some(|tx, context, report| Box::pin(undo::<R>(tx, context, report)));
+        own
+    }
+}
+
+/// Everything an organization writes. A merge asks each of them which of its columns
+/// name the records that were merged.
+pub(super) const ALL: &[Entry] = &[
+    Entry::by::<contacts::Contacts>(&["external_id", "email", "phone"]),
+    Entry::by::<companies::Companies>(&["external_id", "website", "name"]),
+    Entry::of::<pipelines::Pipelines>(),
+    Entry::of::<pipeline_stages::PipelineStages>(),
+    Entry::of::<deals::Deals>(),
+    Entry::of::<products::Products>(),
+    Entry::of::<product_categories::ProductCategories>(),
+    Entry::of::<deal_products::DealProducts>(),
+    Entry::of::<activities::Activities>(),
+    Entry::of::<activity_types::ActivityTypes>(),
+    Entry::of::<notes::Notes>(),
+    Entry::of::<custom_fields::CustomFields>(),
+    Entry::of::<tags::Tags>(),
+    Entry::of::<tags::ContactTags>(),
+];
 
 /// A service for each of them.
 pub(super) fn endpoints(crm: &Crm) -> Vec<Arc<dyn Endpoint>> {
@@ -67,5 +149,56 @@ pub(super) fn endpoints(crm: &Crm) -> Vec<Arc<dyn Endpoint>> {
         Arc::new(AuditLogServiceEndpoint::new(crm.clone())),
         Arc::new(RecordWebhookServiceEndpoint::new(crm.clone())),
         Arc::new(RecordWebhookDeliveryServiceEndpoint::new(crm.clone())),
+        Arc::new(ImportServiceEndpoint::new(crm.clone())),
+        Arc::new(ExportServiceEndpoint::new(crm.clone())),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::column::Access;
+    use super::ALL;
+    use crate::policy::options::{Options, flag};
+
+    /// A merge, an export and an import know what is in [`ALL`]: whatever organizations
+    /// can make must be there.
+    #[test]
+    fn everything_that_is_made_is_known() {
+        let made = crate::api::METHODS.iter().filter(|spec| {
+            let crm = spec.service.product == "crm" && spec.when.is_empty();
+            crm && spec.name.starts_with("Create") && spec.one_or_many.is_some()
+        });
+        let paths = made.flat_map(|spec| spec.bindings.first());
+        let paths: BTreeSet<&str> = paths.map(|own| own.template.trim_matches('/')).collect();
+        let known: BTreeSet<&str> = ALL.iter().map(|entry| entry.name).collect();
+        let missing: Vec<_> = paths.difference(&known).collect();
+        assert!(missing.is_empty(), "not in ALL: {missing:?}");
+    }
+
+    /// The documentation says of members what their columns say.
+    #[test]
+    fn members_are_documented_as_their_columns_are() {
+        let pool = crate::api::pool();
+        let options = Options::new(&pool);
+        for entry in ALL {
+            let message = pool
+                .get_message_by_name(entry.message)
+                .expect(entry.message);
+            for column in entry.columns {
+                let name = format!("{}.{}", entry.message, column.name);
+                let field = message.get_field_by_name(column.name).expect(&name);
+                let own = options.field(&field);
+                let says = |option| own.as_ref().is_some_and(|own| flag(own, option));
+                if column.name == "organization_id" {
+                    continue;
+                }
+                let servers = matches!(column.access, Access::Server | Access::Stamp);
+                assert_eq!(says("read_only"), servers, "read_only of {name}");
+                let always = column.required && column.name != "id";
+                assert!(!always || servers || says("always"), "always of {name}");
+            }
+        }
+    }
 }

@@ -3,11 +3,14 @@
 use super::super::Crm;
 use super::super::column::{Column, Source, record};
 use super::super::query::Takes;
-use super::super::resource::Resource;
+use super::super::resource::{Context, Moving, Resource};
 use super::super::serve::serve;
 use super::{CONTACTS, TAGS};
 use crate::api::apex::crm::v1 as pb;
 use crate::api::{ContactTagService, TagService};
+use crate::db::Tx;
+use crate::db::sql::row;
+use crate::error::Result;
 
 record! {
     Tag {
@@ -48,6 +51,26 @@ impl Resource for ContactTags {
     type Record = pb::ContactTag;
     const SOURCE: Source = Source("crm_contact_tag");
     const NAME: &'static str = "contact-tags";
+
+    /// A contact has a tag once.
+    async fn moved(
+        tx: &Tx,
+        context: &Context,
+        new: &mut pb::ContactTag,
+        _: &'static str,
+    ) -> Result<Moving> {
+        let sql = "SELECT 1 AS one FROM crm_contact_tag WHERE organization_id = $1 \
+                   AND contact_id = $2 AND tag_id = $3 AND deleted_at IS NULL";
+        let values = [
+            context.organization.into(),
+            new.contact_id.into(),
+            new.tag_id.into(),
+        ];
+        Ok(match row(tx, sql, values).await? {
+            Some(_) => Moving::Remove,
+            None => Moving::Keep,
+        })
+    }
 }
 
 impl TagService for Crm {

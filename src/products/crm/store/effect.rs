@@ -3,7 +3,7 @@
 //! records may be written at once, and cost few statements then.
 
 use super::super::column::Record as _;
-use super::super::custom::Fields;
+use super::super::custom::{Fields, Moved};
 use super::super::resource::{Context, Resource};
 use super::row::Kept;
 use super::{change, count};
@@ -83,11 +83,14 @@ pub(super) async fn follow<R: Resource>(
     if came != 0 {
         count::add::<R>(tx, context, came).await?;
     }
-    for change in changes {
+    let moved = changes.iter().filter_map(|change| {
         let (before, after) = change.custom();
-        if before != after {
-            fields.index(tx, change.after.record.id(), after).await?;
-        }
-    }
+        (before != after).then(|| Moved {
+            record: change.after.record.id(),
+            before: before.is_some(),
+            after: after.map(str::to_owned),
+        })
+    });
+    fields.index(tx, &moved.collect::<Vec<_>>()).await?;
     change::write::<R>(tx, context, changes).await
 }

@@ -1,8 +1,11 @@
 //! Pages of records. The page and the total come from one statement, so that they agree;
 //! the total of a list without conditions is kept, any other one is counted.
 
+use futures_util::future::BoxFuture;
+use prost::Message as _;
 use sea_orm::Value;
 
+use super::super::column::Record as _;
 use super::super::query::compile::{Compiler, contained};
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Search};
@@ -89,6 +92,42 @@ pub(in super::super) async fn find<R: Resource>(
     })
 }
 
+/// Reads records of a resource in the order of their ids, behind one of them: each with
+/// its id, as its message is encoded.
+pub(in super::super) type Walk = for<'r> fn(
+    &'r Read,
+    &'r Context,
+    &'r pb::Find,
+    i64,
+) -> BoxFuture<'r, Result<Vec<(i64, Vec<u8>)>>>;
+
+/// Reads the next records behind one.
+pub(in super::super) async fn walk<R: Resource>(
+    read: &Read,
+    context: &Context,
+    find: &pb::Find,
+    (after, most): (i64, i64),
+) -> Result<Vec<(i64, Vec<u8>)>> {
+    let fields = fields::<R>(read, context).await?;
+    let mut compiler = Compiler::of::<R>(read, &fields);
+    let mut sql = conditions::<R>(&mut compiler, context, find)?;
+    let filter = std::mem::take(&mut sql.text);
+    sql.push(&format!(
+        "SELECT {} FROM {} t WHERE {filter} AND t.id > ",
+        columns::<R>("t."),
+        R::SOURCE.0
+    ));
+    sql.bind(after).push(" ORDER BY t.id LIMIT ").bind(most);
+    let found = crate::db::sql::rows(read, &sql.text, sql.values).await?;
+    let records = found.iter().map(|row| Ok(load::<R>(row, &fields)?.record));
+    let mut records: Vec<R::Record> = records.collect::<Result<_>>()?;
+    finish::<R>(read, context, &mut records, find).await?;
+    let encoded = records
+        .iter()
+        .map(|record| (record.id(), record.encode_to_vec()));
+    Ok(encoded.collect())
+}
+
 /// What records of a page have in common.
 fn conditions<R: Resource>(
     compiler: &mut Compiler<'_>,
@@ -103,7 +142,7 @@ fn conditions<R: Resource>(
         compiler.filter(filter, 0, &mut sql)?;
     }
     if let Some(term) = find.search_term.as_deref() {
-        search::<R>(term, compiler.postgres, &mut sql)?;
+        search::<R>(term, context, compiler.postgres, &mut sql)?;
     }
     if let Some(tag) = find.tag {
         if !R::TAKES.tags {
@@ -118,10 +157,9 @@ fn conditions<R: Resource>(
     Ok(sql)
 }
 
-/// Every word must stand somewhere in what is searched.
-fn search<R: Resource>(term: &str, postgres: bool, sql: &mut Sql) -> Result<()> {
-    /// Fewest letters the index finds.
-    const PARTS: usize = 3;
+/// Every word must stand somewhere in what is searched. Of words that are too short for
+/// the index one finds what begins with it, unless a longer one narrows it down.
+fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut Sql) -> Result<()> {
     if !R::TAKES.search {
         return Err(Error::invalid("This list is not searched"));
     }
@@ -131,10 +169,14 @@ fn search<R: Resource>(term: &str, postgres: bool, sql: &mut Sql) -> Result<()> 
             "searchTerm must not contain U+0000",
         ));
     }
-    for word in term.to_lowercase().split_whitespace().take(8) {
+    let is_long = |word: &&str| word.chars().count() >= PARTS;
+    let term = term.to_lowercase();
+    let words: Vec<&str> = term.split_whitespace().take(8).collect();
+    let narrowed = words.iter().any(is_long);
+    for word in &words {
         sql.push(" AND ");
         match R::SEARCH {
-            Search::Parts(table) if !postgres && word.chars().count() >= PARTS => {
+            Search::Parts { table, .. } if !postgres && is_long(word) => {
                 let phrase = format!("\"{}\"", word.replace('"', "\"\""));
                 sql.push(&format!(
                     "t.id IN (SELECT rowid FROM {table} WHERE {table} MATCH "
@@ -142,11 +184,35 @@ fn search<R: Resource>(term: &str, postgres: bool, sql: &mut Sql) -> Result<()> 
                 .bind(phrase)
                 .push(")");
             }
-            Search::Parts(_) => like("t.search", word, sql),
+            Search::Parts { begins, .. } if !narrowed => {
+                begin::<R>(begins, word, context, sql);
+            }
+            Search::Parts { .. } => like("t.search", word, sql),
             Search::Name => like("LOWER(t.name)", word, sql),
         }
     }
     Ok(())
+}
+
+/// Fewest letters an index of parts of words finds.
+const PARTS: usize = 3;
+
+/// Something begins with a word, which an index of each tells.
+fn begin<R: Resource>(begins: &[&str], word: &str, context: &Context, sql: &mut Sql) {
+    sql.push("t.id IN (");
+    for (at, of) in begins.iter().enumerate() {
+        let union = if at > 0 { " UNION ALL " } else { "" };
+        sql.push(&format!(
+            "{union}SELECT b.id FROM {} b WHERE b.deleted_at IS NULL AND b.organization_id = ",
+            R::SOURCE.0
+        ))
+        .bind(context.organization);
+        sql.push(&format!(" AND {of} >= "))
+            .bind(word.to_owned())
+            .push(&format!(" AND {of} < "))
+            .bind(format!("{word}\u{10FFFF}"));
+    }
+    sql.push(")");
 }
 
 fn like(column: &str, word: &str, sql: &mut Sql) {

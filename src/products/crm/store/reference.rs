@@ -1,7 +1,7 @@
 //! Records that name each other: what is named must be there, in the same organization,
 //! and is shown with one question per page.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
@@ -9,41 +9,83 @@ use super::super::column::{Access, Column, Kind, Record, Source};
 use super::super::query::sql::Sql;
 use super::super::resource::Context;
 use super::row::missing;
-use crate::db::Tx;
-use crate::db::sql::{row, rows};
+use crate::db::sql::rows;
 use crate::error::Result;
 
-/// Refuses a record that names one that is not there. What it named before may be gone.
-pub(super) async fn check<R: Record>(
-    tx: &Tx,
-    context: &Context,
-    new: &[Value],
-    old: Option<&[Value]>,
-) -> Result<()> {
-    for (at, column) in R::COLUMNS.iter().enumerate() {
-        let (Kind::Reference(source), Value::BigInt(Some(id))) = (column.kind, &new[at]) else {
-            continue;
-        };
-        let kept = old.is_some_and(|old| old[at] == new[at]);
-        if !kept && is_given(column) {
-            exists(tx, context, source, *id).await?;
+/// What records name and is not there.
+#[derive(Debug, Default)]
+pub(super) struct Absent(HashSet<(Source, i64)>);
+
+impl Absent {
+    /// Looks for what records name, with one question for each source. What a record
+    /// named before may be gone.
+    pub(super) async fn of<R: Record>(
+        connection: &impl ConnectionTrait,
+        context: &Context,
+        rows: impl IntoIterator<Item = (&[Value], Option<&[Value]>)>,
+    ) -> Result<Self> {
+        let mut named: BTreeMap<&str, (Source, BTreeSet<i64>)> = BTreeMap::new();
+        for (new, old) in rows {
+            for (source, id) in names_of::<R>(new, old) {
+                let entry = named.entry(source.0);
+                entry
+                    .or_insert_with(|| (source, BTreeSet::new()))
+                    .1
+                    .insert(id);
+            }
         }
+        let mut absent = HashSet::new();
+        for (source, ids) in named.into_values() {
+            let found = living(connection, context, source, &ids).await?;
+            absent.extend(ids.difference(&found).map(|id| (source, *id)));
+        }
+        Ok(Self(absent))
     }
-    Ok(())
+
+    /// Refuses a record that names one of them.
+    pub(super) fn check<R: Record>(&self, new: &[Value], old: Option<&[Value]>) -> Result<()> {
+        let mut named = names_of::<R>(new, old);
+        let absent = named.find(|named| self.0.contains(named));
+        absent.map_or(Ok(()), |(_, id)| Err(missing(id)))
+    }
+}
+
+/// What a record names that it did not name before.
+fn names_of<'v, R: Record>(
+    new: &'v [Value],
+    old: Option<&'v [Value]>,
+) -> impl Iterator<Item = (Source, i64)> + 'v {
+    let columns = R::COLUMNS.iter().enumerate();
+    columns.filter_map(move |(at, column)| match (column.kind, &new[at]) {
+        (Kind::Reference(source), Value::BigInt(Some(id))) if is_given(column) => {
+            let kept = old.is_some_and(|old| old[at] == new[at]);
+            (!kept).then_some((source, *id))
+        }
+        _ => None,
+    })
 }
 
 fn is_given(column: &Column) -> bool {
     matches!(column.access, Access::Caller | Access::Create)
 }
 
-async fn exists(tx: &Tx, context: &Context, source: Source, id: i64) -> Result<()> {
-    let sql = format!(
-        "SELECT 1 AS one FROM {} t \
-         WHERE t.organization_id = $1 AND t.id = $2 AND t.deleted_at IS NULL",
+async fn living(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    source: Source,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>> {
+    let mut sql = Sql::new(&format!(
+        "SELECT t.id FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
         source.0
-    );
-    let found = row(tx, &sql, [context.organization.into(), id.into()]).await?;
-    found.map(drop).ok_or_else(|| missing(id))
+    ));
+    sql.bind(context.organization).push(" AND t.id IN (");
+    sql.list(ids.iter().copied().map(Value::from)).push(")");
+    let found = rows(connection, &sql.text, sql.values).await?;
+    found
+        .iter()
+        .map(|row| Ok(row.try_get_by_index(0)?))
+        .collect()
 }
 
 /// Columns of the records that are named, by their numbers. Of what is gone the columns

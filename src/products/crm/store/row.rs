@@ -1,6 +1,6 @@
 //! One record: reading it, finishing what was read, and the tag of its state.
 
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::column::Record;
@@ -10,16 +10,16 @@ use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Wanted};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
-use crate::db::sql::row;
+use crate::db::sql::{row, rows};
 use crate::error::{Error, Result};
 
 /// A record as its row has it.
 #[derive(Debug, Clone)]
-pub(super) struct Kept<R> {
+pub(in super::super) struct Kept<R> {
     /// Its columns, and its custom fields by name.
-    pub(super) record: R,
+    pub(in super::super) record: R,
     /// Its custom fields by number, as they are kept.
-    pub(super) custom: Option<String>,
+    pub(in super::super) custom: Option<String>,
 }
 
 /// What is read of a row.
@@ -31,7 +31,7 @@ pub(super) fn columns<R: Resource>(prefix: &str) -> String {
 }
 
 /// The custom fields of a resource.
-pub(super) async fn fields<R: Resource>(
+pub(in super::super) async fn fields<R: Resource>(
     connection: &impl ConnectionTrait,
     context: &Context,
 ) -> Result<Fields> {
@@ -123,6 +123,32 @@ pub(super) async fn any<R: Resource>(
     let found = found.ok_or_else(|| missing(id))?;
     let removed: Option<i64> = found.try_get("", "removed_at")?;
     Ok((load::<R>(&found, fields)?, removed.is_some()))
+}
+
+/// Reads the living ones of some records, and keeps others from writing them until the
+/// transaction ends.
+pub(in super::super) async fn several<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    fields: &Fields,
+    ids: &[i64],
+) -> Result<Vec<Kept<R::Record>>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(&format!(
+        "SELECT {} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
+        columns::<R>("t."),
+        R::SOURCE.0
+    ));
+    sql.bind(context.organization).push(" AND t.id IN (");
+    sql.list(ids.iter().copied().map(Value::from))
+        .push(") ORDER BY t.id");
+    if tx.get_database_backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE OF t");
+    }
+    let found = rows(tx, &sql.text, sql.values).await?;
+    found.iter().map(|row| load::<R>(row, fields)).collect()
 }
 
 /// There is no such record, or it is somebody else's.

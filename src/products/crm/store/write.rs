@@ -2,13 +2,16 @@
 
 use sea_orm::{QueryResult, Value};
 
-use super::super::column::{Access, Column, Record};
+use super::super::column::Record;
 use super::super::custom::Fields;
-use super::super::query::read::CUSTOM;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
 use super::effect::{Action, Change, follow};
-use super::reference;
+use super::insert::insert;
+use super::key;
+use super::merge::MERGED_INTO;
+use super::plan::{Changed, New};
+use super::reference::Absent;
 use super::row::{Kept, any, columns, fields, finish, load, matches, one};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::{Tx, is_duplicate};
@@ -31,80 +34,25 @@ pub(in super::super) async fn create<R: Resource>(
 ) -> Result<Vec<R::Record>> {
     let fields = fields::<R>(tx, context).await?;
     let many = given.len() > 1;
-    let mut made = Vec::with_capacity(given.len());
-    for (at, mut given) in given.into_iter().enumerate() {
-        let one = insert::<R>(tx, context, &fields, &mut given).await;
-        let one = one.map_err(|error| match many {
-            true => error.within(&format!("[{at}].")),
-            false => error,
-        })?;
-        made.push(one);
+    let within = |at: usize, error: Error| match many {
+        true => error.within(&format!("[{at}].")),
+        false => error,
+    };
+    let mut new = Vec::with_capacity(given.len());
+    for (at, given) in given.into_iter().enumerate() {
+        let one = New::of::<R>(tx, context, &fields, given).await;
+        new.push(one.map_err(|error| within(at, error))?);
     }
+    let named = new.iter().map(|new| (new.values.as_slice(), None));
+    let absent = Absent::of::<R::Record>(tx, context, named).await?;
+    for (at, new) in new.iter().enumerate() {
+        let checked = absent.check::<R::Record>(&new.values, None);
+        checked.map_err(|error| within(at, error))?;
+    }
+    let made = insert::<R>(tx, context, &fields, &new).await?;
+    let mut made: Vec<R::Record> = made.into_iter().map(|kept| kept.record).collect();
     finish::<R>(tx, context, &mut made, &pb::Find::default()).await?;
     Ok(made)
-}
-
-async fn insert<R: Resource>(
-    tx: &Tx,
-    context: &Context,
-    fields: &Fields,
-    given: &mut R::Record,
-) -> Result<R::Record> {
-    refuse_alien(given)?;
-    let none = R::Record::default();
-    for column in R::columns() {
-        writable(context, column, given, &none)?;
-    }
-    let mut new = R::Record::default();
-    new.adopt(given, &|column| {
-        matches!(column.access, Access::Caller | Access::Create)
-    });
-    R::prepare(tx, context, &mut new, None).await?;
-    let custom = match given.custom().and_then(Option::take) {
-        Some(custom) => fields.merged(None, &custom)?,
-        None => None,
-    };
-    let values = new.values()?;
-    reference::check::<R::Record>(tx, context, &values, None).await?;
-    let mut pairs: Vec<(&str, Value)> = R::columns()
-        .iter()
-        .zip(values)
-        .filter(|(column, _)| column.name != "id")
-        .map(|(column, value)| {
-            (
-                column.name,
-                of_server(column.name, context).unwrap_or(value),
-            )
-        })
-        .collect();
-    pairs.extend(R::beside(&new));
-    pairs.extend(R::ENTITY.map(|_| ("custom", custom.into())));
-    // Which some records do not show.
-    for hidden in ["created_by_user_id", "updated_at", "deleted_at"] {
-        if let Some(value) = of_server(hidden, context)
-            && !pairs.iter().any(|(name, _)| *name == hidden)
-        {
-            pairs.push((hidden, value));
-        }
-    }
-    let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
-    let mut sql = Sql::new(&format!(
-        "INSERT INTO {} ({}) VALUES (",
-        R::SOURCE.0,
-        names.join(", ")
-    ));
-    sql.list(pairs.into_iter().map(|(_, value)| value));
-    sql.push(") RETURNING ").push(&columns::<R>(""));
-    let row = written(tx, sql).await?;
-    let kept = load::<R>(&row, fields)?;
-    let change = Change {
-        action: Action::Created,
-        before: None,
-        after: &kept,
-    };
-    follow::<R>(tx, context, fields, &[change]).await?;
-    R::made(tx, context, &kept.record).await?;
-    Ok(kept.record)
 }
 
 /// Changes a record, or replaces it.
@@ -112,72 +60,61 @@ pub(in super::super) async fn update<R: Resource>(
     tx: &Tx,
     context: &Context,
     id: i64,
-    (mut given, chosen): (R::Record, Chosen),
+    (given, chosen): (R::Record, Chosen),
     (find, if_match): (&pb::Find, Option<&str>),
 ) -> Result<R::Record> {
     let fields = fields::<R>(tx, context).await?;
     let filter = find.filter.as_ref();
     let old = one::<R>(tx, context, id, filter, (&fields, true)).await?;
     matches(&old.record, if_match)?;
-    if let Chosen::Everything = chosen {
-        refuse_alien(&given)?;
+    let changed = Changed::of::<R>(tx, context, &fields, old, (given, &chosen)).await?;
+    let (new, old) = (changed.new.values.as_slice(), changed.before.as_slice());
+    let absent = Absent::of::<R::Record>(tx, context, [(new, Some(old))]).await?;
+    absent.check::<R::Record>(new, Some(old))?;
+    let mut record = change::<R>(tx, context, &fields, &[changed]).await?;
+    finish::<R>(tx, context, &mut record, find).await?;
+    let record = record.pop();
+    record.ok_or_else(|| Error::internal("a record that was changed is not there"))
+}
+
+/// Writes changes that were checked; answers what the records are then.
+pub(in super::super) async fn change<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    fields: &Fields,
+    changes: &[Changed<R::Record>],
+) -> Result<Vec<R::Record>> {
+    let mut written = Vec::with_capacity(changes.len());
+    for changed in changes {
+        let mut pairs = changed.pairs();
+        let id = changed.old.record.id();
+        written.push(match pairs.is_empty() {
+            true => None,
+            false => {
+                pairs.extend(R::beside(&changed.new.record));
+                pairs.extend(key::beside::<R>(&changed.new.record));
+                Some(set::<R>(tx, context, fields, id, pairs).await?)
+            }
+        });
     }
-    let named = |name: &str| match &chosen {
-        Chosen::Members(names) => names.iter().any(|own| own == name),
-        Chosen::Everything => true,
-    };
-    if let Chosen::Members(names) = &chosen {
-        let joined = names
-            .iter()
-            .find(|name| *name != CUSTOM && R::Record::column(name).is_none());
-        joined.map_or(Ok(()), |name| Err(read_only(name)))?;
-    }
-    for column in R::columns() {
-        let said = match &chosen {
-            Chosen::Members(_) => named(column.name),
-            Chosen::Everything => given.has(column.name),
-        };
-        if said {
-            writable(context, column, &given, &old.record)?;
-        }
-    }
-    let mut new = old.record.clone();
-    new.adopt(&given, &|column| {
-        column.access == Access::Caller && named(column.name)
-    });
-    R::prepare(tx, context, &mut new, Some(&old.record)).await?;
-    let given = given.custom().and_then(Option::take);
-    let custom = match (&chosen, named(CUSTOM)) {
-        (Chosen::Everything, _) => fields.merged(None, given.as_deref().unwrap_or("{}"))?,
-        (Chosen::Members(_), true) => {
-            fields.merged(old.custom.as_deref(), given.as_deref().unwrap_or("{}"))?
-        }
-        (Chosen::Members(_), false) => old.custom.clone(),
-    };
-    let (before, after) = (old.record.values()?, new.values()?);
-    reference::check::<R::Record>(tx, context, &after, Some(&before)).await?;
-    let changed = R::columns().iter().zip(before.iter().zip(after));
-    let mut pairs: Vec<(&str, Value)> = changed
-        .filter(|(_, (before, after))| *before != after)
-        .map(|(column, (_, after))| (column.name, after))
+    let pairs = changes.iter().zip(&written);
+    let followed: Vec<Change<'_, R::Record>> = pairs
+        .filter_map(|(changed, kept)| {
+            kept.as_ref().map(|kept| Change {
+                action: Action::Updated,
+                before: Some(&changed.old),
+                after: kept,
+            })
+        })
         .collect();
-    if custom != old.custom {
-        pairs.push(("custom", custom.into()));
-    }
-    let mut record = old.record.clone();
-    if !pairs.is_empty() {
-        pairs.extend(R::beside(&new));
-        let kept = set::<R>(tx, context, &fields, id, pairs).await?;
-        let change = Change {
-            action: Action::Updated,
-            before: Some(&old),
-            after: &kept,
-        };
-        follow::<R>(tx, context, &fields, &[change]).await?;
-        record = kept.record;
-    }
-    finish::<R>(tx, context, std::slice::from_mut(&mut record), find).await?;
-    Ok(record)
+    follow::<R>(tx, context, fields, &followed).await?;
+    let pairs = changes.iter().zip(written);
+    Ok(pairs
+        .map(|(changed, kept)| match kept {
+            Some(kept) => kept.record,
+            None => changed.old.record.clone(),
+        })
+        .collect())
 }
 
 /// Removes a record; its row is kept.
@@ -191,18 +128,39 @@ pub(in super::super) async fn remove<R: Resource>(
     let filter = find.filter.as_ref();
     let old = one::<R>(tx, context, id, filter, (&fields, true)).await?;
     matches(&old.record, if_match)?;
-    let gone = vec![("deleted_at", context.now.into())];
-    let kept = set::<R>(tx, context, &fields, id, gone).await?;
-    let change = Change {
+    let mut record = take::<R>(tx, context, &fields, &[old], Vec::new()).await?;
+    finish::<R>(tx, context, &mut record, find).await?;
+    let record = record.pop();
+    record.ok_or_else(|| Error::internal("a record that was removed is not there"))
+}
+
+/// Removes records, whose rows are kept with these columns; answers what they were
+/// and say now.
+pub(in super::super) async fn take<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    fields: &Fields,
+    olds: &[Kept<R::Record>],
+    beside: Vec<(&'static str, Value)>,
+) -> Result<Vec<R::Record>> {
+    let mut removed = Vec::with_capacity(olds.len());
+    for old in olds {
+        let mut pairs = vec![("deleted_at", context.now.into())];
+        pairs.extend(beside.iter().cloned());
+        let kept = set::<R>(tx, context, fields, old.record.id(), pairs).await?;
+        removed.push(kept);
+    }
+    let gone = |(old, kept)| Change {
         action: Action::Removed,
-        before: Some(&old),
-        after: &kept,
+        before: Some(old),
+        after: kept,
     };
-    follow::<R>(tx, context, &fields, &[change]).await?;
-    R::removed(tx, context, &old.record).await?;
-    let mut record = kept.record;
-    finish::<R>(tx, context, std::slice::from_mut(&mut record), find).await?;
-    Ok(record)
+    let gone: Vec<Change<'_, R::Record>> = olds.iter().zip(&removed).map(gone).collect();
+    follow::<R>(tx, context, fields, &gone).await?;
+    for old in olds {
+        R::removed(tx, context, &old.record).await?;
+    }
+    Ok(removed.into_iter().map(|kept| kept.record).collect())
 }
 
 /// Brings back a record that was removed. What it names may be gone. One that was not
@@ -216,7 +174,9 @@ pub(in super::super) async fn restore<R: Resource>(
     let (old, removed) = any::<R>(tx, context, id, &fields).await?;
     let mut record = old.record.clone();
     if removed {
-        let back = vec![("deleted_at", None::<i64>.into())];
+        let mut back = vec![("deleted_at", None::<i64>.into())];
+        let merged = R::Record::column(MERGED_INTO);
+        back.extend(merged.map(|column| (column.name, None::<i64>.into())));
         let kept = set::<R>(tx, context, &fields, id, back).await?;
         let change = Change {
             action: Action::Restored,
@@ -248,58 +208,21 @@ async fn set<R: Resource>(
         .bind(context.organization);
     sql.push(" AND id = ").bind(id);
     sql.push(" RETURNING ").push(&columns::<R>(""));
-    load::<R>(&written(tx, sql).await?, fields)
+    let row = written(tx, sql).await?.pop();
+    let row = row.ok_or_else(|| Error::internal("a row that was written is not there"))?;
+    load::<R>(&row, fields)
 }
 
-async fn written(tx: &Tx, sql: Sql) -> Result<QueryResult> {
+/// Runs a statement that writes rows and answers them.
+pub(super) async fn written(tx: &Tx, sql: Sql) -> Result<Vec<QueryResult>> {
     use sea_orm::ConnectionTrait as _;
     let backend = tx.get_database_backend();
     let statement = sea_orm::Statement::from_sql_and_values(backend, &sql.text, sql.values);
-    match tx.query_one_raw(statement).await {
-        Ok(row) => row.ok_or_else(|| Error::internal("a row that was written is not there")),
+    match tx.query_all_raw(statement).await {
+        Ok(rows) => Ok(rows),
         Err(error) if is_duplicate(&error) => {
             Err(Error::exists("There is such a record already").caused_by(error))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Refuses what a caller may not write. What says what is there already is no change.
-fn writable<R: Record>(context: &Context, column: &Column, given: &R, old: &R) -> Result<()> {
-    let name = column.name;
-    if matches!(column.access, Access::Caller | Access::Stamp) || !given.has(name) {
-        return Ok(());
-    }
-    let mut probe = old.clone();
-    probe.adopt(given, &|column| column.name == name);
-    let new = old.id() == 0;
-    if name == "organization_id" {
-        return match given.number(name) == Some(context.organization.0) {
-            true => Ok(()),
-            false => Err(Error::forbidden("This organization is not the caller's")),
-        };
-    }
-    if probe == *old || column.access == Access::Create && new {
-        return Ok(());
-    }
-    Err(read_only(name))
-}
-
-fn refuse_alien<R: Record>(given: &R) -> Result<()> {
-    given.alien().map_or(Ok(()), |name| Err(read_only(name)))
-}
-
-fn read_only(name: &str) -> Error {
-    Error::invalid_field(name, format!("{name} cannot be set"))
-}
-
-/// What the server writes into a column of a new row.
-fn of_server(name: &str, context: &Context) -> Option<Value> {
-    match name {
-        "organization_id" => Some(context.organization.into()),
-        "created_at" | "updated_at" => Some(context.now.into()),
-        "created_by_user_id" => Some(context.user.into()),
-        "deleted_at" => Some(None::<i64>.into()),
-        _ => None,
     }
 }

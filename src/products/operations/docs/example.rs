@@ -64,6 +64,7 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         Body::Whole => members(free(), |field| {
             named(method, field).or_else(|| value(field, options))
         }),
+        Body::Field(_) if upload(&input, binding, options).is_some() => String::new(),
         Body::Field(name) => value(&input.get_field_by_name(name)?, options)?,
     };
     let is_empty = body.is_empty() || body == "{}";
@@ -74,11 +75,26 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
     let mut parts = vec![format!("curl{verb} \"$URL{url}\"")];
     parts.extend(credential(method));
     parts.extend(custom(method).map(|name| format!("-H 'X-Service-Method: {name}'")));
-    if !is_empty {
+    if let Some(file) = upload(&input, binding, options) {
+        parts.push(format!("--data-binary {}", quoted(&file)));
+    } else if !is_empty {
         parts.push("-H 'Content-Type: application/json'".to_owned());
         parts.push(format!("-d {}", quoted(&body)));
     }
     Some(lines(&parts))
+}
+
+/// The bytes that are the body, where it is no JSON.
+fn upload(input: &MessageDescriptor, binding: &Binding, options: &Options) -> Option<String> {
+    let Body::Field(name) = binding.body else {
+        return None;
+    };
+    let field = input.get_field_by_name(name)?;
+    let kind = field.kind();
+    kind.as_message()
+        .filter(|own| own.full_name() == "google.api.HttpBody")?;
+    let file = example(&field, options)?;
+    file.as_str().map(str::to_owned)
 }
 
 /// Whether the query is a language of its own.

@@ -146,17 +146,19 @@ impl Writer {
         let Documented { spec, descriptor } = method;
         let members = spec.when.iter().filter_map(|when| when.body_member);
         let members: Vec<String> = members.map(|name| format!("`{name}`")).collect();
-        if members.is_empty() {
-            return;
-        }
+        let mut named = spec.when.iter().filter_map(|when| when.service_method);
+        let circumstance = match (members.is_empty(), named.next()) {
+            (false, _) => format!("A body with {} is", members.join(" or ")),
+            (true, Some(name)) => format!("With `X-Service-Method: {name}` it is"),
+            (true, None) => return,
+        };
         let body = self.message(&descriptor.input(), Side::request(spec.profile));
         let answer = self.message(&descriptor.output(), Side::answer(spec.profile));
         let name = |schema: &Value| schema["$ref"].as_str().unwrap_or_default().to_owned();
         let told = owner["description"].as_str().unwrap_or_default();
         owner["description"] = json!(format!(
-            "{told}\n\nA body with {} is another call: {}\n\nIts body is `{}`, its answer `{}`. \
+            "{told}\n\n{circumstance} another call: {}\n\nIts body is `{}`, its answer `{}`. \
              gRPC: `{}`. Callers: {}. Rate group: `{}`.",
-            members.join(" or "),
             about_method(descriptor),
             name(&body),
             name(&answer),
@@ -164,6 +166,28 @@ impl Writer {
             page::who(spec),
             spec.rate_group
         ));
+    }
+
+    /// A record that is made or replaced, with the members it cannot do without.
+    fn record(
+        &self,
+        field: &FieldDescriptor,
+        schema: Value,
+        spec: &MethodSpec,
+        binding: &Binding,
+    ) -> Value {
+        let kind = field.kind();
+        let fields = kind.as_message().map(MessageDescriptor::fields);
+        let needed = fields.into_iter().flatten().filter(|field| {
+            self.options.field(field).is_some_and(|own| {
+                flag(&own, "needed") && !(binding.verb == "PUT" && flag(&own, "once"))
+            })
+        });
+        let names: Vec<String> = needed.map(|field| field.json_name().to_owned()).collect();
+        if names.is_empty() || spec.update_mask_from_body {
+            return schema;
+        }
+        json!({"allOf": [schema, {"required": names}]})
     }
 
     /// One of the items of a list, or the list.
@@ -185,7 +209,11 @@ impl Writer {
         let schema = match binding.body {
             Body::None => return None,
             Body::Whole if let Some(name) = spec.one_or_many => {
-                self.one_or_many(&input.get_field_by_name(name)?, side)
+                let list = input.get_field_by_name(name)?;
+                let mut several = self.field(&list, side);
+                let one = self.record(&list, several["items"].clone(), spec, binding);
+                several["items"] = one.clone();
+                json!({"anyOf": [one, several]})
             }
             Body::Whole if bound.is_empty() => self.message(input, side),
             Body::Whole => self.properties(input, side, &bound),
@@ -197,7 +225,8 @@ impl Writer {
                     // Bytes of any kind.
                     return Some(json!({"content": {"*/*": {}}}));
                 }
-                self.field(&field, side)
+                let schema = self.field(&field, side);
+                self.record(&field, schema, spec, binding)
             }
         };
         // No body is one without members.

@@ -79,9 +79,10 @@ impl Writer {
                 Side::Answer(rules) => shown && is_always_written(&field, own, rules),
             };
             let mut schema = self.field(&field, side);
-            let is_filled = own.is_some_and(|own| positive(own, "min_items").is_some());
+            let is_filled =
+                own.is_some_and(|own| positive(own, "min_items").is_some() || flag(own, "always"));
             match side {
-                // Null is the same as absence, unless a list must hold something.
+                // Null is the same as absence, unless there must be something.
                 Side::Request(_) if !is_required && !is_filled => schema = or_null(schema),
                 Side::Request(_) | Side::Answer(_) => {}
             }
@@ -95,6 +96,9 @@ impl Writer {
             if let Some(example) = example(&field, &self.options) {
                 let of_list = field.is_list().then(|| json!([example]));
                 schema["examples"] = json!([of_list.unwrap_or(example)]);
+            }
+            if own.is_some_and(|own| flag(own, "read_only")) {
+                schema["readOnly"] = json!(true);
             }
             properties.insert(field.json_name().to_owned(), schema);
         }
@@ -147,7 +151,7 @@ impl Writer {
             return schema;
         }
         let schema = self.value(field, own.as_ref(), side);
-        match own.is_some_and(|own| flag(&own, "nullable")) {
+        match own.is_some_and(|own| flag(&own, "nullable") && !flag(&own, "always")) {
             true => or_null(schema),
             false => schema,
         }

@@ -3,12 +3,21 @@
 //! what was removed, and indexes leave that out.
 
 mod effects;
+mod records;
 
 use crate::{Product, Step};
 
 pub(crate) const PRODUCT: Product = Product {
     name: "crm",
-    steps: &[PEOPLE, SALES, WORK, effects::CHANGES, effects::WEBHOOKS],
+    steps: &[
+        PEOPLE,
+        SALES,
+        WORK,
+        effects::CHANGES,
+        effects::WEBHOOKS,
+        records::KEYS,
+        records::IMPORTS,
+    ],
 };
 
 /// Contacts and companies, what is searched of them, and what all resources share: how

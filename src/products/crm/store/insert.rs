@@ -1,0 +1,110 @@
+//! New rows, many in a statement.
+
+use sea_orm::{ConnectionTrait as _, Value};
+
+use super::super::column::Record;
+use super::super::custom::Fields;
+use super::super::query::sql::Sql;
+use super::super::resource::{Context, Resource};
+use super::effect::{Action, Change, follow};
+use super::key;
+use super::plan::New;
+use super::row::{Kept, columns, load};
+use super::write::written;
+use crate::db::Tx;
+use crate::db::sql::{ladder, tuples};
+use crate::error::{Error, Result};
+
+/// Which some records do not show.
+const HIDDEN: [&str; 3] = ["created_by_user_id", "updated_at", "deleted_at"];
+
+/// Writes records that were checked, and does what they bring with them.
+pub(super) async fn insert<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    fields: &Fields,
+    new: &[New<R::Record>],
+) -> Result<Vec<Kept<R::Record>>> {
+    let mut made = Vec::with_capacity(new.len());
+    for rows in ladder(new) {
+        made.extend(statement::<R>(tx, context, fields, rows).await?);
+    }
+    let came = |kept| Change {
+        action: Action::Created,
+        before: None,
+        after: kept,
+    };
+    let came: Vec<Change<'_, R::Record>> = made.iter().map(came).collect();
+    follow::<R>(tx, context, fields, &came).await?;
+    for kept in &made {
+        R::made(tx, context, &kept.record).await?;
+    }
+    Ok(made)
+}
+
+async fn statement<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    fields: &Fields,
+    new: &[New<R::Record>],
+) -> Result<Vec<Kept<R::Record>>> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut sql = Sql::default();
+    for (at, new) in new.iter().enumerate() {
+        let pairs = pairs::<R>(context, new);
+        if at == 0 {
+            names = pairs.iter().map(|(name, _)| *name).collect();
+        }
+        sql.values.extend(pairs.into_iter().map(|(_, value)| value));
+    }
+    sql.push(&format!(
+        "INSERT INTO {} ({}) VALUES {} RETURNING {}",
+        R::SOURCE.0,
+        names.join(", "),
+        tuples(tx.get_database_backend(), names.len(), new.len()),
+        columns::<R>("")
+    ));
+    let rows = written(tx, sql).await?;
+    let loaded = rows.iter().map(|row| load::<R>(row, fields));
+    let mut made: Vec<Kept<R::Record>> = loaded.collect::<Result<_>>()?;
+    if made.len() != new.len() {
+        return Err(Error::internal("a row that was written is not there"));
+    }
+    // Numbers are given in the order of the rows; answers need not come in it.
+    made.sort_by_key(|kept| kept.record.id());
+    Ok(made)
+}
+
+/// The columns of a new row.
+fn pairs<R: Resource>(context: &Context, new: &New<R::Record>) -> Vec<(&'static str, Value)> {
+    let columns = R::columns().iter().zip(&new.values);
+    let mut pairs: Vec<(&str, Value)> = columns
+        .filter(|(column, _)| column.name != "id")
+        .map(|(column, value)| {
+            let own = of_server(column.name, context);
+            (column.name, own.unwrap_or_else(|| value.clone()))
+        })
+        .collect();
+    pairs.extend(R::beside(&new.record));
+    pairs.extend(key::beside::<R>(&new.record));
+    pairs.extend(R::ENTITY.map(|_| ("custom", new.custom.clone().into())));
+    for hidden in HIDDEN {
+        if let Some(value) = of_server(hidden, context)
+            && !pairs.iter().any(|(name, _)| *name == hidden)
+        {
+            pairs.push((hidden, value));
+        }
+    }
+    pairs
+}
+
+/// What the server writes into a column of a new row.
+fn of_server(name: &str, context: &Context) -> Option<Value> {
+    match name {
+        "organization_id" => Some(context.organization.into()),
+        "created_at" | "updated_at" => Some(context.now.into()),
+        "created_by_user_id" => Some(context.user.into()),
+        "deleted_at" => Some(None::<i64>.into()),
+        _ => None,
+    }
+}
