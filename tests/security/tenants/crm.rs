@@ -283,6 +283,7 @@ fn made() -> Table {
                     .leak(),
                 }),
                 ["external_id"] => exempt.push((method, field, "another program's number")),
+                ["resource"] => exempt.push((method, field, "the name of a kind of records")),
                 [name] if spec.name.starts_with("ListDuplicate") => entries.push(Entry {
                     method,
                     field,
