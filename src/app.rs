@@ -81,7 +81,12 @@ impl App {
         let scripts = Scripts::new(named, config.listen.ip());
         let secrets = SecretKeys::load(config)?;
         let webhooks = |purpose| Webhooks::new(Sealer::new(&secrets, purpose), &config.webhooks);
-        let crm = Crm::new(db.clone(), clock.clone(), webhooks("crm.webhooks")?);
+        let crm = Crm::new(
+            db.clone(),
+            clock.clone(),
+            account.clone(),
+            webhooks("crm.webhooks")?,
+        );
         let own = webhooks("growth.webhooks")?;
         let growth = Growth::new(db, events.clone(), clock.clone(), own);
         let endpoints: Vec<Arc<dyn Endpoint>> = [

@@ -135,5 +135,33 @@ CREATE INDEX project_key_project ON project_key (project);
 DROP INDEX project_key_project;
 ",
         },
+        Step {
+            name: "m0004_grants",
+            // What a role may do with a resource instead of what it may by default;
+            // keys that are not let in for the time being.
+            up: "
+CREATE TABLE role_grant (
+    id {id},
+    organization_id BIGINT NOT NULL REFERENCES organization (id),
+    role {text} NOT NULL,
+    resource {text} NOT NULL,
+    can_view BIGINT NOT NULL,
+    can_create BIGINT NOT NULL,
+    can_update BIGINT NOT NULL,
+    can_delete BIGINT NOT NULL,
+    created_by_user_id BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT
+);
+CREATE UNIQUE INDEX role_grant_one ON role_grant (organization_id, role, resource)
+    WHERE deleted_at IS NULL;
+ALTER TABLE api_key ADD COLUMN disabled_at BIGINT;
+",
+            down: "
+ALTER TABLE api_key DROP COLUMN disabled_at;
+DROP TABLE role_grant;
+",
+        },
     ],
 };

@@ -205,8 +205,9 @@ impl Principal {
         self.actor == Actor::Operator
     }
 
-    /// Refuses what the caller may not do.
-    pub fn authorize(&self, spec: &MethodSpec) -> Result<()> {
+    /// Refuses what the caller may not do. `granted` is what the role was granted beside
+    /// what it may by default.
+    pub fn authorize(&self, spec: &MethodSpec, granted: Option<bool>) -> Result<()> {
         if let (Actor::Key { scopes, .. }, Some(scope)) = (&self.actor, spec.scope)
             && !scopes.allow(scope)
         {
@@ -223,7 +224,8 @@ impl Principal {
                     None => Some(Role::Viewer),
                     Some(_) => self.role,
                 };
-                if needs && role.is_none_or(|role| role < spec.role) {
+                let by_default = || role.is_some_and(|role| role >= spec.role);
+                if needs && !granted.unwrap_or_else(by_default) {
                     return Err(denied(spec, || "Your role does not allow this".to_owned()));
                 }
                 Ok(())

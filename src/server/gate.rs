@@ -51,7 +51,7 @@ impl Visitor<'_> {
             Err(error) => return Err(self.count_stranger(shared, passage, error).await),
         };
         let allowed = principal
-            .authorize(spec)
+            .authorize(spec, shared.directory.grant(&principal, spec))
             .and_then(|()| self.same_site(shared, passage));
         // A page's project is known only once its request is read.
         let (group, caller) = match spec.auth {

@@ -240,7 +240,7 @@ impl Reader {
 
     /// A record of the CRM that an example changes or names. It names the first ones.
     async fn record(&self, example: &str) -> Option<String> {
-        const BODIES: [(&str, &str); 15] = [
+        const BODIES: [(&str, &str); 16] = [
             ("pipelines", r#"{"name": "Sales"}"#),
             ("contacts", r#"{"first_name": "Jane"}"#),
             ("products", r#"{"name": "Box"}"#),
@@ -265,6 +265,10 @@ impl Reader {
                 "webhooks",
                 r#"{"url": "https://93.184.215.14/h", "events": ["tags.created"]}"#,
             ),
+            (
+                "role-grants",
+                r#"{"role": "viewer", "resource": "webhooks"}"#,
+            ),
         ];
         if example.contains("/imports/$ID") {
             let file = Some(b"email\nbob@example.com\n".to_vec());
@@ -288,6 +292,9 @@ impl Reader {
             let log = self.http().get(&log).await.expect(200);
             return Some(log["data"][0]["id"].to_string());
         }
+        if example.contains("$URL/api-keys/$ID") {
+            return Some(self.key());
+        }
         if example.contains("/audit-log/$ID") {
             let note = json!({"content": "Note"});
             self.http().post("/notes", &note).await.expect(201);
@@ -298,7 +305,11 @@ impl Reader {
         let own = path.split(['/', '"', '?']).next()?;
         BODIES.iter().find(|(name, _)| *name == own)?;
         // There is one of a name.
-        for named in ["tags?name=VIP", "custom-fields?name=Industry"] {
+        for named in [
+            "tags?name=VIP",
+            "custom-fields?name=Industry",
+            "role-grants",
+        ] {
             let found = self.http().get(&format!("/{named}")).await.expect(200);
             for record in found["data"].as_array().unwrap() {
                 let path = format!("/{}/{}", named.split('?').next().unwrap(), record["id"]);
@@ -344,6 +355,17 @@ impl Reader {
             .unwrap();
         let said = [done.stdout, done.stderr].concat();
         (done.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// The number of an API key that was just made.
+    fn key(&self) -> String {
+        let json = "content-type: application/json";
+        let body = json!({"name": "k"});
+        let command = format!("curl -s -f -b jar $URL/api-keys -H '{json}' -d '{body}'");
+        let (done, said) = self.run(&command, Vec::new());
+        assert!(done, "{said}");
+        let made: Value = serde_json::from_str(&said).unwrap();
+        made["id"].to_string()
     }
 
     fn sign_in(&self) {

@@ -6,6 +6,7 @@ mod deals;
 mod documented;
 mod errors;
 mod fields;
+mod grants;
 mod grpc;
 mod hostile;
 mod imports;

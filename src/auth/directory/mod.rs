@@ -16,6 +16,7 @@ use super::tokens;
 use crate::clock::{Clock, MICROS};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
+use crate::policy::{MethodSpec, Role};
 
 use snapshot::generation;
 pub use snapshot::{KeyRecord, Organization, ProjectRef, Snapshot};
@@ -158,6 +159,21 @@ impl Directory {
             project: None,
             role: organization.and_then(|organization| snapshot.role(organization, user)),
         }))
+    }
+
+    /// Whether the caller's role was granted what a method does, or not; `None` where it
+    /// is as the role has it by default. What takes more than a member cannot be granted.
+    pub fn grant(&self, principal: &Principal, spec: &MethodSpec) -> Option<bool> {
+        let action = spec.action.filter(|_| spec.role <= Role::Member)?;
+        let (organization, role) = principal.organization.zip(principal.role)?;
+        self.snapshot().grant(organization, role, action)
+    }
+
+    /// Resources the caller may not view.
+    pub fn hidden(&self, principal: &Principal) -> Vec<String> {
+        let place = principal.organization.zip(principal.role);
+        let hidden = place.map(|(organization, role)| self.snapshot().hidden(organization, role));
+        hidden.unwrap_or_default()
     }
 
     /// Whether a caller who was let in would be let in still: the key or session and the

@@ -30,6 +30,7 @@ pub struct Snapshot {
     project_ids: HashMap<String, ProjectId>,
     pub(super) project_keys: HashMap<String, (ProjectId, bool)>,
     projects_of_origin: HashMap<String, Vec<ProjectId>>,
+    grants: HashMap<OrganizationId, Vec<Granted>>,
     projects_of_any: Vec<ProjectId>,
     pub(super) keys: HashMap<[u8; 32], Arc<KeyRecord>>,
     hashes: HashMap<i64, [u8; 32]>,
@@ -100,7 +101,52 @@ pub struct KeyRecord {
     pub flushed_at: AtomicI64,
 }
 
+/// What a role may do with a resource instead of what it may by default.
+#[derive(Debug)]
+struct Granted {
+    role: Role,
+    resource: String,
+    view: bool,
+    create: bool,
+    update: bool,
+    delete: bool,
+}
+
+impl Granted {
+    /// Whether it is about the things an action names, such as `deal products`.
+    fn is_about(&self, things: &str) -> bool {
+        self.resource.split('-').eq(things.split([' ', '-']))
+    }
+}
+
 impl Snapshot {
+    /// Whether a role was granted an action, such as `view contacts`; `None` where it is
+    /// as the role has it by default.
+    pub(super) fn grant(
+        &self,
+        organization: OrganizationId,
+        role: Role,
+        action: &str,
+    ) -> Option<bool> {
+        let (verb, things) = action.split_once(' ')?;
+        let mut own = self.grants.get(&organization)?.iter();
+        let granted = own.find(|own| own.role == role && own.is_about(things))?;
+        match verb {
+            "view" => Some(granted.view),
+            "create" => Some(granted.create),
+            "update" => Some(granted.update),
+            "delete" => Some(granted.delete),
+            _ => None,
+        }
+    }
+
+    /// Resources a role may not view.
+    pub(super) fn hidden(&self, organization: OrganizationId, role: Role) -> Vec<String> {
+        let own = self.grants.get(&organization).into_iter().flatten();
+        let hidden = own.filter(|own| own.role == role && !own.view);
+        hidden.map(|own| own.resource.clone()).collect()
+    }
+
     /// What a user may do in an organization.
     pub fn role(&self, organization: OrganizationId, user: UserId) -> Option<Role> {
         let disabled = self.users.get(&user).is_none_or(|state| state.disabled);
@@ -195,6 +241,7 @@ impl Snapshot {
         }
         fresh.read_projects(connection).await?;
         fresh.read_keys(connection).await?;
+        fresh.read_grants(connection).await?;
         // A token is good a little longer than it says: clocks of nodes differ.
         let over = now - REMEMBER_REVOKED;
         let sql = "SELECT id FROM session WHERE revoked_at IS NOT NULL AND expires_at > $1";
@@ -245,9 +292,32 @@ impl Snapshot {
         Ok(())
     }
 
+    async fn read_grants(&mut self, connection: &impl ConnectionTrait) -> Result<()> {
+        let sql = "SELECT organization_id, role, resource, can_view, can_create, can_update, \
+                   can_delete FROM role_grant WHERE deleted_at IS NULL";
+        for row in rows(connection, sql, []).await? {
+            let flag = |name: &str| Ok::<bool, Error>(row.try_get::<i64>("", name)? != 0);
+            let role: String = row.try_get("", "role")?;
+            let granted = Granted {
+                role: match role.as_str() {
+                    "member" => Role::Member,
+                    _ => Role::Viewer,
+                },
+                resource: row.try_get("", "resource")?,
+                view: flag("can_view")?,
+                create: flag("can_create")?,
+                update: flag("can_update")?,
+                delete: flag("can_delete")?,
+            };
+            let organization = OrganizationId(row.try_get("", "organization_id")?);
+            self.grants.entry(organization).or_default().push(granted);
+        }
+        Ok(())
+    }
+
     async fn read_keys(&mut self, connection: &impl ConnectionTrait) -> Result<()> {
         let sql = "SELECT number, id, organization_id, user_id, project, hash, scopes, expires_at, \
-                   last_used_at FROM api_key WHERE revoked_at IS NULL";
+                   last_used_at FROM api_key WHERE revoked_at IS NULL AND disabled_at IS NULL";
         for row in rows(connection, sql, []).await? {
             let hash: Vec<u8> = row.try_get("", "hash")?;
             let Ok(hash) = hash.try_into() else {

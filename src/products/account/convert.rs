@@ -77,6 +77,7 @@ pub(super) fn api_key(
             .max(used_at)
             .filter(|at| *at > 0)
             .map(timestamp),
+        active: row.disabled_at.is_none(),
     }
 }
 

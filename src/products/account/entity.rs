@@ -207,6 +207,7 @@ pub mod api_key {
         pub expires_at: Option<i64>,
         pub revoked_at: Option<i64>,
         pub last_used_at: Option<i64>,
+        pub disabled_at: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -118,6 +118,14 @@ impl ApiKeyService for Account {
             true => Some(self.expiry(request.expires_at.as_ref())?),
             false => None,
         };
+        let active =
+            match has("active") {
+                true => Some(request.active.ok_or_else(|| {
+                    Error::invalid_field("active", "active must be true or false")
+                })?),
+                false => None,
+            };
+        let now = self.now();
         let (account, used) = (self.clone(), self.last_used());
         let own = match call.principal().is_operator() {
             true => Some(Role::Owner),
@@ -127,7 +135,7 @@ impl ApiKeyService for Account {
         let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
                 let row = find(tx, organization, bound, &request.id).await?;
-                let grants = scopes.is_some() || expiry.is_some();
+                let grants = scopes.is_some() || expiry.is_some() || active == Some(true);
                 // A key acts as its maker: who is less does not make it do more, or
                 // for longer.
                 let maker = account.role_of(organization, UserId(row.user_id));
@@ -149,6 +157,9 @@ impl ApiKeyService for Account {
                 }
                 if let Some(expiry) = expiry {
                     change.expires_at = Set(expiry);
+                }
+                if let Some(active) = active {
+                    change.disabled_at = Set((!active).then_some(now));
                 }
                 let row = change.update(tx).await?;
                 let api_key = Some(account.key_message(&row, &used));
@@ -212,6 +223,7 @@ pub(super) async fn make(
         expires_at: Set(new.expires_at),
         revoked_at: Set(None),
         last_used_at: Set(None),
+        disabled_at: Set(None),
         ..Default::default()
     };
     Ok(row.insert(tx).await?)

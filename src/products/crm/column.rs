@@ -118,6 +118,11 @@ impl Column {
         Self::of(Kind::Integer).needed().server()
     }
 
+    /// Whether what callers send is passed over.
+    pub(super) fn is_stamp(&self) -> bool {
+        self.access == Access::Stamp
+    }
+
     /// It must have a value.
     pub(super) const fn needed(mut self) -> Self {
         self.required = true;

@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, MICROS};
 use crate::db::Db;
+use crate::products::account::Account;
 use crate::server::dispatch::Endpoint;
 use crate::webhooks::{Webhooks, deliver};
 use watch::Watchers;
@@ -39,6 +40,7 @@ pub struct Crm(Arc<Inner>);
 struct Inner {
     db: Db,
     clock: Clock,
+    account: Account,
     webhooks: Webhooks,
     watchers: Watchers,
     /// Told when there is work on imports.
@@ -47,10 +49,11 @@ struct Inner {
 
 impl Crm {
     /// Makes the product.
-    pub fn new(db: Db, clock: Clock, webhooks: Webhooks) -> Self {
+    pub fn new(db: Db, clock: Clock, account: Account, webhooks: Webhooks) -> Self {
         Self(Arc::new(Inner {
             db,
             clock,
+            account,
             webhooks,
             watchers: Watchers::new(),
             wake: Notify::new(),
@@ -77,6 +80,10 @@ impl Crm {
 
     fn webhooks(&self) -> &Webhooks {
         &self.0.webhooks
+    }
+
+    fn account(&self) -> &Account {
+        &self.0.account
     }
 
     fn watchers(&self) -> &Watchers {

@@ -135,6 +135,8 @@ struct State {
     call: Call,
     organization: OrganizationId,
     resources: Vec<String>,
+    /// Resources the caller may not view.
+    hidden: Vec<String>,
     news: watch::Receiver<u64>,
     /// The last change that was read: its transaction and its number.
     at: (i64, i64),
@@ -165,6 +167,7 @@ pub(super) async fn changes(
         call,
         organization,
         resources,
+        hidden: Vec::new(),
         news,
         at,
         page: VecDeque::new(),
@@ -237,7 +240,9 @@ impl State {
         loop {
             while let Some(change) = self.page.pop_front() {
                 let entity = change.entity.as_deref().unwrap_or_default();
-                if self.resources.is_empty() || self.resources.iter().any(|own| own == entity) {
+                let names = |list: &[String]| list.iter().any(|own| own == entity);
+                let asked = self.resources.is_empty() || names(&self.resources);
+                if asked && !names(&self.hidden) {
                     self.spoke = Some(Instant::now());
                     return Ok(pb::WatchChangesResponse {
                         position: change.id,
@@ -270,6 +275,7 @@ impl State {
         if !self.call.directory().knows(principal) {
             return Err(Error::unauthenticated("What you signed in by was revoked"));
         }
+        self.hidden = self.call.directory().hidden(principal);
         let read = self.crm.db().read(self.call.deadline()).await?;
         let (order, settled) = order(&read);
         let columns: Vec<&str> = AuditLog::columns().iter().map(|own| own.name).collect();

@@ -23,7 +23,7 @@ const MEMBER: &str = "userId email name role createdAt";
 const PROJECT: &str = "id name key timezone allowedOrigins[] consentMode createdAt";
 /// A project that was made just now allows any origin.
 const FIRST: &str = "id name key timezone consentMode createdAt";
-const KEY: &str = "id name prefix scopes[] projectId userId createdAt expiresAt lastUsedAt";
+const KEY: &str = "id name prefix scopes[] projectId userId createdAt expiresAt lastUsedAt active";
 const SUCCESS: &str = "success";
 
 /// Members of an answer: of the answer itself, and of those in it by their path.

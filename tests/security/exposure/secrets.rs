@@ -11,7 +11,7 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 17] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 23] = [
     (
         "apex.growth.v1.Webhook",
         "secret",
@@ -65,6 +65,32 @@ const SOUNDS_SECRET: [(&str, &str, &str); 17] = [
     (
         "apex.account.v1.UpdateApiKeyResponse",
         "api_key",
+        "what is said of a key",
+    ),
+    (
+        "apex.crm.v1.OwnApiKey",
+        "key",
+        "once, in the answer that makes it",
+    ),
+    ("apex.crm.v1.OwnApiKey", "key_id", "what a key is called"),
+    (
+        "apex.crm.v1.GetOwnApiKeyResponse",
+        "own_api_key",
+        "what is said of a key",
+    ),
+    (
+        "apex.crm.v1.CreateOwnApiKeyResponse",
+        "own_api_key",
+        "what is said of a key",
+    ),
+    (
+        "apex.crm.v1.UpdateOwnApiKeyResponse",
+        "own_api_key",
+        "what is said of a key",
+    ),
+    (
+        "apex.crm.v1.DeleteOwnApiKeyResponse",
+        "own_api_key",
         "what is said of a key",
     ),
     (

@@ -6,11 +6,12 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::{Entry, Object, Table};
-use crate::security::catalogue::{id_fields, served};
+use crate::security::catalogue::{find, id_fields, served};
+use crate::security::wire::Way;
 use crate::security::world::Tenant;
 
 /// What a resource needs to be made; `$pipeline` and the like are made before it.
-const RESOURCES: [(&str, &str); 15] = [
+const RESOURCES: [(&str, &str); 17] = [
     ("contact", r#"{"first_name": "Jane"}"#),
     ("company", r#"{"name": "Acme"}"#),
     ("pipeline", r#"{"name": "Sales"}"#),
@@ -41,12 +42,18 @@ const RESOURCES: [(&str, &str); 15] = [
         "webhook",
         r#"{"url": "https://93.184.215.14/h", "events": ["contacts.created"]}"#,
     ),
+    (
+        "role_grant",
+        r#"{"role": "member", "resource": "audit-log"}"#,
+    ),
+    ("own_api_key", r#"{"name": "Robot"}"#),
 ];
 
 /// Fields that name nothing of anybody's, and why.
-const EXEMPT: [(&str, &str); 8] = [
+const EXEMPT: [(&str, &str); 9] = [
     ("external_id", "another program's number"),
     ("merged_into_id", "set by the server; refused"),
+    ("key_id", "set by the server; refused"),
     ("id", "what a record says of itself is passed over"),
     (
         "organization_id",
@@ -88,6 +95,7 @@ fn path(resource: &str) -> String {
         "product_category" => "product-categories".to_owned(),
         "webhook_delivery" => "webhook-deliveries".to_owned(),
         "audit_log" => "audit-log".to_owned(),
+        "own_api_key" => "api-keys".to_owned(),
         other => format!("{}s", other.replace('_', "-")),
     };
     format!("/{plural}")
@@ -98,7 +106,12 @@ async fn make(tenant: &Tenant, resource: &str) -> Value {
     match resource {
         "webhook_delivery" => return delivery(tenant).await,
         "audit_log" => return change(tenant).await,
+<<<<<<< HEAD
         "import" => return import(tenant).await,
+=======
+        "own_api_key" => return key(tenant).await,
+        "role_grant" => ungrant(tenant).await,
+>>>>>>> 617d6e6 (Let organizations grant roles more or less, and show API keys in the CRM)
         _ => {}
     }
     let (_, body) = RESOURCES
@@ -127,6 +140,36 @@ async fn delivery(tenant: &Tenant) -> Value {
     tenant.http.patch(&one, &off).await.expect(200);
     let log = format!("/webhook-deliveries?webhook_id={}", hook["id"]);
     tenant.get(&log).await["data"][0].clone()
+}
+
+/// An API key, which people make.
+async fn key(tenant: &Tenant) -> Value {
+    let spec = find("apex.crm.v1.OwnApiKeyService/CreateOwnApiKey");
+    let body = json!({"own_api_key": {"name": "Robot"}});
+    let made = tenant.session.call(spec, Way::Grpc, &body).await.json();
+    made["own_api_key"].clone()
+}
+
+/// What is said of an API key, to people.
+async fn seen_key(tenant: &Tenant, id: &Value) -> Value {
+    let spec = find("apex.crm.v1.OwnApiKeyService/GetOwnApiKey");
+    let outcome = tenant
+        .session
+        .call(spec, Way::Grpc, &json!({ "id": id }))
+        .await;
+    match outcome.succeeded() {
+        true => outcome.json(),
+        false => Value::Null,
+    }
+}
+
+/// Takes back what was granted: there is one grant of a role and a resource.
+async fn ungrant(tenant: &Tenant) {
+    let page = tenant.get("/role-grants").await;
+    for grant in page["data"].as_array().unwrap() {
+        let one = format!("/role-grants/{}", grant["id"]);
+        tenant.http.delete(&one).await.expect(200);
+    }
 }
 
 /// A change in the log.
@@ -168,6 +211,9 @@ macro_rules! objects {
                     const OBJECT: Object = Object {
                         make: |tenant| make(tenant, $name).boxed(),
                         read: |tenant, id| async move {
+                            if $name == "own_api_key" {
+                                return seen_key(tenant, id).await;
+                            }
                             let answer = tenant.http.get(&format!("{}/{id}", path($name))).await;
                             match answer.status {
                                 200 => answer.json(),
@@ -222,7 +268,12 @@ objects!(
     "webhook",
     "webhook_delivery",
     "audit_log",
+<<<<<<< HEAD
     "import"
+=======
+    "role_grant",
+    "own_api_key"
+>>>>>>> 617d6e6 (Let organizations grant roles more or less, and show API keys in the CRM)
 );
 
 /// `PipelineStage` as `pipeline_stage`.
@@ -337,6 +388,7 @@ fn is_kept(method: &str, resource: &str, field: &str) -> bool {
             (resource, field),
             ("pipeline_stage", "pipeline_id") | ("deal_product", "deal_id" | "product_id")
         )
+        || (resource, field) == ("own_api_key", "user_id")
 }
 
 /// A request that names an object by its id, or by a member.
@@ -353,8 +405,14 @@ fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
         body = without_kept(method, resource, &body);
     }
     let request = match (verb, member) {
+<<<<<<< HEAD
         ("Get" | "List" | "Delete" | "Rotate" | "Replay" | "Restore", _) => {
             r#"{"id": "$id"}"#.to_owned()
+=======
+        ("Get" | "Delete" | "Rotate" | "Replay" | "Restore", _) => r#"{"id": "$id"}"#.to_owned(),
+        ("Create", _) if resource == "own_api_key" => {
+            format!(r#"{{"own_api_key": {body}}}"#)
+>>>>>>> 617d6e6 (Let organizations grant roles more or less, and show API keys in the CRM)
         }
         ("Create", _) => format!(
             r#"{{"{}": [{body}]}}"#,

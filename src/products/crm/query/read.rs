@@ -75,7 +75,7 @@ pub(super) fn find(tree: Map<String, Value>, takes: Takes) -> Result<pb::Find> {
 }
 
 /// Conditions that all hold; none at all is no condition.
-pub(super) fn group(mut all: Vec<pb::Filter>) -> Option<pb::Filter> {
+pub(in super::super) fn group(mut all: Vec<pb::Filter>) -> Option<pb::Filter> {
     if all.len() < 2 {
         return all.pop();
     }

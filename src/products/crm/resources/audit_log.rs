@@ -2,15 +2,16 @@
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
-use super::super::query::Takes;
+use super::super::query::{Asked, Takes, read};
 use super::super::resource::Resource;
 use super::super::serve::serve;
+use super::super::store;
 use super::super::watch;
 use super::told;
 use crate::api::AuditLogService;
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
-use crate::server::{Call, Replies};
+use crate::server::{Call, Replies, Reply};
 
 record! {
     AuditLogEntry {
@@ -40,9 +41,67 @@ impl Resource for AuditLog {
     const TAKES: Takes = Takes::NOTHING;
 }
 
+/// A question that leaves out changes of resources the caller may not view.
+fn visible(find: Option<pb::Find>, hidden: Vec<String>) -> Option<pb::Find> {
+    if hidden.is_empty() {
+        return find;
+    }
+    let operand = |name| pb::Operand {
+        kind: Some(pb::operand::Kind::Text(name)),
+    };
+    let others = pb::Comparison {
+        field: "entity".to_owned(),
+        operator: pb::Operator::NotIn.into(),
+        values: hidden.into_iter().map(operand).collect(),
+    };
+    let others = pb::Filter {
+        kind: Some(pb::filter::Kind::Compare(others)),
+    };
+    let mut find = find.unwrap_or_default();
+    let filters = find.filter.take().into_iter().chain([others]);
+    find.filter = read::group(filters.collect());
+    Some(find)
+}
+
 impl AuditLogService for Crm {
-    serve!(list AuditLog: list_audit_log(ListAuditLogRequest) -> ListAuditLogResponse);
-    serve!(get AuditLog: get_audit_log_entry(GetAuditLogEntryRequest) -> GetAuditLogEntryResponse.audit_log_entry);
+    async fn list_audit_log(
+        &self,
+        call: Call,
+        request: pb::ListAuditLogRequest,
+    ) -> Result<Reply<pb::ListAuditLogResponse>> {
+        let hidden = call.directory().hidden(call.principal());
+        let asked = Asked {
+            url: request.url_query,
+            json: request.query,
+            find: visible(request.find, hidden),
+        };
+        let page = self.find::<AuditLog>(&call, asked).await?;
+        let (total, limit, skip, data) = (page.total, page.limit, page.skip, page.data);
+        Ok(pb::ListAuditLogResponse {
+            total,
+            limit,
+            skip,
+            data,
+        }
+        .into())
+    }
+
+    async fn get_audit_log_entry(
+        &self,
+        call: Call,
+        request: pb::GetAuditLogEntryRequest,
+    ) -> Result<Reply<pb::GetAuditLogEntryResponse>> {
+        let id = request.id;
+        let target = serve!(target request, GetAuditLogEntryResponse.audit_log_entry);
+        let reply = self.get::<AuditLog, _>(&call, target).await?;
+        let entry = reply.message.audit_log_entry.as_ref();
+        let entity = entry.and_then(|entry| entry.entity.as_ref());
+        let hidden = call.directory().hidden(call.principal());
+        match entity.is_some_and(|entity| hidden.contains(entity)) {
+            true => Err(store::missing(id)),
+            false => Ok(reply),
+        }
+    }
 
     async fn watch_changes(
         &self,

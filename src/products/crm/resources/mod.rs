@@ -2,6 +2,7 @@
 
 mod activities;
 mod activity_types;
+mod api_keys;
 mod audit_log;
 mod companies;
 mod contacts;
@@ -15,6 +16,7 @@ mod pipeline_stages;
 mod pipelines;
 mod product_categories;
 mod products;
+mod role_grants;
 mod tags;
 mod told;
 mod users;
@@ -34,9 +36,10 @@ use crate::api::{
     CompanyServiceEndpoint, ContactServiceEndpoint, ContactTagServiceEndpoint,
     CustomFieldServiceEndpoint, DealProductServiceEndpoint, DealServiceEndpoint,
     ExportServiceEndpoint, ImportServiceEndpoint, NoteServiceEndpoint,
-    OrganizationUserServiceEndpoint, OwnOrganizationServiceEndpoint, PipelineServiceEndpoint,
-    PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint, ProductServiceEndpoint,
-    RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint, TagServiceEndpoint,
+    OrganizationUserServiceEndpoint, OwnApiKeyServiceEndpoint, OwnOrganizationServiceEndpoint,
+    PipelineServiceEndpoint, PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint,
+    ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint,
+    RoleGrantServiceEndpoint, TagServiceEndpoint,
 };
 use crate::server::dispatch::Endpoint;
 pub(super) use audit_log::AuditLog;
@@ -147,6 +150,8 @@ pub(super) fn endpoints(crm: &Crm) -> Vec<Arc<dyn Endpoint>> {
         Arc::new(TagServiceEndpoint::new(crm.clone())),
         Arc::new(ContactTagServiceEndpoint::new(crm.clone())),
         Arc::new(AuditLogServiceEndpoint::new(crm.clone())),
+        Arc::new(OwnApiKeyServiceEndpoint::new(crm.clone())),
+        Arc::new(RoleGrantServiceEndpoint::new(crm.clone())),
         Arc::new(RecordWebhookServiceEndpoint::new(crm.clone())),
         Arc::new(RecordWebhookDeliveryServiceEndpoint::new(crm.clone())),
         Arc::new(ImportServiceEndpoint::new(crm.clone())),

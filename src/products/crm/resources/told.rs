@@ -46,6 +46,19 @@ pub(super) fn is_event(event: &str) -> bool {
     changes || OTHERS.contains(&event)
 }
 
+/// What may be granted besides resources whose changes are told.
+const GRANTED: [&str; 3] = ["audit-log", "organization-users", "webhooks"];
+
+/// Whether it may be granted what is done with a resource.
+pub(super) fn is_granted(name: &str) -> bool {
+    is_resource(name) || GRANTED.contains(&name)
+}
+
+/// All those resources, in words.
+pub(super) fn granted() -> String {
+    format!("{}, {}", resources(), GRANTED.join(", "))
+}
+
 /// All that is told, in words.
 pub(super) fn words() -> String {
     format!(

@@ -130,6 +130,25 @@ impl Resource for Deliveries {
     const TAKES: Takes = Takes::NOTHING;
 }
 
+/// Refuses to tell of what the caller may not view.
+fn may_see(call: &Call, webhook: &pb::Webhook) -> Result<()> {
+    let hidden = call.directory().hidden(call.principal());
+    let is_of = |event: &String, name: &String| {
+        event
+            .split_once('.')
+            .is_some_and(|(resource, _)| resource == name)
+    };
+    let mut hidden = hidden.iter();
+    let found = hidden.find(|name| webhook.events.iter().any(|event| is_of(event, name)));
+    found.map_or(Ok(()), |name| {
+        Err(Error::forbidden(format!(
+            "Access denied: You do not have permission to view {}. \
+             Please contact your organization administrator.",
+            name.replace('-', " ")
+        )))
+    })
+}
+
 impl Crm {
     /// The address of a webhook, as it is kept.
     async fn address(&self, url: &mut Option<String>) -> Result<()> {
@@ -219,6 +238,7 @@ impl RecordWebhookService for Crm {
     ) -> Result<Reply<pb::CreateRecordWebhooksResponse>> {
         let context = self.context(&call)?;
         let mut given = request.webhooks;
+        given.iter().try_for_each(|one| may_see(&call, one))?;
         self.addresses(&mut given).await?;
         let chosen = given.iter_mut().map(|one| one.secret.take());
         let chosen = chosen.map(|secret| Secret::chosen(secret.as_deref().unwrap_or_default()));
@@ -243,6 +263,9 @@ impl RecordWebhookService for Crm {
         mut request: pb::UpdateRecordWebhookRequest,
     ) -> Result<Reply<pb::UpdateRecordWebhookResponse>> {
         let names = request.update_mask.take().unwrap_or_default().paths;
+        if let Some(webhook) = &request.webhook {
+            may_see(&call, webhook)?;
+        }
         if let Some(webhook) = &mut request.webhook
             && names.iter().any(|name| name == "url")
         {
@@ -259,6 +282,7 @@ impl RecordWebhookService for Crm {
         mut request: pb::ReplaceRecordWebhookRequest,
     ) -> Result<Reply<pb::ReplaceRecordWebhookResponse>> {
         if let Some(webhook) = &mut request.webhook {
+            may_see(&call, webhook)?;
             self.address(&mut webhook.url).await?;
         }
         let given = (request.webhook.take(), Chosen::Everything);

@@ -24,7 +24,7 @@ pub(super) use key::{Key, folded, given, lock_words, phone, site};
 pub(super) use merge::{Merged, Pair, Repoint, merge, preview, repoint};
 pub(super) use plan::Changed;
 pub(super) use reference::{names, related};
-pub(super) use row::{Kept, etag, fields, get, missing, several};
+pub(super) use row::{Kept, etag, fields, get, matches, missing, several};
 pub(super) use stock::stock;
 pub(super) use upsert::{How, Row, upsert};
 pub(super) use write::{Chosen, change, create, remove, restore, take, update};

@@ -223,7 +223,7 @@ fn state<R: Record>(bare: &R) -> String {
 }
 
 /// Refuses to change a record that is not in the state a caller takes it to be in.
-pub(super) fn matches<R: Record>(record: &R, if_match: Option<&str>) -> Result<()> {
+pub(in super::super) fn matches<R: Record>(record: &R, if_match: Option<&str>) -> Result<()> {
     let Some(line) = if_match.filter(|line| line.trim() != "*") else {
         return Ok(());
     };

@@ -1,0 +1,219 @@
+//! What roles may do, by default and as their organization says, and the keys that act
+//! for users.
+
+use serde_json::{Value, json};
+
+use super::{client, make};
+use crate::support::server::PASSWORD;
+use crate::support::{Http, Organization, Server};
+
+/// Signs somebody in.
+async fn session(server: &Server, email: &str, password: &str) -> Http {
+    let body = json!({"email": email, "password": password});
+    let signed = server.http().post("/api/auth/sign-in", &body).await;
+    let cookie = signed.header("set-cookie").unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    server.http().with("cookie", cookie)
+}
+
+/// A user with a role, signed in.
+async fn member(server: &Server, own: &Organization, role: &str) -> Http {
+    let email = format!("{role}@example.com");
+    let body = json!({"email": email, "role": role});
+    let path = format!("/api/organizations/{}/members", own.id);
+    let owner = server.http().bearer(&own.key);
+    let added = owner.post(&path, &body).await.expect(200);
+    session(server, &email, added["password"].as_str().unwrap()).await
+}
+
+fn denied(action: &str) -> Value {
+    json!({
+        "name": "Forbidden",
+        "message": format!(
+            "Access denied: You do not have permission to {action}. \
+             Please contact your organization administrator."
+        ),
+        "code": 403,
+        "className": "forbidden",
+    })
+}
+
+#[tokio::test]
+async fn viewers_view_and_members_write() {
+    let (server, http, own) = client();
+    let deal = json!({"name": "Deal", "pipeline_id": 1});
+    make(&http, "/pipelines", json!({"name": "Sales"})).await;
+    make(&http, "/deals", deal.clone()).await;
+    let viewer = member(&server, &own, "viewer").await;
+    viewer.get("/deals/1").await.expect(200);
+    let said = viewer.post("/deals", &deal).await.expect(403);
+    assert_eq!(said, denied("create deals"));
+    let said = viewer
+        .patch("/deals/1", &json!({"name": "x"}))
+        .await
+        .expect(403);
+    assert_eq!(said, denied("update deals"));
+    assert_eq!(
+        viewer.delete("/deals/1").await.expect(403),
+        denied("delete deals")
+    );
+    let restoring = viewer.with("x-service-method", "restore");
+    let said = restoring
+        .post("/deals", &json!({"id": 1}))
+        .await
+        .expect(403);
+    assert_eq!(said, denied("update deals"));
+    let person = member(&server, &own, "member").await;
+    make(&person, "/deals", deal).await;
+    let said = person.post("/role-grants", &json!({})).await.expect(403);
+    assert_eq!(said, denied("create role grants"));
+    assert_eq!(
+        person.get("/api-keys").await.expect(403),
+        denied("view api keys")
+    );
+}
+
+#[tokio::test]
+async fn an_organization_says_otherwise() {
+    let (server, http, own) = client();
+    make(&http, "/contacts", json!({"first_name": "Ada"})).await;
+    let viewer = member(&server, &own, "viewer").await;
+    let person = member(&server, &own, "member").await;
+    let grant = json!({"role": "member", "resource": "contacts", "can_view": false});
+    let grant = make(&http, "/role-grants", grant).await;
+    assert_eq!(
+        (&grant["can_create"], &grant["can_view"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(
+        person.get("/contacts").await.expect(403),
+        denied("view contacts")
+    );
+    assert_eq!(
+        person.get("/contacts/1").await.expect(403),
+        denied("view contacts")
+    );
+    make(&person, "/contacts", json!({"first_name": "Bob"})).await;
+    viewer.get("/contacts").await.expect(200);
+    person.get("/companies").await.expect(200);
+    // What is hidden is so wherever it might be seen.
+    let log = person.get("/audit-log?entity=contacts").await.expect(200);
+    assert_eq!(log["total"], 0);
+    let entry = http.get("/audit-log?entity=contacts").await.expect(200)["data"][0]["id"].clone();
+    assert_eq!(person.get(&format!("/audit-log/{entry}")).await.status, 404);
+    let hook = json!({"url": "https://93.184.215.14/h", "events": ["contacts.created"]});
+    assert_eq!(
+        person.post("/webhooks", &hook).await.expect(403),
+        denied("view contacts")
+    );
+    // More than by default.
+    let more = json!({"role": "viewer", "resource": "deal-products", "can_create": true});
+    make(&http, "/role-grants", more).await;
+    let said = viewer.post("/deal-products", &json!({})).await;
+    assert_eq!(said.status, 400, "{}", said.text);
+    // A key of that user does the same, and another organization knows nothing of it.
+    let other = server.organization("Other");
+    let others = server.http().with("x-api-key", &other.key);
+    assert_eq!(others.get("/role-grants").await.expect(200)["total"], 0);
+    others.get("/contacts").await.expect(200);
+    let path = format!("/role-grants/{}", grant["id"]);
+    let change = json!({"can_view": true, "can_delete": false});
+    http.patch(&path, &change).await.expect(200);
+    person.get("/contacts").await.expect(200);
+    assert_eq!(
+        person.delete("/contacts/1").await.expect(403),
+        denied("delete contacts")
+    );
+    http.delete(&path).await.expect(200);
+    person.delete("/contacts/1").await.expect(200);
+    assert_eq!(
+        http.get("/audit-log?entity=role-grants").await.expect(200)["total"],
+        4
+    );
+}
+
+#[tokio::test]
+async fn grants_are_checked() {
+    let (_server, http, _) = client();
+    for (body, path) in [
+        (json!({"resource": "contacts"}), "role"),
+        (json!({"role": "member"}), "resource"),
+        (json!({"role": "owner", "resource": "contacts"}), "role"),
+        (json!({"role": "member", "resource": "towns"}), "resource"),
+        (
+            json!({"role": "member", "resource": "role-grants"}),
+            "resource",
+        ),
+    ] {
+        let said = http.post("/role-grants", &body).await.expect(400);
+        assert_eq!(said["errors"][0]["path"], path, "{said}");
+    }
+    let good = json!({"role": "member", "resource": "contacts"});
+    make(&http, "/role-grants", good.clone()).await;
+    http.post("/role-grants", &good).await.expect(409);
+}
+
+#[tokio::test]
+async fn keys_are_shown_once_and_deactivated() {
+    let (server, http, own) = client();
+    let owner = session(&server, &own.email, PASSWORD).await;
+    let made = make(&owner, "/api-keys", json!({"name": "reports"})).await;
+    let secret = made["key"].as_str().unwrap().to_owned();
+    assert!(made["key_id"].as_str().unwrap().starts_with("key_"));
+    assert_eq!(
+        (&made["active"], &made["scopes"]),
+        (&json!(true), &json!(["*"]))
+    );
+    let one = format!("/api-keys/{}", made["id"]);
+    let read = owner.get(&one).await;
+    assert!(!read.text.contains(&secret));
+    assert_eq!(read.json()["name"], "reports");
+    let page = owner.get("/api-keys?name=reports&$limit=5").await;
+    assert!(!page.text.contains(&secret));
+    assert_eq!(page.json()["total"], 1);
+    let keyed = server.http().with("x-api-key", &secret);
+    keyed.get("/contacts").await.expect(200);
+    // It is for people alone.
+    assert_eq!(keyed.get("/api-keys").await.status, 403);
+    let off = owner
+        .patch(&one, &json!({"active": false}))
+        .await
+        .expect(200);
+    assert_eq!(off["active"], false);
+    let said = keyed.get("/contacts").await.expect(401);
+    assert_eq!(said["message"], "Invalid API key");
+    let on = json!({"active": true, "scopes": ["crm.read"], "id": 7, "created_at": null});
+    let on = owner.patch(&one, &on).await.expect(200);
+    assert_eq!(
+        (&on["active"], &on["scopes"]),
+        (&json!(true), &json!(["crm.read"]))
+    );
+    keyed.get("/contacts").await.expect(200);
+    let said = keyed
+        .post("/contacts", &json!({"first_name": "x"}))
+        .await
+        .expect(403);
+    assert_eq!(said, denied("create contacts"));
+    for (change, path) in [
+        (json!({"name": ""}), "name"),
+        (json!({"user_id": 99}), "user_id"),
+        (json!({"key_id": "key_x"}), "key_id"),
+        (json!({"scopes": ["towns.read"]}), "scopes"),
+    ] {
+        let said = owner.patch(&one, &change).await.expect(400);
+        assert_eq!(said["errors"][0]["path"], path, "{said}");
+    }
+    for (new, path) in [
+        (json!({}), "name"),
+        (json!({"name": "k", "user_id": 99}), "user_id"),
+        (json!({"name": "k", "key": "apex_key_mine"}), "key"),
+    ] {
+        let said = owner.post("/api-keys", &new).await.expect(400);
+        assert_eq!(said["errors"][0]["path"], path, "{said}");
+    }
+    let gone = owner.delete(&one).await.expect(200);
+    assert!(gone["deleted_at"].is_string());
+    assert_eq!(owner.get(&one).await.status, 404);
+    assert_eq!(keyed.get("/contacts").await.status, 401);
+    drop(http);
+}
