@@ -48,10 +48,11 @@ async fn members(server: &Server) -> Vec<String> {
 async fn nothing_is_undone_that_nobody_agreed_to() {
     let (server, organization) = stopped();
     let before = schema(&server.database_url()).await;
-    let (code, told) = down(&server, &["account", "--steps", "3"]);
+    let (code, told) = down(&server, &["account", "--steps", "4"]);
     assert_eq!(code, Some(2));
-    let begins = "apex: undoing m0001_account, m0002_passwords, m0003_project_keys of account \
-                  destroys all that is in column password_by of account_user, table request_count, ";
+    let begins = "apex: undoing m0001_account, m0002_passwords, m0003_project_keys, m0004_grants \
+                  of account destroys all that is in column disabled_at of api_key, \
+                  table role_grant, column password_by of account_user, table request_count, ";
     assert!(told.starts_with(begins), "{told}");
     let ends = "table organization; go on with --yes";
     assert!(told.ends_with(ends), "{told}");
@@ -62,7 +63,7 @@ async fn nothing_is_undone_that_nobody_agreed_to() {
         ),
         (
             &["account", "--steps", "9", "--yes"],
-            "--steps is 9, and 3 of the migrations of account are applied",
+            "--steps is 9, and 4 of the migrations of account are applied",
         ),
         (&["nothing", "--yes"], "there is no product `nothing`"),
     ] {
@@ -79,7 +80,7 @@ async fn nothing_is_undone_that_nobody_agreed_to() {
 #[tokio::test]
 async fn what_is_undone_is_kept() {
     let (mut server, organization) = stopped();
-    let down = ["migrate", "down", "--product", "account", "--steps", "3"];
+    let down = ["migrate", "down", "--product", "account", "--steps", "4"];
     let done = server.try_apex(&[&down[..], &["--yes", "--json"]].concat());
     assert_eq!(done.status.code(), Some(0));
     let steps: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();

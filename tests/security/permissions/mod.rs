@@ -120,7 +120,7 @@ const CALCULATING: [&str; 5] = [
 ];
 
 /// How the names of methods begin that read.
-const READING: [&str; 3] = ["Get", "List", "Export"];
+const READING: [&str; 4] = ["Get", "List", "Export", "Watch"];
 
 fn name(spec: &MethodSpec) -> &'static str {
     &spec.path[1..]
