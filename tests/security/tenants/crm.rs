@@ -266,7 +266,7 @@ objects!(
     "webhook",
     "webhook_delivery",
     "audit_log",
-    "import"
+    "import",
     "role_grant",
     "own_api_key"
 );

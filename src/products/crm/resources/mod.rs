@@ -128,6 +128,8 @@ pub(super) const ALL: &[Entry] = &[
     Entry::of::<custom_fields::CustomFields>(),
     Entry::of::<tags::Tags>(),
     Entry::of::<tags::ContactTags>(),
+    Entry::of::<webhooks::Webhooks>(),
+    Entry::of::<role_grants::RoleGrants>(),
 ];
 
 /// A service for each of them.

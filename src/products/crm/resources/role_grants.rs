@@ -31,7 +31,7 @@ record! {
     }
 }
 
-struct RoleGrants;
+pub(super) struct RoleGrants;
 
 impl Resource for RoleGrants {
     type Record = pb::RoleGrant;
