@@ -89,6 +89,13 @@ impl Template {
         shape
     }
 
+    /// Whether a variable has one value, as the template has no `*` where it stands: so
+    /// a field is fixed by the path.
+    pub fn is_fixed(&self, variable: &Variable) -> bool {
+        let own = self.segments.get(variable.start..variable.end);
+        own.is_some_and(|own| own.iter().all(|part| matches!(part, Segment::Literal(_))))
+    }
+
     fn check(&self) -> Result<(), String> {
         let multi = self.segments.iter().position(|s| *s == Segment::Multi);
         if multi.is_some_and(|at| at + 1 < self.segments.len()) {

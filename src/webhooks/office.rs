@@ -41,7 +41,6 @@ pub(crate) trait Office: Send + Sync + 'static {
 
 /// A delivery that is over.
 #[derive(Debug)]
-#[expect(dead_code, reason = "what messages that are sent this way will ask")]
 pub(crate) struct Settled<'s> {
     /// Whose it is.
     pub(crate) owner: i64,

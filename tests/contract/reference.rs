@@ -189,7 +189,20 @@ impl Reader {
     /// An example with what is the reader's own, which the page only hints at.
     async fn own(&self, example: &str) -> String {
         let experiment = self.experiment(example, "exp_…").await;
-        example.replace("exp_…", &experiment)
+        let text = example.replace("exp_…", &experiment);
+        let sends = text
+            .split_once("$URL/conversation-messages-")
+            .and_then(|(_, rest)| rest.split_once('"'));
+        match sends {
+            Some((channel, _)) if text.contains("\"conversation_id\"") => {
+                let channel = channel.trim_start_matches("transform-outgoing-");
+                let (id, _) = self.conversation(channel).await;
+                let first = regex::Regex::new(r#""conversation_id": ?1"#).unwrap();
+                let mine = format!("\"conversation_id\": {id}");
+                first.replace(&text, mine.as_str()).into_owned()
+            }
+            Some(_) | None => text,
+        }
     }
 
     /// An example of growth with what is the reader's own, which the page only hints at.
@@ -238,9 +251,41 @@ impl Reader {
         text
     }
 
+    /// The open conversation of the first contact over a channel, in which it wrote.
+    async fn conversation(&self, channel: &str) -> (String, String) {
+        let http = self.http();
+        let first = json!({"first_name": "Jane"});
+        http.post("/contacts", &first).await.expect(201);
+        let text = json!({"direction": "incoming", "contact_id": 1, "message_text": "Hi"});
+        let path = format!("/conversation-messages-{channel}");
+        let made = http.post(&path, &text).await.expect(201);
+        let name = made.get("_id").or(made.get("id")).unwrap().to_string();
+        let name = name.trim_matches('"').to_owned();
+        (made["conversation_id"].to_string(), name)
+    }
+
+    /// A conversation, or a message in one, that an example names.
+    async fn talk(&self, example: &str) -> Option<String> {
+        let path = example.split_once("$URL/")?.1;
+        let (own, _) = path.split_once(['/', '"', '?'])?;
+        if own == "conversations" {
+            let (id, _) = self.conversation("whatsapp").await;
+            if !path.contains("$ID") {
+                // Another one can be begun.
+                let closed = json!({"status": "closed"});
+                let path = format!("/conversations/{id}");
+                self.http().patch(&path, &closed).await.expect(200);
+            }
+            return Some(id);
+        }
+        let kept = own.strip_prefix("conversation-messages-")?;
+        let kept = kept.trim_start_matches("transform-outgoing-");
+        Some(self.conversation(kept).await.1)
+    }
+
     /// A record of the CRM that an example changes or names. It names the first ones.
     async fn record(&self, example: &str) -> Option<String> {
-        const BODIES: [(&str, &str); 16] = [
+        const BODIES: [(&str, &str); 21] = [
             ("pipelines", r#"{"name": "Sales"}"#),
             ("contacts", r#"{"first_name": "Jane"}"#),
             ("products", r#"{"name": "Box"}"#),
@@ -266,12 +311,29 @@ impl Reader {
                 r#"{"url": "https://93.184.215.14/h", "events": ["tags.created"]}"#,
             ),
             ("role-grants", r#"{"role": "member", "resource": "deals"}"#),
+            (
+                "support-tickets",
+                r#"{"subject": "Help", "meta_contact_email": "a@example.com"}"#,
+            ),
+            (
+                "support-ticket-messages",
+                r#"{"support_ticket_id": 1, "message_text": "Hi", "direction": "incoming"}"#,
+            ),
+            ("inbox-channels", r#"{"channel": "gmail", "name": "Help"}"#),
+            ("conversation-views", r#"{"name": "Open"}"#),
+            (
+                "conversation-predefined-messages",
+                r#"{"title": "Hours", "content": "Always"}"#,
+            ),
         ];
         if example.contains("/imports/$ID") {
             let file = Some(b"email\nbob@example.com\n".to_vec());
             let http = self.http();
             let made = http.send(reqwest::Method::POST, "/imports", file).await;
             return Some(made.json()["id"].to_string());
+        }
+        if let Some(id) = self.talk(example).await {
+            return Some(id);
         }
         if example.contains("/organization-users/$ID") {
             let users = self.http().get("/organization-users").await.expect(200);
@@ -319,7 +381,15 @@ impl Reader {
             return Some(made);
         }
         for (name, body) in BODIES {
-            let needed = ["pipelines", "contacts", "products", "deals", "tags"].contains(&name);
+            let needed = [
+                "pipelines",
+                "contacts",
+                "products",
+                "deals",
+                "tags",
+                "support-tickets",
+            ]
+            .contains(&name);
             if name != own && !needed {
                 continue;
             }

@@ -2,6 +2,7 @@
 //! errors, and the rules of its records.
 
 mod changes;
+mod conversations;
 mod deals;
 mod documented;
 mod errors;
@@ -12,9 +13,11 @@ mod hostile;
 mod imports;
 mod known;
 mod limits;
+mod messages;
 mod query;
 mod small;
 mod state;
+mod tickets;
 mod watch;
 mod webhooks;
 mod work;

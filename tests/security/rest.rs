@@ -25,7 +25,14 @@ pub fn request(spec: &MethodSpec, binding: &Binding, request: &Value) -> RestReq
     let mut rest = request.clone();
     let path = pattern().replace_all(binding.template, |found: &Captures<'_>| {
         let value = take(&mut rest, &found[1]);
-        escaped(&value.as_ref().map_or(ANY.to_owned(), text))
+        // A path may have one value alone where a field of gRPC has several.
+        let only = found.get(2).map(|own| own.as_str());
+        let only = only.filter(|own| !own.contains('*'));
+        match &value {
+            Some(value) if only.is_some() => text(value),
+            Some(value) => escaped(&text(value)),
+            None => only.unwrap_or(ANY).to_owned(),
+        }
     });
     let mut path = path.into_owned();
     let body = match binding.body {
@@ -79,7 +86,7 @@ pub fn variables(spec: &MethodSpec) -> Vec<String> {
 }
 
 fn pattern() -> Regex {
-    Regex::new(r"\{([a-zA-Z0-9_.]+)(?:=[^}]*)?\}").unwrap()
+    Regex::new(r"\{([a-zA-Z0-9_.]+)(?:=([^}]*))?\}").unwrap()
 }
 
 /// Takes a member out, by its proto name or its JSON name.

@@ -4,6 +4,7 @@
 
 mod effects;
 mod records;
+mod support;
 
 use crate::{Product, Step};
 
@@ -17,6 +18,8 @@ pub(crate) const PRODUCT: Product = Product {
         effects::WEBHOOKS,
         records::KEYS,
         records::IMPORTS,
+        support::TICKETS,
+        support::CONVERSATIONS,
     ],
 };
 

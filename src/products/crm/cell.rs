@@ -40,6 +40,10 @@ impl Cell for i64 {
         // The number of a record is set by the database.
         true
     }
+
+    fn number(&self) -> Option<i64> {
+        Some(*self)
+    }
 }
 
 impl Cell for Option<i64> {
@@ -129,6 +133,7 @@ impl Cell for Option<String> {
         match kind {
             Kind::Money => Ok(text.map(|text| decimal::parse(text, 2)).transpose()?.into()),
             Kind::Decimal => Ok(text.map(|text| decimal::parse(text, 4)).transpose()?.into()),
+            Kind::Alien => Ok(text.map(alien).transpose()?.flatten().into()),
             _ => {
                 text.map_or(Ok(()), |text| check(text, kind))?;
                 Ok(self.clone().into())
@@ -176,6 +181,25 @@ impl Cell for Vec<String> {
     }
 }
 
+/// A name of another system's: JSON in one form, so that the same is the same text.
+fn alien(json: &str) -> Result<Option<String>, String> {
+    let text = match serde_json::from_str(json) {
+        Ok(serde_json::Value::Null) => return Ok(None),
+        Ok(serde_json::Value::Number(number)) if number.is_u64() => number.to_string(),
+        Ok(serde_json::Value::String(text)) if !text.is_empty() && text.len() <= 255 => text,
+        _ => return Err("must be a whole number or a text".to_owned()),
+    };
+    Ok(Some(alien_text(&text)))
+}
+
+/// The same of its text, which may be digits.
+pub(super) fn alien_text(text: &str) -> String {
+    match text.parse::<u64>() {
+        Ok(number) => number.to_string(),
+        Err(_) => serde_json::Value::from(text).to_string(),
+    }
+}
+
 /// Checks a text of a kind.
 pub(super) fn check(text: &str, kind: Kind) -> Result<(), String> {
     let sound = |sound: bool, what: &str| sound.then_some(()).ok_or(what.to_owned());
@@ -200,6 +224,7 @@ pub(super) fn check(text: &str, kind: Kind) -> Result<(), String> {
         | Kind::Decimal
         | Kind::Time
         | Kind::Flag
+        | Kind::Alien
         | Kind::Opaque => Ok(()),
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Column {
     pub(super) access: Access,
     /// Whether it always has a value.
     pub(super) required: bool,
+    /// Name in JSON, where it is another one.
+    pub(super) shown: Option<&'static str>,
     /// Whether a filter for a text finds what contains it.
     pub(super) partial: bool,
 }
@@ -48,6 +50,8 @@ pub(super) enum Kind {
     Clock,
     /// True or false, kept as 1 or 0.
     Flag,
+    /// A name of another system's: a whole number or a text, kept as JSON.
+    Alien,
     /// Something of its own form; neither filtered nor sorted by.
     Opaque,
 }
@@ -78,6 +82,7 @@ impl Column {
             kind,
             access: Access::Caller,
             required: false,
+            shown: None,
             partial: false,
         }
     }
@@ -138,6 +143,12 @@ impl Column {
     /// It is written once.
     pub(super) const fn once(mut self) -> Self {
         self.access = Access::Create;
+        self
+    }
+
+    /// JSON has another name for it.
+    pub(super) const fn shown_as(mut self, name: &'static str) -> Self {
+        self.shown = Some(name);
         self
     }
 
@@ -261,7 +272,7 @@ macro_rules! record {
             }
 
             fn id(&self) -> i64 {
-                self.id
+                $crate::products::crm::cell::Cell::number(&self.id).unwrap_or_default()
             }
 
             fn number(&self, name: &str) -> Option<i64> {

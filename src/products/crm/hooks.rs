@@ -4,10 +4,14 @@ use sea_orm::QueryResult;
 use serde_json::{Value as Json, json};
 
 use super::resource::Context;
+use super::resources::messages;
 use crate::db::Tx;
 use crate::db::sql::rows;
 use crate::error::{Error, Result};
-use crate::webhooks::{Message, Office, Tables, queue};
+use crate::webhooks::{Message, Office, Settled, Tables, queue};
+
+/// What hands on the messages that are sent to contacts.
+pub(super) const OUTGOING: &str = "conversation-messages.outgoing";
 
 /// How the product's webhooks are kept.
 #[derive(Debug)]
@@ -23,6 +27,13 @@ impl Office for Own {
         owner: "organization_id",
         whose: "organization",
     };
+
+    async fn settled(tx: &Tx, settled: &Settled<'_>) -> Result<()> {
+        match settled.kind {
+            OUTGOING => messages::settled(tx, settled).await,
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Something that happened.
@@ -40,7 +51,6 @@ pub(super) struct Told<'t> {
 
 /// Tells the webhooks that asked for something, once this transaction is committed.
 /// Answers how many there are.
-#[expect(dead_code, reason = "what messages that are sent this way will call")]
 pub(super) async fn tell(tx: &Tx, context: &Context, told: Told<'_>) -> Result<usize> {
     let listeners = Listeners::read(tx, context).await?;
     listeners.tell(tx, context, told).await

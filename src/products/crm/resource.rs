@@ -7,10 +7,12 @@ use sea_orm::{ConnectionTrait, Value};
 
 use super::column::{Column, Record, Source};
 use super::query::Takes;
+use super::query::sql::Sql;
 use super::store::Key;
+use crate::api::apex::crm::v1 as pb;
 use crate::auth::OrganizationId;
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Columns that are written beside those of the message, with their values.
 pub(super) type Beside = Vec<(&'static str, Value)>;
@@ -41,6 +43,10 @@ pub(super) trait Resource: Send + Sync + 'static {
     fn stock() -> Vec<Self::Record> {
         Vec::new()
     }
+    /// The column that names the contact whose tags its records have.
+    const PERSON: &'static str = "t.id";
+    /// Members that are always shown.
+    const SHOWN: &'static [&'static str] = &["id"];
 
     /// Checks a record that is about to be written, and fills in what follows from the
     /// rest. `old` is what it was, if it is not new.
@@ -92,6 +98,17 @@ pub(super) trait Resource: Send + Sync + 'static {
         std::future::ready(Ok(Moving::Keep))
     }
 
+    /// Adds the conditions of what its lists alone are asked.
+    fn narrow(_context: &Context, find: &pb::Find, _sql: &mut Sql, _postgres: bool) -> Result<()> {
+        let asks = find.message_search_term.is_some()
+            || find.waiting_response_only.is_some()
+            || find.view.is_some();
+        match asks {
+            true => Err(Error::invalid("These records are no conversations")),
+            false => Ok(()),
+        }
+    }
+
     /// Columns that follow from a record and are not shown.
     fn beside(_record: &Self::Record) -> Beside {
         Vec::new()
@@ -129,6 +146,8 @@ pub(super) enum Search {
         /// What the shortest words are looked for at the beginning of, of a row `b`.
         begins: &'static [&'static str],
     },
+    /// By their contacts, as those are searched.
+    Contacts,
 }
 
 /// For whom, by whom and when something is done.

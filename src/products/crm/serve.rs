@@ -136,7 +136,7 @@ impl Crm {
 }
 
 /// An answer with the tag of its record.
-fn tagged<R: Record, O>(answer: O, unwrap: fn(&O) -> Option<&R>) -> Reply<O> {
+pub(super) fn tagged<R: Record, O>(answer: O, unwrap: fn(&O) -> Option<&R>) -> Reply<O> {
     let tag = unwrap(&answer).and_then(|record| HeaderValue::from_str(&store::etag(record)).ok());
     let reply = Reply::from(answer);
     match tag {

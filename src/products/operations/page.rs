@@ -100,20 +100,20 @@ pub(super) fn who(spec: &MethodSpec) -> String {
     }
 }
 
-/// A path template as OpenAPI writes it: `{name=shelves/*}` is `{name}`.
+/// A path template as OpenAPI writes it: `{name=shelves/*}` is `{name}`, and what has one
+/// value is that value, `{kind=shelves}` is `shelves`.
 pub(super) fn plain_path(template: &str) -> String {
     let mut path = String::new();
-    let mut pattern = false;
-    for c in template.chars() {
-        match c {
-            '=' => pattern = true,
-            '}' => {
-                pattern = false;
-                path.push(c);
-            }
-            c if !pattern => path.push(c),
-            _ => {}
+    let mut rest = template;
+    while let Some((before, from)) = rest.split_once('{') {
+        let (variable, after) = from.split_once('}').unwrap_or((from, ""));
+        path.push_str(before);
+        match variable.split_once('=') {
+            Some((_, only)) if !only.contains('*') => path.push_str(only),
+            Some((name, _)) => path.push_str(&format!("{{{name}}}")),
+            None => path.push_str(&format!("{{{variable}}}")),
         }
+        rest = after;
     }
-    path
+    path + rest
 }

@@ -26,6 +26,9 @@ async fn paths_fill_fields() {
             json!({"id": "shelves/1/books/a%2Fb c"}),
         ),
         ("/v1/shelves/1/books:read", json!({"id": "shelves/1/books"})),
+        // What a path has one value for is fixed by it.
+        ("/fixed/it", json!({"id": "fixed"})),
+        ("/other/one/it", json!({"id": "other/one"})),
         // A verb nobody registered is data.
         ("/v1/shelves/1:write", json!({"id": "shelves/1:write"})),
     ] {
@@ -55,6 +58,8 @@ async fn what_is_not_there() {
         "/things/1/2",
         "//things/1",
         "/v1/shelves/1/2",
+        "/other/it",
+        "/any/it",
     ] {
         assert_eq!(host.get(path).await.status, 404, "{path}");
     }

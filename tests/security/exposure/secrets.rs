@@ -11,7 +11,7 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 23] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 25] = [
     (
         "apex.growth.v1.Webhook",
         "secret",
@@ -102,6 +102,16 @@ const SOUNDS_SECRET: [(&str, &str, &str); 23] = [
         "apex.crm.v1.ActivityType",
         "icon_key",
         "the name of a picture",
+    ),
+    (
+        "apex.crm.v1.ConversationMessage",
+        "key",
+        "the name of a message",
+    ),
+    (
+        "apex.crm.v1.ConversationMessage",
+        "s3_key",
+        "where a file is",
     ),
     ("apex.growth.v1.Flag", "key", "the name of a flag"),
     ("apex.growth.v1.TopRow", "key", "what is counted"),

@@ -108,9 +108,12 @@ impl Canaries {
             | "condition"
             | "attributes"
             | "context"
-            | "custom_fields_by_name" => {
+            | "custom_fields_by_name"
+            | "template" => {
                 json!({"secret": word.clone(), word: 1})
             }
+            // Names in it that are not known are told back.
+            "filter" if field.full_name().starts_with("apex.crm.") => json!({"channel": word}),
             "email" if round > 0 => json!(format!("{word}@example.com")),
             "query" if field.full_name().starts_with("apex.crm.") => {
                 json!({"first_name": word, "$limit": 1})

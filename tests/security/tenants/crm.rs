@@ -2,6 +2,8 @@
 //! descriptors: every field that names something is there by its name, on every method
 //! that takes it; a name that is new fails until somebody has said what it names.
 
+mod bulk;
+
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -11,10 +13,10 @@ use crate::security::wire::Way;
 use crate::security::world::Tenant;
 
 /// What a resource needs to be made; `$pipeline` and the like are made before it.
-const RESOURCES: [(&str, &str); 17] = [
+const RESOURCES: [(&str, &str); 24] = [
     ("contact", r#"{"first_name": "Jane"}"#),
     ("company", r#"{"name": "Acme"}"#),
-    ("pipeline", r#"{"name": "Sales"}"#),
+    ("pipeline", r#"{"name": "Sales", "type": "conversation"}"#),
     (
         "pipeline_stage",
         r#"{"name": "Last", "pipeline_id": "$pipeline"}"#,
@@ -47,10 +49,32 @@ const RESOURCES: [(&str, &str); 17] = [
         r#"{"role": "member", "resource": "audit-log"}"#,
     ),
     ("own_api_key", r#"{"name": "Robot"}"#),
+    (
+        "support_ticket",
+        r#"{"subject": "Help", "meta_contact_email": "a@example.com"}"#,
+    ),
+    (
+        "support_ticket_message",
+        r#"{"support_ticket_id": "$support_ticket", "message_text": "Hello"}"#,
+    ),
+    ("inbox_channel", r#"{"channel": "gmail", "name": "Help"}"#),
+    (
+        "conversation",
+        r#"{"contact_id": "$contact", "channel": "whatsapp"}"#,
+    ),
+    ("conversation_view", r#"{"name": "Open"}"#),
+    (
+        "conversation_predefined_message",
+        r#"{"title": "Hours", "content": "Always"}"#,
+    ),
+    (
+        "conversation_message",
+        r#"{"direction": "incoming", "contact_id": "$contact", "message_text": "Hello"}"#,
+    ),
 ];
 
 /// Fields that name nothing of anybody's, and why.
-const EXEMPT: [(&str, &str); 10] = [
+const EXEMPT: [(&str, &str); 16] = [
     ("external_id", "another program's number"),
     ("merged_into_id", "set by the server; refused"),
     ("key", "made by the server; refused"),
@@ -70,10 +94,22 @@ const EXEMPT: [(&str, &str); 10] = [
         "somebody else's number for a person",
     ),
     ("icon_key", "the name of a picture"),
+    ("thread_id", "somebody else's name for messages"),
+    (
+        "assigned_ai_assistant_id",
+        "somebody else's name for an assistant",
+    ),
+    ("sent_by_user_id", "set by the server; refused"),
+    ("key", "set by the server; refused"),
+    (
+        "conversation_file_id",
+        "what is said of a file; it opens nothing",
+    ),
+    ("s3_key", "what is said of a file; it opens nothing"),
 ];
 
 /// What fields name by their last part.
-const NAMED: [(&str, &str); 12] = [
+const NAMED: [(&str, &str); 17] = [
     ("company_id", "company"),
     ("contact_id", "contact"),
     ("deal_id", "deal"),
@@ -86,6 +122,11 @@ const NAMED: [(&str, &str); 12] = [
     ("owned_by_user_id", "user"),
     ("assigned_to_user_id", "user"),
     ("user_id", "user"),
+    ("assigned_user_id", "user"),
+    ("support_ticket_id", "support_ticket"),
+    ("inbox_channel_id", "inbox_channel"),
+    ("conversation_id", "conversation"),
+    ("view_id", "conversation_view"),
 ];
 
 /// Path of a resource.
@@ -97,6 +138,7 @@ fn path(resource: &str) -> String {
         "webhook_delivery" => "webhook-deliveries".to_owned(),
         "audit_log" => "audit-log".to_owned(),
         "own_api_key" => "api-keys".to_owned(),
+        "conversation_message" => "conversation-messages-whatsapp".to_owned(),
         other => format!("{}s", other.replace('_', "-")),
     };
     format!("/{plural}")
@@ -117,7 +159,14 @@ async fn make(tenant: &Tenant, resource: &str) -> Value {
         .find(|(name, _)| *name == resource)
         .expect(resource);
     let mut body = (*body).to_owned();
-    for need in ["pipeline", "deal", "product", "contact", "tag"] {
+    for need in [
+        "pipeline",
+        "deal",
+        "product",
+        "contact",
+        "tag",
+        "support_ticket",
+    ] {
         let mark = format!("\"${need}\"");
         if body.contains(&mark) {
             let made = Box::pin(make(tenant, need)).await;
@@ -126,7 +175,11 @@ async fn make(tenant: &Tenant, resource: &str) -> Value {
     }
     let fresh = format!("\"{}\"", uuid::Uuid::new_v4());
     let body: Value = serde_json::from_str(&body.replace("\"$fresh\"", &fresh)).unwrap();
-    tenant.http.post(&path(resource), &body).await.expect(201)
+    let mut made = tenant.http.post(&path(resource), &body).await.expect(201);
+    if let Some(id) = made.get("_id") {
+        made["id"] = id.clone();
+    }
+    made
 }
 
 /// Something a webhook was told, which was given up.
@@ -222,6 +275,22 @@ macro_rules! objects {
                     };
                     &OBJECT
                 })+
+                "conversation_message" => {
+                    const OBJECT: Object = Object {
+                        make: |tenant| make(tenant, "conversation_message").boxed(),
+                        read: |tenant, id| async move {
+                            let id = id.as_str().unwrap();
+                            let path = format!("{}/{id}", path("conversation_message"));
+                            let answer = tenant.http.get(&path).await;
+                            match answer.status {
+                                200 => answer.json(),
+                                _ => Value::Null,
+                            }
+                        }.boxed(),
+                        absent: "\"000000000000000000000000\"",
+                    };
+                    &OBJECT
+                }
                 "user" => {
                     const OBJECT: Object = Object {
                         make: |tenant| user(tenant).boxed(),
@@ -268,7 +337,13 @@ objects!(
     "audit_log",
     "import",
     "role_grant",
-    "own_api_key"
+    "own_api_key",
+    "support_ticket",
+    "support_ticket_message",
+    "inbox_channel",
+    "conversation",
+    "conversation_view",
+    "conversation_predefined_message"
 );
 
 /// `PipelineStage` as `pipeline_stage`.
@@ -336,6 +411,17 @@ fn made() -> Table {
                     object: object(&of),
                     request: format!(r#"{{"{name}": "$id"}}"#).leak(),
                 }),
+                _ if spec.name == "CreateConversationsBulkAction" => {
+                    bulk::add((method, field, &steps), &mut entries, &mut exempt);
+                }
+                ["service"] => exempt.push((
+                    method,
+                    field,
+                    "the channel, which is everybody's; its messages are one's own",
+                )),
+                [_, "contact_id"] if spec.name == "SendConversationMessage" => {
+                    exempt.push((method, field, "it is the conversation's; refused"));
+                }
                 ["id"] => entries.push(Entry {
                     method,
                     field,
@@ -382,13 +468,19 @@ fn is_kept(method: &str, resource: &str, field: &str) -> bool {
     changes
         && matches!(
             (resource, field),
-            ("pipeline_stage", "pipeline_id") | ("deal_product", "deal_id" | "product_id")
+            ("pipeline_stage", "pipeline_id")
+                | ("support_ticket_message", "support_ticket_id")
+                | ("conversation", "contact_id")
+                | ("deal_product", "deal_id" | "product_id")
         )
         || (resource, field) == ("own_api_key", "user_id")
 }
 
 /// A request that names an object by its id, or by a member.
 fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
+    if resource == "conversation_message" {
+        return bulk::message(method, member);
+    }
     let verbs = [
         "Get", "List", "Create", "Update", "Replace", "Delete", "Rotate", "Replay", "Restore",
     ];

@@ -108,7 +108,10 @@ async fn refuses_the_intruder(world: &World, entry: &Entry) {
             assert!(outcome.failed(Kind::NotFound), "{what}: {outcome}");
             let unknown = caller.call(spec, way, &absent).await;
             // Some answers repeat the id.
-            let quoted = |id: &Value| format!("'{id}'");
+            let quoted = |id: &Value| match id.as_str() {
+                Some(text) => format!("'{text}'"),
+                None => format!("'{id}'"),
+            };
             let told = outcome
                 .text
                 .replace(&quoted(&made["id"]), &quoted(&none["id"]));

@@ -100,7 +100,10 @@ impl<'a> Compiler<'a> {
                 .map(Member::Field)
                 .ok_or_else(|| no_member(&format!("{CUSTOM}.{label}")));
         }
-        let column = self.columns.iter().find(|column| column.name == name);
+        let column = self
+            .columns
+            .iter()
+            .find(|own| own.shown.unwrap_or(own.name) == name);
         match column.filter(|column| column.kind != Kind::Opaque) {
             Some(column) => Ok(Member::Column(column)),
             None => Err(no_member(name)),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
-pub(super) use read::Takes;
+pub(super) use read::{Takes, group};
 
 /// What becomes of something new that is there already.
 const DUPLICATES: &str = "$duplicates";
@@ -94,7 +94,8 @@ impl Asked {
     }
 }
 
-fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
+/// Two questions at once; what the first says wins where only one can be.
+pub(super) fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
     let filters = told.filter.into_iter().chain(typed.filter);
     let or = |own: Vec<pb::Sort>, other: Vec<pb::Sort>| if own.is_empty() { other } else { own };
     pb::Find {
@@ -110,5 +111,8 @@ fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
         search_term: told.search_term.or(typed.search_term),
         tag: told.tag.or(typed.tag),
         join: told.join.or(typed.join),
+        message_search_term: told.message_search_term.or(typed.message_search_term),
+        waiting_response_only: told.waiting_response_only.or(typed.waiting_response_only),
+        view: told.view.or(typed.view),
     }
 }

@@ -3,7 +3,7 @@
 
 use sea_orm::Value;
 
-use super::super::cell::check;
+use super::super::cell::{alien_text, check};
 use super::super::column::Kind;
 use super::super::decimal;
 use crate::api::apex::crm::v1 as pb;
@@ -57,6 +57,7 @@ fn of_text(text: String, kind: Kind) -> Result<Value, String> {
         }
         // A word there is none of is had by nobody.
         Kind::Text | Kind::Email | Kind::Word(_) => text.into(),
+        Kind::Alien => alien_text(&text).into(),
         Kind::Opaque => return Err("cannot be compared".to_owned()),
     })
 }

@@ -25,6 +25,8 @@ pub(in super::super) struct Takes {
     pub(in super::super) tags: bool,
     /// The parameter that asks for related records.
     pub(in super::super) join: Option<&'static str>,
+    /// Whether its records are conversations.
+    pub(in super::super) inbox: bool,
 }
 
 impl Takes {
@@ -33,6 +35,7 @@ impl Takes {
         search: false,
         tags: false,
         join: None,
+        inbox: false,
     };
     /// What it is searched for.
     pub(in super::super) const SEARCH: Self = Self {
@@ -61,8 +64,14 @@ pub(super) fn find(tree: Map<String, Value>, takes: Takes) -> Result<pb::Find> {
                 let tag = whole(&value);
                 find.tag = Some(tag.ok_or_else(|| wrong("tag_id", "must be an id"))?);
             }
-            other if takes.join == Some(other) => {
-                find.join = Some(matches!(text(&value).as_deref(), Some("true" | "1")));
+            other if takes.join == Some(other) => find.join = Some(flag(&value)),
+            "messageSearchTerm" if takes.inbox => find.message_search_term = text(&value),
+            "waitingResponseOnly" if takes.inbox => {
+                find.waiting_response_only = Some(flag(&value));
+            }
+            "view_id" if takes.inbox => {
+                let view = whole(&value);
+                find.view = Some(view.ok_or_else(|| wrong("view_id", "must be an id"))?);
             }
             other if other.starts_with('$') => {
                 return Err(Error::invalid(format!("Invalid filter value {other}")));
@@ -228,6 +237,10 @@ fn text(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+fn flag(value: &Value) -> bool {
+    matches!(text(value).as_deref(), Some("true" | "1"))
 }
 
 /// A whole number; what is none counts as left out, as it does with FeathersJS.

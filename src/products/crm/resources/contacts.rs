@@ -52,6 +52,7 @@ impl Resource for Contacts {
         search: true,
         tags: true,
         join: Some("fastJoinForContactList"),
+        ..Takes::NOTHING
     };
     const SEARCH: Search = Search::Parts {
         table: "crm_contact_search",

@@ -6,18 +6,24 @@ mod api_keys;
 mod audit_log;
 mod companies;
 mod contacts;
+mod conversations;
 mod custom_fields;
 mod deal_products;
 mod deals;
 mod imports;
+mod inbox_channels;
+pub(super) mod messages;
 mod notes;
 mod organizations;
 mod pipeline_stages;
 mod pipelines;
+mod predefined_messages;
 mod product_categories;
 mod products;
 mod role_grants;
+mod stages;
 mod tags;
+mod tickets;
 mod told;
 mod users;
 mod webhooks;
@@ -34,25 +40,31 @@ use super::store::{Repoint, Walk, repoint, walk};
 use crate::api::{
     ActivityServiceEndpoint, ActivityTypeServiceEndpoint, AuditLogServiceEndpoint,
     CompanyServiceEndpoint, ContactServiceEndpoint, ContactTagServiceEndpoint,
-    CustomFieldServiceEndpoint, DealProductServiceEndpoint, DealServiceEndpoint,
-    ExportServiceEndpoint, ImportServiceEndpoint, NoteServiceEndpoint,
-    OrganizationUserServiceEndpoint, OwnApiKeyServiceEndpoint, OwnOrganizationServiceEndpoint,
-    PipelineServiceEndpoint, PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint,
-    ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint,
-    RoleGrantServiceEndpoint, TagServiceEndpoint,
+    ConversationMessageServiceEndpoint, ConversationPredefinedMessageServiceEndpoint,
+    ConversationServiceEndpoint, ConversationViewServiceEndpoint,
+    ConversationsBulkActionServiceEndpoint, CustomFieldServiceEndpoint, DealProductServiceEndpoint,
+    DealServiceEndpoint, ExportServiceEndpoint, ImportServiceEndpoint, InboxChannelServiceEndpoint,
+    NoteServiceEndpoint, OrganizationUserServiceEndpoint, OwnApiKeyServiceEndpoint,
+    OwnOrganizationServiceEndpoint, PipelineServiceEndpoint, PipelineStageServiceEndpoint,
+    ProductCategoryServiceEndpoint, ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint,
+    RecordWebhookServiceEndpoint, RoleGrantServiceEndpoint, SupportTicketMessageServiceEndpoint,
+    SupportTicketServiceEndpoint, TagServiceEndpoint,
 };
 use crate::server::dispatch::Endpoint;
 pub(super) use audit_log::AuditLog;
 
 // What others name.
 const CATEGORIES: Source = Source("crm_product_category");
+const CONVERSATIONS: Source = Source("crm_conversation");
 const COMPANIES: Source = Source("crm_company");
 const CONTACTS: Source = Source("crm_contact");
 const DEALS: Source = Source("crm_deal");
+const INBOXES: Source = Source("crm_inbox_channel");
 const PIPELINES: Source = Source("crm_pipeline");
 const PRODUCTS: Source = Source("crm_product");
 const STAGES: Source = Source("crm_pipeline_stage");
 const TAGS: Source = Source("crm_tag");
+const TICKETS: Source = Source("crm_support_ticket");
 
 /// What is known of a resource wherever its own type does not matter.
 #[derive(Debug)]
@@ -158,6 +170,16 @@ pub(super) fn endpoints(crm: &Crm) -> Vec<Arc<dyn Endpoint>> {
         Arc::new(RecordWebhookDeliveryServiceEndpoint::new(crm.clone())),
         Arc::new(ImportServiceEndpoint::new(crm.clone())),
         Arc::new(ExportServiceEndpoint::new(crm.clone())),
+        Arc::new(SupportTicketServiceEndpoint::new(crm.clone())),
+        Arc::new(SupportTicketMessageServiceEndpoint::new(crm.clone())),
+        Arc::new(InboxChannelServiceEndpoint::new(crm.clone())),
+        Arc::new(ConversationServiceEndpoint::new(crm.clone())),
+        Arc::new(ConversationViewServiceEndpoint::new(crm.clone())),
+        Arc::new(ConversationsBulkActionServiceEndpoint::new(crm.clone())),
+        Arc::new(ConversationMessageServiceEndpoint::new(crm.clone())),
+        Arc::new(ConversationPredefinedMessageServiceEndpoint::new(
+            crm.clone(),
+        )),
     ]
 }
 

@@ -3,12 +3,14 @@
 use super::super::resource::Resource;
 use super::super::store::Action;
 use super::{
-    activities, activity_types, companies, contacts, custom_fields, deal_products, deals, notes,
-    pipeline_stages, pipelines, product_categories, products, tags,
+    activities, activity_types, companies, contacts, conversations, custom_fields, deal_products,
+    deals, inbox_channels, messages, notes, pipeline_stages, pipelines, predefined_messages,
+    product_categories, products, tags, tickets,
 };
+use crate::products::crm::hooks::OUTGOING;
 
 /// Resources whose changes are told.
-const RESOURCES: [&str; 14] = [
+const RESOURCES: [&str; 21] = [
     contacts::Contacts::NAME,
     companies::Companies::NAME,
     pipelines::Pipelines::NAME,
@@ -23,10 +25,17 @@ const RESOURCES: [&str; 14] = [
     custom_fields::CustomFields::NAME,
     tags::Tags::NAME,
     tags::ContactTags::NAME,
+    tickets::SupportTickets::NAME,
+    tickets::SupportTicketMessages::NAME,
+    inbox_channels::InboxChannels::NAME,
+    conversations::Conversations::NAME,
+    conversations::ConversationViews::NAME,
+    messages::Messages::NAME,
+    predefined_messages::PredefinedMessages::NAME,
 ];
 
 /// What is told besides.
-const OTHERS: [&str; 1] = ["conversation-messages.outgoing"];
+const OTHERS: [&str; 1] = [OUTGOING];
 
 /// Whether changes of a resource are told.
 pub(super) fn is_resource(name: &str) -> bool {

@@ -114,7 +114,7 @@ pub(in super::super) async fn note(
 }
 
 /// A record as it is shown.
-fn shown<R: Record>(record: &R) -> Result<Map<String, Json>> {
+pub(in super::super) fn shown<R: Record>(record: &R) -> Result<Map<String, Json>> {
     let id = SCHEMA.find(R::MESSAGE);
     let id = id.ok_or_else(|| Error::internal(format!("{} is no message", R::MESSAGE)))?;
     let mut text = Vec::new();

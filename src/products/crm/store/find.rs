@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use prost::Message as _;
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, Value};
 
 use super::super::column::Record as _;
 use super::super::query::compile::{Compiler, contained};
@@ -128,6 +128,24 @@ pub(in super::super) async fn walk<R: Resource>(
     Ok(encoded.collect())
 }
 
+/// The numbers of the records a question finds, in their order, so many at the most.
+pub(in super::super) async fn ids<R: Resource>(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    find: &pb::Find,
+    most: usize,
+) -> Result<Vec<i64>> {
+    let fields = fields::<R>(connection, context).await?;
+    let mut compiler = Compiler::of::<R>(connection, &fields);
+    let mut sql = conditions::<R>(&mut compiler, context, find)?;
+    let text = format!("SELECT t.id FROM {} t WHERE {}", R::SOURCE.0, sql.text);
+    sql.text = text;
+    sql.push(" ORDER BY t.id LIMIT ").bind(most as i64);
+    let found = crate::db::sql::rows(connection, &sql.text, sql.values).await?;
+    let id = |row: &sea_orm::QueryResult| Ok(row.try_get_by_index(0)?);
+    found.iter().map(id).collect()
+}
+
 /// What records of a page have in common.
 fn conditions<R: Resource>(
     compiler: &mut Compiler<'_>,
@@ -148,12 +166,15 @@ fn conditions<R: Resource>(
         if !R::TAKES.tags {
             return Err(Error::invalid("These records have no tags"));
         }
-        sql.push(" AND t.id IN (SELECT contact_id FROM crm_contact_tag WHERE organization_id = ")
+        sql.push(" AND ")
+            .push(R::PERSON)
+            .push(" IN (SELECT contact_id FROM crm_contact_tag WHERE organization_id = ")
             .bind(context.organization)
             .push(" AND deleted_at IS NULL AND tag_id = ")
             .bind(tag)
             .push(")");
     }
+    R::narrow(context, find, &mut sql, compiler.postgres)?;
     Ok(sql)
 }
 
@@ -177,25 +198,27 @@ fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut 
         sql.push(" AND ");
         match R::SEARCH {
             Search::Parts { table, .. } if !postgres && is_long(word) => {
-                let phrase = format!("\"{}\"", word.replace('"', "\"\""));
-                sql.push(&format!(
-                    "t.id IN (SELECT rowid FROM {table} WHERE {table} MATCH "
-                ))
-                .bind(phrase)
-                .push(")");
+                parts(("t", table), word, postgres, sql);
             }
             Search::Parts { begins, .. } if !narrowed => {
                 begin::<R>(begins, word, context, sql);
             }
             Search::Parts { .. } => like("t.search", word, sql),
             Search::Name => like("LOWER(t.name)", word, sql),
+            Search::Contacts => {
+                sql.push(R::PERSON);
+                sql.push(" IN (SELECT c.id FROM crm_contact c WHERE c.organization_id = ");
+                sql.bind(context.organization).push(" AND ");
+                parts(("c", "crm_contact_search"), word, postgres, sql);
+                sql.push(")");
+            }
         }
     }
     Ok(())
 }
 
 /// Fewest letters an index of parts of words finds.
-const PARTS: usize = 3;
+pub(in super::super) const PARTS: usize = 3;
 
 /// Something begins with a word, which an index of each tells.
 fn begin<R: Resource>(begins: &[&str], word: &str, context: &Context, sql: &mut Sql) {
@@ -215,6 +238,25 @@ fn begin<R: Resource>(begins: &[&str], word: &str, context: &Context, sql: &mut 
     sql.push(")");
 }
 
+/// A word stands somewhere in the column `search` of a table, of which SQLite has an
+/// index of parts; PostgreSQL finds its own.
+pub(in super::super) fn parts(
+    (alias, table): (&str, &str),
+    word: &str,
+    postgres: bool,
+    sql: &mut Sql,
+) {
+    if postgres || word.chars().count() < PARTS {
+        return like(&format!("{alias}.search"), word, sql);
+    }
+    let phrase = format!("\"{}\"", word.replace('"', "\"\""));
+    sql.push(&format!(
+        "{alias}.id IN (SELECT rowid FROM {table} WHERE {table} MATCH "
+    ))
+    .bind(phrase)
+    .push(")");
+}
+
 fn like(column: &str, word: &str, sql: &mut Sql) {
     let plain: String = word
         .chars()
@@ -230,7 +272,11 @@ fn like(column: &str, word: &str, sql: &mut Sql) {
 
 /// The expression of the total.
 fn total<R: Resource>(sql: &mut Sql, filter: &str, find: &pb::Find) -> String {
-    let plain = find.filter.is_none() && find.search_term.is_none() && find.tag.is_none();
+    let plain = find.filter.is_none()
+        && find.search_term.is_none()
+        && find.tag.is_none()
+        && find.message_search_term.is_none()
+        && find.waiting_response_only.is_none();
     if !(plain && R::is_counted()) {
         return format!("(SELECT COUNT(*) FROM {} t WHERE {filter})", R::SOURCE.0);
     }

@@ -156,6 +156,37 @@ pub(in super::super) fn missing(id: i64) -> Error {
     Error::not_found(format!("No record found for id '{id}'"))
 }
 
+/// The same of a record that has another name.
+pub(in super::super) fn missing_name(id: &str) -> Error {
+    Error::not_found(format!("No record found for id '{id}'"))
+}
+
+/// Reads a record as it is shown, whether it lives or not.
+pub(in super::super) async fn ever<R: Resource>(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    id: i64,
+) -> Result<R::Record> {
+    let fields = fields::<R>(connection, context).await?;
+    let sql = format!(
+        "SELECT {} FROM {} t WHERE t.organization_id = $1 AND t.id = $2",
+        columns::<R>("t."),
+        R::SOURCE.0
+    );
+    let values = [context.organization.into(), id.into()];
+    let found = row(connection, &sql, values).await?;
+    let mut record = load::<R>(&found.ok_or_else(|| missing(id))?, &fields)?.record;
+    let find = pb::Find::default();
+    finish::<R>(
+        connection,
+        context,
+        std::slice::from_mut(&mut record),
+        &find,
+    )
+    .await?;
+    Ok(record)
+}
+
 /// Reads a record with what is joined to it.
 pub(in super::super) async fn get<R: Resource>(
     connection: &impl ConnectionTrait,
@@ -198,8 +229,11 @@ fn select<R: Resource>(asked: &[String]) -> Result<Vec<String>> {
     let schema = &crate::api::SCHEMA;
     let message = schema.find(R::Record::MESSAGE);
     let known = message.map(|id| schema.message(id));
-    let mut names = vec!["id".to_owned()];
-    for name in asked.iter().filter(|name| *name != "id") {
+    let mut names: Vec<String> = R::SHOWN.iter().map(|name| (*name).to_owned()).collect();
+    for name in asked
+        .iter()
+        .filter(|name| !R::SHOWN.contains(&name.as_str()))
+    {
         let field = known.and_then(|row| row.position(name, usize::MAX));
         if field.is_none() {
             let words = format!("{name} is no member to select");

@@ -192,7 +192,7 @@ pub(in super::super) async fn restore<R: Resource>(
 }
 
 /// Writes columns of a row.
-async fn set<R: Resource>(
+pub(super) async fn set<R: Resource>(
     tx: &Tx,
     context: &Context,
     fields: &Fields,

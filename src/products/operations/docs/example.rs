@@ -2,7 +2,7 @@
 
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
-use super::super::page::{Documented, example};
+use super::super::page::{Documented, example, plain_path};
 use crate::policy::options::{Options, flag, positive};
 use crate::policy::template::Template;
 use crate::policy::{Auth, Binding, Body};
@@ -31,7 +31,11 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         Body::None | Body::Whole => false,
     };
     let query: Vec<String> = match binding.body {
-        _ if has_language(&input, options) => Vec::new(),
+        _ if let Some(field) = language(&input, options) => {
+            let question = value(&field, options);
+            let question = question.map(|text| text.trim_matches('"').to_owned());
+            question.into_iter().collect()
+        }
         Body::Whole => Vec::new(),
         Body::None | Body::Field(_) => free()
             .filter(|field| !is_body(field))
@@ -47,7 +51,7 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
             })
             .collect(),
     };
-    let mut url = binding.template.to_owned();
+    let mut url = plain_path(binding.template);
     for field in &bound {
         let name = field.to_uppercase();
         url = url.replace(&format!("{{{field}}}"), &format!("${name}"));
@@ -97,10 +101,10 @@ fn upload(input: &MessageDescriptor, binding: &Binding, options: &Options) -> Op
     file.as_str().map(str::to_owned)
 }
 
-/// Whether the query is a language of its own.
-fn has_language(input: &MessageDescriptor, options: &Options) -> bool {
-    input.fields().any(|field| {
-        let own = options.field(&field);
+/// The field of a query that is a language of its own.
+fn language(input: &MessageDescriptor, options: &Options) -> Option<FieldDescriptor> {
+    input.fields().find(|field| {
+        let own = options.field(field);
         own.is_some_and(|own| flag(&own, "raw_query"))
     })
 }

@@ -10,7 +10,7 @@ use super::responses::takes_idempotency_key;
 use super::schema::Side;
 use crate::policy::fields::is_text_like;
 use crate::policy::options::flag;
-use crate::policy::template::Template;
+use crate::policy::template::{Template, Variable};
 use crate::policy::{Auth, Binding, Body, MethodSpec};
 
 impl Writer {
@@ -22,9 +22,10 @@ impl Writer {
     ) -> Vec<Value> {
         let side = Side::request(spec.profile);
         let template = Template::parse(binding.template);
-        let variables = template.map(|t| t.variables).unwrap_or_default();
+        let fixed = |variable: &Variable| template.as_ref().is_ok_and(|t| t.is_fixed(variable));
+        let variables = template.clone().map(|t| t.variables).unwrap_or_default();
         let mut parameters = Vec::new();
-        for variable in &variables {
+        for variable in variables.iter().filter(|variable| !fixed(variable)) {
             let field = input.get_field_by_name(variable.field.split('.').next().unwrap_or(""));
             let schema = field
                 .as_ref()

@@ -1,13 +1,10 @@
 //! The rules of deals: pipelines and stages belong together, and who wins or loses is
 //! stamped.
 
-use sea_orm::Value;
-
 use super::super::super::resource::Context;
-use super::super::super::store::missing;
+use super::super::stages;
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
-use crate::db::sql::row;
 use crate::error::{Error, Result};
 use crate::products::timestamp;
 
@@ -57,44 +54,15 @@ pub(super) async fn place(
         let pipeline = new
             .pipeline_id
             .ok_or_else(|| Error::invalid_field("pipeline_id", "pipeline_id is required"))?;
-        new.pipeline_stage_id = Some(first_stage(tx, context, pipeline).await?);
+        new.pipeline_stage_id = Some(stages::first(tx, context, pipeline).await?);
         return Ok(());
     };
-    let sql = "SELECT pipeline_id FROM crm_pipeline_stage \
-               WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL";
-    let found = row(tx, sql, of(context, stage)).await?;
-    let found = found.ok_or_else(|| missing(stage))?;
-    let pipeline: i64 = found.try_get_by_index(0)?;
+    let pipeline = stages::pipeline_of(tx, context, stage).await?;
     match new.pipeline_id {
-        Some(named) if to_pipeline && named != pipeline => Err(Error::invalid_field(
-            "pipeline_stage_id",
-            "pipeline_stage_id is no stage of the pipeline",
-        )),
+        Some(named) if to_pipeline && named != pipeline => Err(stages::apart()),
         _ => {
             new.pipeline_id = Some(pipeline);
             Ok(())
         }
     }
-}
-
-async fn first_stage(tx: &Tx, context: &Context, pipeline: i64) -> Result<i64> {
-    let known = "SELECT 1 AS one FROM crm_pipeline \
-                 WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL";
-    if row(tx, known, of(context, pipeline)).await?.is_none() {
-        return Err(missing(pipeline));
-    }
-    let sql = "SELECT id FROM crm_pipeline_stage \
-               WHERE organization_id = $1 AND pipeline_id = $2 AND deleted_at IS NULL \
-               ORDER BY position, id LIMIT 1";
-    match row(tx, sql, of(context, pipeline)).await? {
-        Some(row) => Ok(row.try_get_by_index(0)?),
-        None => Err(Error::invalid_field(
-            "pipeline_id",
-            "The pipeline has no stages",
-        )),
-    }
-}
-
-fn of(context: &Context, id: i64) -> [Value; 2] {
-    [context.organization.into(), id.into()]
 }

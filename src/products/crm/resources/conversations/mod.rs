@@ -1,0 +1,256 @@
+//! Conversations with contacts. A contact has one that is open over a channel; lists
+//! look for contacts and for what was written as well.
+
+mod bulk;
+mod place;
+mod views;
+
+use sea_orm::ConnectionTrait;
+
+use super::super::Crm;
+use super::super::column::{Column, Kind, Source, record};
+use super::super::query::sql::Sql;
+use super::super::query::{Asked, Takes, both};
+use super::super::resource::{Context, Resource, Search, Wanted};
+use super::super::serve::serve;
+use super::super::store::{self, PARTS, Page, parts, related};
+use super::contacts::Contacts;
+use super::users::USERS;
+use super::{CONTACTS, CONVERSATIONS, PIPELINES, STAGES};
+use crate::api::ConversationService;
+use crate::api::apex::crm::v1 as pb;
+use crate::db::Tx;
+use crate::db::sql::row;
+use crate::error::{Error, Result};
+use crate::products::timestamp;
+use crate::server::{Call, Reply};
+
+pub(super) use views::ConversationViews;
+
+pub(super) const OPEN: &str = "open";
+
+record! {
+    Conversation {
+        id: Column::id(),
+        organization_id: Column::organization(),
+        contact_id: Column::to(CONTACTS).needed().once(),
+        channel: Column::text().needed().once(),
+        status: Column::of(Kind::Word(&[OPEN, "closed"])).needed(),
+        unread_count: Column::of(Kind::Integer).needed(),
+        assigned_user_id: Column::to(USERS),
+        assigned_ai_assistant_id: Column::of(Kind::Alien),
+        pipeline_id: Column::to(PIPELINES),
+        pipeline_stage_id: Column::to(STAGES),
+        ai_context_cut: Column::of(Kind::Time),
+        ai_auto_assignment_disabled: Column::of(Kind::Flag).needed(),
+        ai_auto_assignment_disabled_reason: Column::text(),
+        blocked: Column::of(Kind::Flag).needed(),
+        created_at: Column::stamp(),
+        last_interaction_at: Column::of(Kind::Time).needed().server(),
+        updated_at: Column::stamp(),
+        deleted_at: Column::removed(),
+        last_incoming_at: Column::of(Kind::Time).server(),
+        waiting_response: Column::of(Kind::Flag).needed().server(),
+    } + contact
+}
+
+pub(super) struct Conversations;
+
+impl Resource for Conversations {
+    type Record = pb::Conversation;
+    const SOURCE: Source = CONVERSATIONS;
+    const NAME: &'static str = "conversations";
+    const TAKES: Takes = Takes {
+        search: true,
+        tags: true,
+        inbox: true,
+        join: None,
+    };
+    const SEARCH: Search = Search::Contacts;
+    const PERSON: &'static str = "t.contact_id";
+
+    async fn prepare(
+        tx: &Tx,
+        context: &Context,
+        new: &mut pb::Conversation,
+        old: Option<&pb::Conversation>,
+    ) -> Result<()> {
+        let status = new.status.get_or_insert_with(|| OPEN.to_owned());
+        let open = status == OPEN;
+        new.unread_count.get_or_insert(0);
+        new.ai_auto_assignment_disabled.get_or_insert(false);
+        new.blocked.get_or_insert(false);
+        new.waiting_response = Some(open && new.waiting_response == Some(true));
+        new.last_interaction_at
+            .get_or_insert_with(|| timestamp(context.now));
+        if old.is_none() && open {
+            only(tx, context, new).await?;
+        }
+        place::settle(tx, context, new, old).await
+    }
+
+    async fn join(
+        connection: &impl ConnectionTrait,
+        context: &Context,
+        records: &mut [pb::Conversation],
+        wanted: &Wanted,
+    ) -> Result<()> {
+        if !wanted.shows("contact") {
+            return Ok(());
+        }
+        let what =
+            "t.first_name, t.last_name, t.email, t.phone, t.phone_country_code, t.avatar_url";
+        let ids = records.iter().map(|own| own.contact_id);
+        let found = related(connection, context, (CONTACTS, what), ids).await?;
+        for own in records {
+            let contact = own.contact_id.and_then(|id| Some((id, found.get(&id)?)));
+            let Some((id, row)) = contact else {
+                continue;
+            };
+            own.contact = Some(pb::ConversationContact {
+                id,
+                first_name: row.try_get_by_index(1)?,
+                last_name: row.try_get_by_index(2)?,
+                email: row.try_get_by_index(3)?,
+                phone: row.try_get_by_index(4)?,
+                phone_country_code: row.try_get_by_index(5)?,
+                avatar_url: row.try_get_by_index(6)?,
+            });
+        }
+        Ok(())
+    }
+
+    fn narrow(context: &Context, find: &pb::Find, sql: &mut Sql, postgres: bool) -> Result<()> {
+        if find.waiting_response_only == Some(true) {
+            sql.push(" AND t.waiting_response = 1");
+        }
+        let Some(term) = find.message_search_term.as_deref() else {
+            return Ok(());
+        };
+        let wrong = |what: &str| {
+            let words = format!("messageSearchTerm {what}");
+            Err(Error::invalid_field("messageSearchTerm", words))
+        };
+        let term = term.trim().to_lowercase();
+        if term.contains('\0') {
+            return wrong("must not contain U+0000");
+        }
+        if term.chars().count() < PARTS {
+            return wrong("must have at least 3 letters");
+        }
+        sql.push(
+            " AND t.id IN (SELECT m.conversation_id FROM crm_conversation_message m \
+             WHERE m.deleted_at IS NULL AND m.organization_id = ",
+        );
+        sql.bind(context.organization).push(" AND ");
+        parts(
+            ("m", "crm_conversation_message_search"),
+            &term,
+            postgres,
+            sql,
+        );
+        sql.push(")");
+        Ok(())
+    }
+}
+
+/// Refuses a second conversation that is open with a contact over a channel. Whoever
+/// makes one holds the contact meanwhile, so that two at once see each other.
+async fn only(tx: &Tx, context: &Context, new: &pb::Conversation) -> Result<()> {
+    let Some(contact) = new.contact_id else {
+        return Ok(());
+    };
+    store::locked::<Contacts>(tx, context, contact).await?;
+    let sql = "SELECT id FROM crm_conversation WHERE organization_id = $1 AND contact_id = $2 \
+               AND channel = $3 AND status = 'open' AND deleted_at IS NULL";
+    let channel = new.channel.clone();
+    let values = [context.organization.into(), contact.into(), channel.into()];
+    match row(tx, sql, values).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::exists(
+            "The contact has an open conversation over this channel",
+        )),
+    }
+}
+
+/// The conversation that takes what a contact writes: the open one, the last one opened
+/// again, or a new one. The contact is held until the transaction ends.
+pub(super) async fn receiving(
+    tx: &Tx,
+    context: &Context,
+    contact: i64,
+    channel: &str,
+) -> Result<i64> {
+    store::locked::<Contacts>(tx, context, contact).await?;
+    let sql = "SELECT id FROM crm_conversation WHERE organization_id = $1 AND contact_id = $2 \
+               AND channel = $3 AND deleted_at IS NULL \
+               ORDER BY CASE status WHEN 'open' THEN 0 ELSE 1 END, id DESC LIMIT 1";
+    let values = [context.organization.into(), contact.into(), channel.into()];
+    if let Some(row) = row(tx, sql, values).await? {
+        return Ok(row.try_get_by_index(0)?);
+    }
+    let new = pb::Conversation {
+        contact_id: Some(contact),
+        channel: Some(channel.to_owned()),
+        ..Default::default()
+    };
+    let made = store::create::<Conversations>(tx, context, vec![new]).await?;
+    let first = made.first().map(|own| own.id);
+    first.ok_or_else(|| Error::internal("a conversation was not made"))
+}
+
+/// Adds what a view finds to a question that names one.
+async fn with_view(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    find: pb::Find,
+) -> Result<pb::Find> {
+    match find.view {
+        Some(view) => Ok(both(
+            find,
+            views::question(connection, context, view).await?,
+        )),
+        None => Ok(find),
+    }
+}
+
+impl Crm {
+    async fn find_conversations(
+        &self,
+        call: &Call,
+        asked: Asked,
+    ) -> Result<Page<pb::Conversation>> {
+        let context = self.context(call)?;
+        let find = asked.read(Conversations::TAKES)?;
+        let read = self.db().read(call.deadline()).await?;
+        let find = with_view(&read, &context, find).await?;
+        store::find::<Conversations>(&read, &context, &find).await
+    }
+}
+
+impl ConversationService for Crm {
+    async fn list_conversations(
+        &self,
+        call: Call,
+        request: pb::ListConversationsRequest,
+    ) -> Result<Reply<pb::ListConversationsResponse>> {
+        let asked = Asked {
+            url: request.url_query,
+            json: request.query,
+            find: request.find,
+        };
+        let page = self.find_conversations(&call, asked).await?;
+        Ok(pb::ListConversationsResponse {
+            total: page.total,
+            limit: page.limit,
+            skip: page.skip,
+            data: page.data,
+        }
+        .into())
+    }
+
+    serve!(get Conversations: get_conversation(GetConversationRequest) -> GetConversationResponse.conversation);
+    serve!(create Conversations: create_conversations(CreateConversationsRequest) -> CreateConversationsResponse.conversations);
+    serve!(update Conversations: update_conversation(UpdateConversationRequest) -> UpdateConversationResponse.conversation);
+    serve!(delete Conversations: delete_conversation(DeleteConversationRequest) -> DeleteConversationResponse.conversation);
+}

@@ -1,0 +1,43 @@
+//! Where conversations stand in pipelines of their own.
+
+use super::super::super::resource::Context;
+use super::super::stages;
+use crate::api::apex::crm::v1 as pb;
+use crate::db::Tx;
+use crate::error::{Error, Result};
+
+/// A stage takes the conversation along to its pipeline, a pipeline to its first stage.
+/// What has no stage has no pipeline either.
+pub(super) async fn settle(
+    tx: &Tx,
+    context: &Context,
+    new: &mut pb::Conversation,
+    old: Option<&pb::Conversation>,
+) -> Result<()> {
+    let before = old.map_or((None, None), |old| (old.pipeline_id, old.pipeline_stage_id));
+    let to_pipeline = before.0 != new.pipeline_id;
+    let to_stage = before.1 != new.pipeline_stage_id;
+    match (new.pipeline_id, new.pipeline_stage_id) {
+        (_, Some(stage)) if to_stage => {
+            let pipeline = stages::pipeline_of(tx, context, stage).await?;
+            if to_pipeline && new.pipeline_id.is_some_and(|named| named != pipeline) {
+                return Err(stages::apart());
+            }
+            new.pipeline_id = Some(pipeline);
+        }
+        (Some(pipeline), _) if to_pipeline => {
+            new.pipeline_stage_id = Some(stages::first(tx, context, pipeline).await?);
+        }
+        _ if to_pipeline || to_stage => {
+            (new.pipeline_id, new.pipeline_stage_id) = (None, None);
+        }
+        _ => return Ok(()),
+    }
+    match new.pipeline_id {
+        Some(pipeline) if stages::purpose(tx, context, pipeline).await? != "conversation" => {
+            let words = "pipeline_id is no pipeline of conversations";
+            Err(Error::invalid_field("pipeline_id", words))
+        }
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,93 @@
+//! Messages that contacts wrote: each is stored once, in the conversation that is open
+//! with the contact over the channel, or is opened for it.
+
+use super::super::super::resource::Context;
+use super::super::super::store;
+use super::super::conversations::{Conversations, OPEN, receiving};
+use super::{Messages, rules};
+use crate::api::apex::crm::v1 as pb;
+use crate::db::Tx;
+use crate::db::sql::row;
+use crate::error::{Error, Result};
+
+/// Stores a message, or answers the one that was stored before.
+pub(super) async fn store(
+    tx: &Tx,
+    context: &Context,
+    channel: &'static str,
+    mut given: pb::ConversationMessage,
+) -> Result<pb::ConversationMessage> {
+    let contact = sender(tx, context, channel, &given).await?;
+    let conversation = receiving(tx, context, contact, channel).await?;
+    if let Some(known) = known(tx, context, channel, given.external_id.as_deref()).await? {
+        return Ok(known);
+    }
+    given.status = Some("received".to_owned());
+    given.contact_id = Some(contact);
+    given.conversation_id = Some(conversation);
+    let talk = rules::is_talk(&given);
+    let made = store::create::<Messages>(tx, context, vec![given]).await?;
+    let made = made.into_iter().next();
+    let made = made.ok_or_else(|| Error::internal("a message was not made"))?;
+    let at = made.created_at;
+    store::amend::<Conversations>(tx, context, conversation, move |own| {
+        own.status = Some(OPEN.to_owned());
+        own.last_interaction_at = at;
+        own.last_incoming_at = at;
+        if talk {
+            own.unread_count = Some(own.unread_count.unwrap_or(0).saturating_add(1));
+            own.waiting_response = Some(true);
+        }
+    })
+    .await?;
+    Ok(made)
+}
+
+/// Who wrote a message: the contact it names, or that of the conversation it names.
+async fn sender(
+    tx: &Tx,
+    context: &Context,
+    channel: &str,
+    given: &pb::ConversationMessage,
+) -> Result<i64> {
+    let wrong = |name: &str, what: &str| Error::invalid_field(name, format!("{name} {what}"));
+    let Some(conversation) = given.conversation_id else {
+        let what = "is required of an incoming message";
+        return given.contact_id.ok_or_else(|| wrong("contact_id", what));
+    };
+    let find = pb::Find::default();
+    let named = store::get::<Conversations>(tx, context, conversation, &find).await?;
+    if named.channel.as_deref() != Some(channel) {
+        let what = "is no conversation of this channel";
+        return Err(wrong("conversation_id", what));
+    }
+    match named.contact_id {
+        Some(contact) if given.contact_id.is_none_or(|own| own == contact) => Ok(contact),
+        Some(_) | None => Err(wrong(
+            "contact_id",
+            "is not the contact of the conversation",
+        )),
+    }
+}
+
+/// The message a channel sent before, removed or not.
+async fn known(
+    tx: &Tx,
+    context: &Context,
+    channel: &str,
+    external: Option<&str>,
+) -> Result<Option<pb::ConversationMessage>> {
+    let Some(external) = external else {
+        return Ok(None);
+    };
+    let sql = "SELECT id FROM crm_conversation_message \
+               WHERE organization_id = $1 AND channel = $2 AND external_id = $3";
+    let values = [context.organization.into(), channel.into(), external.into()];
+    match row(tx, sql, values).await? {
+        Some(row) => {
+            let id = row.try_get_by_index(0)?;
+            Ok(Some(store::ever::<Messages>(tx, context, id).await?))
+        }
+        None => Ok(None),
+    }
+}
