@@ -236,11 +236,16 @@ impl Principal {
 
 /// The refusal of a method that says what it does; of others, in words of its own.
 fn denied(spec: &MethodSpec, otherwise: impl FnOnce() -> String) -> Error {
-    Error::forbidden(match spec.action {
-        Some(action) => format!(
-            "Access denied: You do not have permission to {action}. \
-             Please contact your organization administrator."
-        ),
-        None => otherwise(),
-    })
+    match spec.action {
+        Some(action) => refused(action),
+        None => Error::forbidden(otherwise()),
+    }
+}
+
+/// The refusal of an action, such as `view contacts`, as the CRM documents it.
+pub(super) fn refused(action: &str) -> Error {
+    Error::forbidden(format!(
+        "Access denied: You do not have permission to {action}. \
+         Please contact your organization administrator."
+    ))
 }

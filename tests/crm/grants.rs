@@ -106,6 +106,12 @@ async fn an_organization_says_otherwise() {
         person.post("/webhooks", &hook).await.expect(403),
         denied("view contacts")
     );
+    // Files are no way around.
+    assert_eq!(
+        person.get("/exports/contacts").await.expect(403),
+        denied("view contacts")
+    );
+    person.get("/exports/companies").await.expect(200);
     // More than by default.
     let more = json!({"role": "viewer", "resource": "deal-products", "can_create": true});
     make(&http, "/role-grants", more).await;
@@ -124,11 +130,17 @@ async fn an_organization_says_otherwise() {
         person.delete("/contacts/1").await.expect(403),
         denied("delete contacts")
     );
+    let less = json!({"can_create": false});
+    http.patch(&path, &less).await.expect(200);
+    let file = Some(b"email\nbob@example.com\n".to_vec());
+    let csv = person.with("content-type", "text/csv");
+    let sent = csv.send(reqwest::Method::POST, "/imports", file).await;
+    assert_eq!(sent.expect(403), denied("create contacts"));
     http.delete(&path).await.expect(200);
     person.delete("/contacts/1").await.expect(200);
     assert_eq!(
         http.get("/audit-log?entity=role-grants").await.expect(200)["total"],
-        4
+        5
     );
 }
 

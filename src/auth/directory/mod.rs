@@ -165,8 +165,21 @@ impl Directory {
     /// is as the role has it by default. What takes more than a member cannot be granted.
     pub fn grant(&self, principal: &Principal, spec: &MethodSpec) -> Option<bool> {
         let action = spec.action.filter(|_| spec.role <= Role::Member)?;
+        self.granted(principal, action)
+    }
+
+    fn granted(&self, principal: &Principal, action: &str) -> Option<bool> {
         let (organization, role) = principal.organization.zip(principal.role)?;
         self.snapshot().grant(organization, role, action)
+    }
+
+    /// Refuses an action, such as `view contacts`, that was taken from the caller's role:
+    /// for methods whose requests name the resource.
+    pub fn permit(&self, principal: &Principal, action: &str) -> Result<()> {
+        match self.granted(principal, action) {
+            Some(false) => Err(super::principal::refused(action)),
+            Some(true) | None => Ok(()),
+        }
     }
 
     /// Resources the caller may not view.

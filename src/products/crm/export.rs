@@ -12,6 +12,7 @@ use super::query::Asked;
 use super::query::read::CUSTOM;
 use super::resource::Context;
 use super::resources::{ALL, Entry};
+use super::serve::permit;
 use crate::api::apex::crm::v1 as pb;
 use crate::api::google::api::HttpBody;
 use crate::api::{ExportService, SCHEMA};
@@ -46,6 +47,7 @@ impl ExportService for Crm {
         let entry = known.ok_or_else(|| {
             Error::not_found(format!("There is no resource {}", request.resource))
         })?;
+        permit(&call, "view", entry.name)?;
         let context = self.context(&call)?;
         let asked = Asked {
             url: request.url_query,

@@ -25,6 +25,12 @@ pub(super) struct Target<R, O> {
     pub(super) unwrap: fn(&O) -> Option<&R>,
 }
 
+/// Refuses what the caller may not do with a resource that its request names.
+pub(super) fn permit(call: &Call, verb: &str, resource: &str) -> Result<()> {
+    let action = format!("{verb} {}", resource.replace('-', " "));
+    call.directory().permit(call.principal(), &action)
+}
+
 impl Crm {
     /// For whom, by whom and when a call acts.
     pub(super) fn context(&self, call: &Call) -> Result<Context> {

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::Crm;
 use super::super::custom::Fields;
 use super::super::resource::Context;
+use super::super::serve::permit;
 use super::job::{Job, entry};
 use super::split::{Part, Splitter};
 use super::{Format, Options, heading};
@@ -31,6 +32,9 @@ pub(in super::super) async fn receive(
     let first = first.ok_or_else(|| Error::invalid("The file is empty"))??;
     let bytes = first.file.as_ref().map(|file| file.data.clone());
     let mut intake = Intake::begin(crm, context, first).await?;
+    for verb in ["create", "update"] {
+        permit(call, verb, intake.resource)?;
+    }
     let outcome = intake.all(&bytes.unwrap_or_default(), &mut requests).await;
     if let (Err(_), Some(id)) = (&outcome, intake.id) {
         // Nothing was written of it, and nobody goes on with it.

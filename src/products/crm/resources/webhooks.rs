@@ -9,7 +9,7 @@ use super::super::column::{Column, Kind, Source, record};
 use super::super::hooks::Own;
 use super::super::query::Takes;
 use super::super::resource::{Beside, Context, Resource};
-use super::super::serve::serve;
+use super::super::serve::{permit, serve};
 use super::super::store::{self, Action, Chosen, Entry};
 use super::told;
 use crate::api::apex::crm::v1 as pb;
@@ -140,13 +140,7 @@ fn may_see(call: &Call, webhook: &pb::Webhook) -> Result<()> {
     };
     let mut hidden = hidden.iter();
     let found = hidden.find(|name| webhook.events.iter().any(|event| is_of(event, name)));
-    found.map_or(Ok(()), |name| {
-        Err(Error::forbidden(format!(
-            "Access denied: You do not have permission to view {}. \
-             Please contact your organization administrator.",
-            name.replace('-', " ")
-        )))
-    })
+    found.map_or(Ok(()), |name| permit(call, "view", name))
 }
 
 impl Crm {
