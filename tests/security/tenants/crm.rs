@@ -198,7 +198,7 @@ async fn key(tenant: &Tenant) -> Value {
     let spec = find("apex.crm.v1.OwnApiKeyService/CreateOwnApiKey");
     let body = json!({"own_api_key": {"name": "Robot"}});
     let made = tenant.session.call(spec, Way::Grpc, &body).await.json();
-    made["own_api_key"].clone()
+    made["ownApiKey"].clone()
 }
 
 /// What is said of an API key, to people.
