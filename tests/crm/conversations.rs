@@ -337,3 +337,38 @@ async fn many_change_at_once() {
         ["Ann", "Bob", "Cyd"]
     );
 }
+
+#[tokio::test]
+async fn a_merge_brings_conversations_along() {
+    let (_server, http, _) = client();
+    let kept = talk(&http, "Ada", "whatsapp", "Hello").await;
+    let moved = talk(&http, "Eda", "whatsapp", "Hello again").await;
+    let ticket = json!({"subject": "Help", "contact_id": 2});
+    http.post("/support-tickets", &ticket).await.expect(201);
+    let merge = json!({"target_id": 1, "source_ids": [2]});
+    let own = http.with("x-service-method", "merge");
+    own.post("/contacts", &merge).await.expect(200);
+    let ticket = http.get("/support-tickets/1").await.expect(200);
+    assert_eq!(ticket["contact_id"], 1);
+    let all = http.get("/conversations?$sort[id]=1").await.expect(200);
+    let shown = |at: usize| {
+        (
+            all["data"][at]["contact_id"].clone(),
+            all["data"][at]["status"].clone(),
+        )
+    };
+    // There is one that is open.
+    assert_eq!(shown(0), (json!(1), json!("open")));
+    assert_eq!(shown(1), (json!(1), json!("closed")));
+    for talk in [kept, moved] {
+        let path = format!(
+            "/conversation-messages-whatsapp?conversation_id={}",
+            talk["id"]
+        );
+        let page = http.get(&path).await.expect(200);
+        assert_eq!(
+            (&page["total"], &page["data"][0]["contact_id"]),
+            (&json!(1), &json!(1))
+        );
+    }
+}

@@ -58,7 +58,7 @@ async fn nothing_is_undone_that_nobody_agreed_to() {
     assert!(told.ends_with(ends), "{told}");
     for (more, says) in [
         (
-            &["events", "--steps", "2"][..],
+            &["events", "--steps", "3"][..],
             "of events destroys all that is in table event_strip, table event_word; go on with --yes",
         ),
         (

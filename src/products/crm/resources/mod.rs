@@ -142,6 +142,13 @@ pub(super) const ALL: &[Entry] = &[
     Entry::of::<tags::ContactTags>(),
     Entry::of::<webhooks::Webhooks>(),
     Entry::of::<role_grants::RoleGrants>(),
+    Entry::of::<inbox_channels::InboxChannels>(),
+    Entry::of::<tickets::SupportTickets>(),
+    Entry::of::<tickets::SupportTicketMessages>(),
+    Entry::of::<conversations::Conversations>(),
+    Entry::of::<conversations::ConversationViews>(),
+    Entry::of::<messages::Messages>(),
+    Entry::of::<predefined_messages::PredefinedMessages>(),
 ];
 
 /// A service for each of them.

@@ -11,7 +11,7 @@ use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::query::sql::Sql;
 use super::super::query::{Asked, Takes, both};
-use super::super::resource::{Context, Resource, Search, Wanted};
+use super::super::resource::{Context, Moving, Resource, Search, Wanted};
 use super::super::serve::serve;
 use super::super::store::{self, PARTS, Page, parts, related};
 use super::contacts::Contacts;
@@ -89,6 +89,21 @@ impl Resource for Conversations {
         place::settle(tx, context, new, old).await
     }
 
+    /// A contact has one that is open over a channel: one that comes to another contact is
+    /// closed where there is one already.
+    async fn moved(
+        tx: &Tx,
+        context: &Context,
+        new: &mut pb::Conversation,
+        _: &'static str,
+    ) -> Result<Moving> {
+        if new.status.as_deref() == Some(OPEN) && is_open(tx, context, new).await? {
+            new.status = Some("closed".to_owned());
+            new.waiting_response = Some(false);
+        }
+        Ok(Moving::Keep)
+    }
+
     async fn join(
         connection: &impl ConnectionTrait,
         context: &Context,
@@ -161,16 +176,25 @@ async fn only(tx: &Tx, context: &Context, new: &pb::Conversation) -> Result<()> 
         return Ok(());
     };
     store::locked::<Contacts>(tx, context, contact).await?;
-    let sql = "SELECT id FROM crm_conversation WHERE organization_id = $1 AND contact_id = $2 \
-               AND channel = $3 AND status = 'open' AND deleted_at IS NULL";
-    let channel = new.channel.clone();
-    let values = [context.organization.into(), contact.into(), channel.into()];
-    match row(tx, sql, values).await? {
-        None => Ok(()),
-        Some(_) => Err(Error::exists(
+    match is_open(tx, context, new).await? {
+        false => Ok(()),
+        true => Err(Error::exists(
             "The contact has an open conversation over this channel",
         )),
     }
+}
+
+/// Whether the contact of a conversation has one that is open over its channel.
+async fn is_open(tx: &Tx, context: &Context, own: &pb::Conversation) -> Result<bool> {
+    let sql = "SELECT id FROM crm_conversation WHERE organization_id = $1 AND contact_id = $2 \
+               AND channel = $3 AND status = 'open' AND deleted_at IS NULL";
+    let channel = own.channel.clone();
+    let values = [
+        context.organization.into(),
+        own.contact_id.into(),
+        channel.into(),
+    ];
+    Ok(row(tx, sql, values).await?.is_some())
 }
 
 /// The conversation that takes what a contact writes: the open one, the last one opened
