@@ -212,14 +212,14 @@ async fn api_keys() {
     let made = http.post("/api/api-keys", &body).await;
     let key = |secret: &str| {
         format!(
-            r#"{{"id":ID,"name":"Reports","prefix":PREFIX,{secret}"scopes":["metrics.read","account.read"],"projectId":PROJECT,"userId":1,"createdAt":TIME,"expiresAt":TIME,"lastUsedAt":null}}"#
+            r#"{{"id":ID,"name":"Reports","prefix":PREFIX,{secret}"scopes":["metrics.read","account.read"],"projectId":PROJECT,"userId":1,"createdAt":TIME,"expiresAt":TIME,"lastUsedAt":null,"active":true}}"#
         )
     };
     golden(&made, &key(r#""key":KEY,"#));
     let made = made.json();
     assert_eq!(made["projectId"], organization.project);
     assert_eq!(made["expiresAt"], "2999-12-31T23:59:59Z");
-    let default = r#"{"id":ID,"name":"Default","prefix":PREFIX,"scopes":["*"],"projectId":null,"userId":1,"createdAt":TIME,"expiresAt":null,"lastUsedAt":null}"#;
+    let default = r#"{"id":ID,"name":"Default","prefix":PREFIX,"scopes":["*"],"projectId":null,"userId":1,"createdAt":TIME,"expiresAt":null,"lastUsedAt":null,"active":true}"#;
     let listed = http.get("/api/api-keys").await;
     golden(&listed, &format!("[{default},{}]", key("")));
     let path = format!("/api/api-keys/{}", made["id"].as_str().unwrap());
@@ -227,7 +227,7 @@ async fn api_keys() {
     let changed = http.patch(&path, &body).await;
     golden(
         &changed,
-        r#"{"id":ID,"name":"Figures","prefix":PREFIX,"scopes":["metrics.read"],"projectId":PROJECT,"userId":1,"createdAt":TIME,"expiresAt":null,"lastUsedAt":null}"#,
+        r#"{"id":ID,"name":"Figures","prefix":PREFIX,"scopes":["metrics.read"],"projectId":PROJECT,"userId":1,"createdAt":TIME,"expiresAt":null,"lastUsedAt":null,"active":true}"#,
     );
     golden(&http.delete(&path).await, r#"{"success":true}"#);
     golden(&http.get("/api/api-keys").await, &format!("[{default}]"));

@@ -69,7 +69,7 @@ pub struct Field {
     pub raw: Option<RawJson>,
     /// Absent is written as null.
     pub nullable: bool,
-    /// An empty list is left out.
+    /// An empty list, or a number that is 0, is left out.
     pub omit_empty: bool,
     /// Not part of the JSON form.
     pub hidden: bool,

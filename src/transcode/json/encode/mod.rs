@@ -149,7 +149,8 @@ impl<'a> Encoder<'a> {
                 continue;
             }
             // An empty list that is named by a selection is shown.
-            let named = selects && field.omit_empty;
+            let is_list = matches!(field.shape, Shape::List { .. } | Shape::Map(_));
+            let named = selects && field.omit_empty && is_list;
             let null = own.is_empty() && self.is_absent(field) && !named;
             if null && !field.nullable {
                 continue;
@@ -172,8 +173,9 @@ impl<'a> Encoder<'a> {
     fn is_absent(&self, field: &Field) -> bool {
         match field.shape {
             Shape::Optional => true,
-            Shape::List { .. } | Shape::Map(_) => !self.rules.defaults || field.omit_empty,
-            Shape::Implicit => !self.rules.defaults,
+            Shape::List { .. } | Shape::Map(_) | Shape::Implicit => {
+                !self.rules.defaults || field.omit_empty
+            }
         }
     }
 

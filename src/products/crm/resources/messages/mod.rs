@@ -67,7 +67,7 @@ impl Resource for Messages {
         for own in records {
             match own.channel.as_deref().is_some_and(is_numbered) {
                 true => own.key = None,
-                false => own.id = None,
+                false => own.id = 0,
             }
         }
         Ok(())

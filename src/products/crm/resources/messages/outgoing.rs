@@ -79,9 +79,10 @@ async fn hand_over(
     channel: &str,
     message: &pb::ConversationMessage,
 ) -> Result<()> {
-    let id = match (message.id, message.key.as_deref()) {
-        (Some(id), _) => id,
-        (None, key) => number(tx, context, channel, key.unwrap_or_default()).await?,
+    let key = message.key.as_deref().unwrap_or_default();
+    let id = match message.id {
+        0 => number(tx, context, channel, key).await?,
+        id => id,
     };
     let told = Told {
         event: OUTGOING,
