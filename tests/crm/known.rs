@@ -88,7 +88,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
     let refused = http.post("/contacts", &by).await.expect(400);
     assert_eq!(
         refused["message"],
-        "by must be one of external_id, email, phone, not shoe"
+        "by must be one of external_id, email, phone"
     );
 }
 

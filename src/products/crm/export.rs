@@ -44,9 +44,7 @@ impl ExportService for Crm {
         request: pb::ExportRecordsRequest,
     ) -> Result<Replies<HttpBody>> {
         let known = ALL.iter().find(|entry| entry.name == request.resource);
-        let entry = known.ok_or_else(|| {
-            Error::not_found(format!("There is no resource {}", request.resource))
-        })?;
+        let entry = known.ok_or_else(|| Error::not_found("There is no such resource"))?;
         permit(&call, "view", entry.name)?;
         let context = self.context(&call)?;
         let asked = Asked {

@@ -74,7 +74,7 @@ impl<'c> Intake<'c> {
         let format = Format::of(&first.format, kind)?;
         let by = (!first.by.is_empty()).then(|| first.by.clone());
         if let Some(by) = by.as_deref().filter(|by| !entry.keys.contains(by)) {
-            let words = format!("by must be one of {}, not {by}", entry.keys.join(", "));
+            let words = format!("by must be one of {}", entry.keys.join(", "));
             return Err(Error::invalid_field("by", words));
         }
         let mapping = heading::mapping(first.mapping.as_deref())?;

@@ -61,7 +61,7 @@ pub(in super::super) async fn upsert<R: Resource>(
 ) -> Result<Vec<Row<R::Record>>> {
     if let Some(by) = how.by.filter(|by| !names::<R>().any(|name| name == *by)) {
         let known: Vec<&str> = names::<R>().collect();
-        let words = format!("by must be one of {}, not {by}", known.join(", "));
+        let words = format!("by must be one of {}", known.join(", "));
         return Err(Error::invalid_field("by", words));
     }
     let fields = fields::<R>(tx, context).await?;
