@@ -73,7 +73,7 @@ impl<'c> Intake<'c> {
         let kind = first.file.as_ref().map_or("", |file| &file.content_type);
         let format = Format::of(&first.format, kind)?;
         let by = (!first.by.is_empty()).then(|| first.by.clone());
-        if let Some(by) = by.as_deref().filter(|by| !entry.keys.contains(by)) {
+        if by.as_deref().is_some_and(|by| !entry.keys.contains(&by)) {
             let words = format!("by must be one of {}", entry.keys.join(", "));
             return Err(Error::invalid_field("by", words));
         }

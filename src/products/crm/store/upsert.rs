@@ -59,7 +59,10 @@ pub(in super::super) async fn upsert<R: Resource>(
     how: How<'_>,
     given: Vec<Result<R::Record>>,
 ) -> Result<Vec<Row<R::Record>>> {
-    if let Some(by) = how.by.filter(|by| !names::<R>().any(|name| name == *by)) {
+    if how
+        .by
+        .is_some_and(|by| !names::<R>().any(|name| name == by))
+    {
         let known: Vec<&str> = names::<R>().collect();
         let words = format!("by must be one of {}", known.join(", "));
         return Err(Error::invalid_field("by", words));
