@@ -40,7 +40,7 @@ where
     Box::pin(async move {
         let (call, wire) = one(spec, asked)?;
         let request: I = requested(&call, wire)?;
-        let page = page.map(|(field, key)| (field, key(&request).to_owned()));
+        let page = page.map(|(field, key)| (field, key(&request)));
         let again = call.idempotency_key().map(|_| request.encode_to_vec());
         if let Some(stored) = before(&call, page, again).await? {
             return Ok(stored);
@@ -149,12 +149,12 @@ fn requests<I: Message + Name + Default + Check + 'static>(
 /// whether the request was answered before. `again` is the request, if it has a key.
 async fn before(
     call: &Call,
-    page: Option<(&'static str, String)>,
+    page: Option<(&'static str, &str)>,
     again: Option<Vec<u8>>,
 ) -> Result<Option<Answer>, Status> {
     let done = async {
         if let Some((field, key)) = page {
-            page::identify(call, field, &key).await?;
+            page::identify(call, field, key).await?;
         }
         match again {
             Some(request) => idempotency::replayed(call, &request).await,

@@ -13,13 +13,12 @@ use super::query::read::CUSTOM;
 use super::resource::Context;
 use super::resources::{ALL, Entry};
 use super::serve::permit;
+use super::store::json_of;
+use crate::api::ExportService;
 use crate::api::apex::crm::v1 as pb;
 use crate::api::google::api::HttpBody;
-use crate::api::{ExportService, SCHEMA};
 use crate::error::{Error, Result};
-use crate::policy::Profile;
 use crate::server::{Call, Replies};
-use crate::transcode::json::{Rules, encode};
 
 /// Records of a piece.
 pub(super) const PAGE: i64 = 500;
@@ -128,15 +127,9 @@ impl Export {
         } else if page.is_empty() {
             return Ok(None);
         }
-        let id = SCHEMA.find(self.entry.message);
-        let id =
-            id.ok_or_else(|| Error::internal(format!("{} is not known", self.entry.message)))?;
         for (number, wire) in page {
             self.after = number;
-            let mut json = Vec::new();
-            let rules = Rules::of(Profile::Strict);
-            encode::message(&SCHEMA, rules, id, &wire, &mut json)
-                .map_err(|_| Error::internal("a record cannot be written"))?;
+            let json = json_of(self.entry.message, &wire)?;
             match &self.headings {
                 None => {
                     out.extend_from_slice(&json);

@@ -36,17 +36,15 @@ pub(super) trait Resource: Send + Sync + 'static {
     const KEYS: &'static [Key<Self::Record>] = &[];
     /// Members that belong together: without the first, the others say nothing.
     const TOGETHER: &'static [&'static [&'static str]] = &[];
-    /// Whether every organization begins with some.
-    const IS_STOCKED: bool = false;
+    /// The column that names the contact whose tags its records have.
+    const PERSON: &'static str = "t.id";
+    /// Members that are always shown.
+    const SHOWN: &'static [&'static str] = &["id"];
 
     /// What every organization begins with.
     fn stock() -> Vec<Self::Record> {
         Vec::new()
     }
-    /// The column that names the contact whose tags its records have.
-    const PERSON: &'static str = "t.id";
-    /// Members that are always shown.
-    const SHOWN: &'static [&'static str] = &["id"];
 
     /// Checks a record that is about to be written, and fills in what follows from the
     /// rest. `old` is what it was, if it is not new.
@@ -163,6 +161,19 @@ pub(super) struct Context {
     pub(super) request: Option<Arc<str>>,
     /// The time, in microseconds, of whole milliseconds as they are shown.
     pub(super) now: i64,
+}
+
+impl Context {
+    /// For what the server does by itself, be it in the name of a user.
+    pub(super) fn of(organization: OrganizationId, user: Option<i64>, now: i64) -> Self {
+        Self {
+            organization,
+            user,
+            key: None,
+            request: None,
+            now,
+        }
+    }
 }
 
 /// Which related records are wanted.

@@ -124,9 +124,7 @@ impl Crm {
         });
         Ok(removed.await?.into())
     }
-}
 
-impl Crm {
     pub(super) async fn restore<R: Resource, O: Message + Default + Send + 'static>(
         &self,
         call: &Call,

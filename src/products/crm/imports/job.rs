@@ -104,13 +104,7 @@ impl Job {
 
     /// For whom it acts.
     pub(super) fn context(&self, now: i64) -> Context {
-        Context {
-            organization: self.organization,
-            user: self.user,
-            key: None,
-            request: None,
-            now,
-        }
+        Context::of(self.organization, self.user, now)
     }
 
     /// What its rows are.

@@ -94,6 +94,17 @@ impl Asked {
     }
 }
 
+/// A member has this value.
+pub(super) fn equal(field: &str, value: pb::operand::Kind) -> pb::Filter {
+    pb::Filter {
+        kind: Some(pb::filter::Kind::Compare(pb::Comparison {
+            field: field.to_owned(),
+            operator: pb::Operator::Equal.into(),
+            values: vec![pb::Operand { kind: Some(value) }],
+        })),
+    }
+}
+
 /// Two questions at once; what the first says wins where only one can be.
 pub(super) fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
     let filters = told.filter.into_iter().chain(typed.filter);

@@ -35,7 +35,6 @@ impl Resource for ActivityTypes {
     type Record = pb::ActivityType;
     const SOURCE: Source = Source("crm_activity_type");
     const NAME: &'static str = "activity-types";
-    const IS_STOCKED: bool = true;
 
     fn stock() -> Vec<pb::ActivityType> {
         let kind = |(name, color, icon): &(&str, &str, &str)| pb::ActivityType {

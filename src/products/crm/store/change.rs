@@ -115,13 +115,18 @@ pub(in super::super) async fn note(
 
 /// A record as it is shown.
 pub(in super::super) fn shown<R: Record>(record: &R) -> Result<Map<String, Json>> {
-    let id = SCHEMA.find(R::MESSAGE);
-    let id = id.ok_or_else(|| Error::internal(format!("{} is no message", R::MESSAGE)))?;
-    let mut text = Vec::new();
-    let rules = Rules::of(Profile::Strict);
-    let written = encode::message(&SCHEMA, rules, id, &record.encode_to_vec(), &mut text);
-    written.map_err(|_| Error::internal(format!("a {} cannot be shown", R::MESSAGE)))?;
+    let text = json_of(R::MESSAGE, &record.encode_to_vec())?;
     serde_json::from_slice(&text).map_err(Error::internal)
+}
+
+/// The JSON of an encoded message.
+pub(in super::super) fn json_of(message: &str, wire: &[u8]) -> Result<Vec<u8>> {
+    let id = SCHEMA.find(message);
+    let id = id.ok_or_else(|| Error::internal(format!("{message} is no message")))?;
+    let mut text = Vec::new();
+    let written = encode::message(&SCHEMA, Rules::of(Profile::Strict), id, wire, &mut text);
+    written.map_err(|_| Error::internal(format!("a {message} cannot be shown")))?;
+    Ok(text)
 }
 
 /// The members that are not the same, each with what it was and is. Of custom fields

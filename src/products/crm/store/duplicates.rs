@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use sea_orm::ConnectionTrait;
 
 use super::super::column::Record;
-use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
 use super::key;
-use super::row::{columns, fields, load};
+use super::row::{fields, living, load};
 use crate::db::Tx;
 use crate::db::sql::rows;
 use crate::error::{Error, Result};
@@ -39,14 +38,8 @@ pub(in super::super) async fn duplicates<R: Resource>(
         let Some(value) = (key.of)(given) else {
             continue;
         };
-        let mut sql = Sql::new(&format!(
-            "SELECT {} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
-            columns::<R>("t."),
-            R::SOURCE.0
-        ));
-        sql.bind(context.organization)
-            .push(&format!(" AND t.{} = ", key.column))
-            .bind(value);
+        let mut sql = living::<R>(context, "");
+        sql.push(&format!(" AND t.{} = ", key.column)).bind(value);
         sql.push(&format!(" ORDER BY t.id LIMIT {}", MOST + 1));
         for row in rows(connection, &sql.text, sql.values).await? {
             let record = load::<R>(&row, &fields)?.record;

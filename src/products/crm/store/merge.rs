@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectionTrait, DbBackend, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde_json::{Map, Value as Json};
 
 use super::super::column::{Access, Column, Kind, Record, Source};
@@ -13,7 +13,7 @@ use super::super::query::sql::Sql;
 use super::super::resource::{Context, Moving, Resource};
 use super::super::resources::ALL;
 use super::plan::Changed;
-use super::row::{Kept, columns, fields, load, one};
+use super::row::{Kept, fields, hold, living, load, one};
 use super::write::{change, take};
 use crate::db::sql::rows;
 use crate::db::{Read, Tx};
@@ -258,19 +258,12 @@ pub(in super::super) async fn repoint<R: Resource>(
     let fields = fields::<R>(tx, context).await?;
     let mut count = 0;
     loop {
-        let mut sql = Sql::new(&format!(
-            "SELECT {} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
-            columns::<R>("t."),
-            R::SOURCE.0
-        ));
-        sql.bind(context.organization)
-            .push(&format!(" AND t.{} IN (", link.column));
+        let mut sql = living::<R>(context, "");
+        sql.push(&format!(" AND t.{} IN (", link.column));
         sql.list(link.from.iter().copied().map(Value::from))
             .push(") ORDER BY t.id LIMIT ")
             .bind(PAGE);
-        if tx.get_database_backend() == DbBackend::Postgres {
-            sql.push(" FOR UPDATE OF t");
-        }
+        hold(tx, &mut sql);
         let found = rows(tx, &sql.text, sql.values).await?;
         if found.is_empty() {
             return Ok(count);

@@ -18,7 +18,7 @@ mod upsert;
 mod write;
 
 pub(super) use amend::{amend, locked};
-pub(super) use change::{Entry, note, shown};
+pub(super) use change::{Entry, json_of, note, shown};
 pub(super) use duplicates::{Candidate, duplicates, refuse_duplicates};
 pub(super) use effect::Action;
 pub(super) use find::{PARTS, Page, Walk, find, ids, parts, walk};
@@ -26,7 +26,7 @@ pub(super) use key::{Key, folded, given, lock_words, phone, site};
 pub(super) use merge::{Merged, Pair, Repoint, merge, preview, repoint};
 pub(super) use plan::Changed;
 pub(super) use reference::{names, related};
-pub(super) use row::{Kept, etag, ever, fields, get, matches, missing, missing_name, several};
+pub(super) use row::{Kept, etag, ever, fields, get, matches, missing, several};
 pub(super) use stock::stock;
 pub(super) use upsert::{How, Row, upsert};
-pub(super) use write::{Chosen, change, create, remove, restore, take, update};
+pub(super) use write::{Chosen, change, create, make, remove, restore, take, update};

@@ -72,6 +72,25 @@ pub(super) fn load<R: Resource>(row: &QueryResult, fields: &Fields) -> Result<Ke
     Ok(Kept { record, custom })
 }
 
+/// How a statement begins that reads living records, with some columns besides.
+pub(super) fn living<R: Resource>(context: &Context, besides: &str) -> Sql {
+    let mut sql = Sql::new(&format!(
+        "SELECT {}{besides} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
+        columns::<R>("t."),
+        R::SOURCE.0
+    ));
+    sql.bind(context.organization);
+    sql
+}
+
+/// Keeps others from writing what a statement reads, until the transaction ends. On
+/// SQLite there is one who writes.
+pub(super) fn hold(connection: &impl ConnectionTrait, sql: &mut Sql) {
+    if connection.get_database_backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE OF t");
+    }
+}
+
 /// Reads a living record that conditions hold of. `lock` keeps others from writing it
 /// until the transaction ends.
 pub(super) async fn one<R: Resource>(
@@ -81,20 +100,15 @@ pub(super) async fn one<R: Resource>(
     filter: Option<&pb::Filter>,
     (fields, lock): (&Fields, bool),
 ) -> Result<Kept<R::Record>> {
-    let mut sql = Sql::new(&format!(
-        "SELECT {} FROM {} t WHERE t.organization_id = ",
-        columns::<R>("t."),
-        R::SOURCE.0
-    ));
-    sql.bind(context.organization).push(" AND t.id = ").bind(id);
-    sql.push(" AND t.deleted_at IS NULL");
+    let mut sql = living::<R>(context, "");
+    sql.push(" AND t.id = ").bind(id);
     if let Some(filter) = filter {
         let mut compiler = Compiler::of::<R>(connection, fields);
         sql.push(" AND ");
         compiler.filter(filter, 0, &mut sql)?;
     }
-    if lock && connection.get_database_backend() == DbBackend::Postgres {
-        sql.push(" FOR UPDATE OF t");
+    if lock {
+        hold(connection, &mut sql);
     }
     match row(connection, &sql.text, sql.values).await? {
         Some(row) => load::<R>(&row, fields),
@@ -116,9 +130,7 @@ pub(super) async fn any<R: Resource>(
         R::SOURCE.0
     ));
     sql.bind(context.organization).push(" AND t.id = ").bind(id);
-    if tx.get_database_backend() == DbBackend::Postgres {
-        sql.push(" FOR UPDATE OF t");
-    }
+    hold(tx, &mut sql);
     let found = row(tx, &sql.text, sql.values).await?;
     let found = found.ok_or_else(|| missing(id))?;
     let removed: Option<i64> = found.try_get("", "removed_at")?;
@@ -136,28 +148,17 @@ pub(in super::super) async fn several<R: Resource>(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::new(&format!(
-        "SELECT {} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
-        columns::<R>("t."),
-        R::SOURCE.0
-    ));
-    sql.bind(context.organization).push(" AND t.id IN (");
+    let mut sql = living::<R>(context, "");
+    sql.push(" AND t.id IN (");
     sql.list(ids.iter().copied().map(Value::from))
         .push(") ORDER BY t.id");
-    if tx.get_database_backend() == DbBackend::Postgres {
-        sql.push(" FOR UPDATE OF t");
-    }
+    hold(tx, &mut sql);
     let found = rows(tx, &sql.text, sql.values).await?;
     found.iter().map(|row| load::<R>(row, fields)).collect()
 }
 
 /// There is no such record, or it is somebody else's.
-pub(in super::super) fn missing(id: i64) -> Error {
-    Error::not_found(format!("No record found for id '{id}'"))
-}
-
-/// The same of a record that has another name.
-pub(in super::super) fn missing_name(id: &str) -> Error {
+pub(in super::super) fn missing(id: impl std::fmt::Display) -> Error {
     Error::not_found(format!("No record found for id '{id}'"))
 }
 

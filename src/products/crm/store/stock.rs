@@ -10,7 +10,8 @@ use crate::error::Result;
 
 /// Makes what an organization begins with, unless that was done.
 pub(in super::super) async fn stock<R: Resource>(db: &Db, context: &Context) -> Result<()> {
-    if !R::IS_STOCKED {
+    let stock = R::stock();
+    if stock.is_empty() {
         return Ok(());
     }
     let context = context.clone();
@@ -32,7 +33,7 @@ pub(in super::super) async fn stock<R: Resource>(db: &Db, context: &Context) -> 
                     user: None,
                     ..context
                 };
-                create::<R>(tx, &context, R::stock()).await?;
+                create::<R>(tx, &context, stock).await?;
             }
             Ok(())
         })

@@ -3,18 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait as _, DbBackend, Value};
+use sea_orm::Value;
 
 use super::super::column::Record;
 use super::super::custom::Fields;
 use super::super::query::read::CUSTOM;
-use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
 use super::insert::insert;
 use super::key;
 use super::plan::{Changed, New};
 use super::reference::Absent;
-use super::row::{Kept, columns, fields, load};
+use super::row::{Kept, fields, hold, living, load};
 use super::write::{Chosen, change};
 use crate::db::Tx;
 use crate::db::sql::rows;
@@ -156,19 +155,11 @@ impl<R: Resource> Batch<'_, R> {
             if values.is_empty() {
                 continue;
             }
-            let mut sql = Sql::new(&format!(
-                "SELECT {}, t.{} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
-                columns::<R>("t."),
-                key.column,
-                R::SOURCE.0
-            ));
-            sql.bind(self.context.organization)
-                .push(&format!(" AND t.{} IN (", key.column));
+            let mut sql = living::<R>(self.context, &format!(", t.{}", key.column));
+            sql.push(&format!(" AND t.{} IN (", key.column));
             sql.list(values.into_iter().map(Value::from))
                 .push(") ORDER BY t.id");
-            if self.tx.get_database_backend() == DbBackend::Postgres {
-                sql.push(" FOR UPDATE OF t");
-            }
+            hold(self.tx, &mut sql);
             let last = R::columns().len() + usize::from(R::ENTITY.is_some());
             for row in rows(self.tx, &sql.text, sql.values).await? {
                 let kept = load::<R>(&row, self.fields)?;

@@ -55,6 +55,16 @@ pub(in super::super) async fn create<R: Resource>(
     Ok(made)
 }
 
+/// Makes one record.
+pub(in super::super) async fn make<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    given: R::Record,
+) -> Result<R::Record> {
+    let made = create::<R>(tx, context, vec![given]).await?.pop();
+    made.ok_or_else(|| Error::internal("a record was not made"))
+}
+
 /// Changes a record, or replaces it.
 pub(in super::super) async fn update<R: Resource>(
     tx: &Tx,
@@ -192,7 +202,7 @@ pub(in super::super) async fn restore<R: Resource>(
 }
 
 /// Writes columns of a row.
-pub(super) async fn set<R: Resource>(
+async fn set<R: Resource>(
     tx: &Tx,
     context: &Context,
     fields: &Fields,

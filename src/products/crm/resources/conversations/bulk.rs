@@ -4,7 +4,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::super::super::Crm;
-use super::super::super::query::group;
+use super::super::super::query::{equal, group};
 use super::super::super::resource::Context;
 use super::super::super::store::{self, Chosen};
 use super::{Conversations, views};
@@ -12,7 +12,6 @@ use crate::api::ConversationsBulkActionService;
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
-use pb::filter::Kind;
 use pb::operand::Kind as Of;
 
 /// Most conversations of one call.
@@ -82,14 +81,8 @@ fn conditions(target: &pb::ConversationTarget) -> Option<pb::Filter> {
     let texts = texts
         .into_iter()
         .filter_map(|(name, text)| Some((name, Of::Text(text.clone()?))));
-    let equal = |(field, kind): (&str, Of)| pb::Filter {
-        kind: Some(Kind::Compare(pb::Comparison {
-            field: field.to_owned(),
-            operator: pb::Operator::Equal.into(),
-            values: vec![pb::Operand { kind: Some(kind) }],
-        })),
-    };
-    group(numbers.chain(texts).map(equal).collect())
+    let all = numbers.chain(texts);
+    group(all.map(|(field, value)| equal(field, value)).collect())
 }
 
 /// What an action changes, with the names of the members it is.

@@ -218,9 +218,7 @@ pub(super) async fn receiving(
         channel: Some(channel.to_owned()),
         ..Default::default()
     };
-    let made = store::create::<Conversations>(tx, context, vec![new]).await?;
-    let first = made.first().map(|own| own.id);
-    first.ok_or_else(|| Error::internal("a conversation was not made"))
+    Ok(store::make::<Conversations>(tx, context, new).await?.id)
 }
 
 /// Adds what a view finds to a question that names one.

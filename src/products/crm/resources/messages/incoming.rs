@@ -26,9 +26,7 @@ pub(super) async fn store(
     given.contact_id = Some(contact);
     given.conversation_id = Some(conversation);
     let talk = rules::is_talk(&given);
-    let made = store::create::<Messages>(tx, context, vec![given]).await?;
-    let made = made.into_iter().next();
-    let made = made.ok_or_else(|| Error::internal("a message was not made"))?;
+    let made = store::make::<Messages>(tx, context, given).await?;
     let at = made.created_at;
     store::amend::<Conversations>(tx, context, conversation, move |own| {
         own.status = Some(OPEN.to_owned());
@@ -50,24 +48,14 @@ async fn sender(
     channel: &str,
     given: &pb::ConversationMessage,
 ) -> Result<i64> {
-    let wrong = |name: &str, what: &str| Error::invalid_field(name, format!("{name} {what}"));
     let Some(conversation) = given.conversation_id else {
-        let what = "is required of an incoming message";
-        return given.contact_id.ok_or_else(|| wrong("contact_id", what));
+        let words = "contact_id is required of an incoming message";
+        let required = || Error::invalid_field("contact_id", words);
+        return given.contact_id.ok_or_else(required);
     };
     let find = pb::Find::default();
     let named = store::get::<Conversations>(tx, context, conversation, &find).await?;
-    if named.channel.as_deref() != Some(channel) {
-        let what = "is no conversation of this channel";
-        return Err(wrong("conversation_id", what));
-    }
-    match named.contact_id {
-        Some(contact) if given.contact_id.is_none_or(|own| own == contact) => Ok(contact),
-        Some(_) | None => Err(wrong(
-            "contact_id",
-            "is not the contact of the conversation",
-        )),
-    }
+    rules::contact(given, &named, channel)
 }
 
 /// The message a channel sent before, removed or not.

@@ -23,23 +23,12 @@ pub(super) async fn send(
     channel: &'static str,
     mut given: pb::ConversationMessage,
 ) -> Result<pb::ConversationMessage> {
-    let wrong = |name: &str, what: &str| Error::invalid_field(name, format!("{name} {what}"));
-    let conversation = given
-        .conversation_id
-        .ok_or_else(|| wrong("conversation_id", "is required"))?;
+    let required = || Error::invalid_field("conversation_id", "conversation_id is required");
+    let conversation = given.conversation_id.ok_or_else(required)?;
     let into = store::locked::<Conversations>(tx, context, conversation).await?;
-    if into.channel.as_deref() != Some(channel) {
-        let what = "is no conversation of this channel";
-        return Err(wrong("conversation_id", what));
-    }
-    if given.contact_id.is_some() && given.contact_id != into.contact_id {
-        return Err(wrong(
-            "contact_id",
-            "is not the contact of the conversation",
-        ));
-    }
+    let contact = rules::contact(&given, &into, channel)?;
     rules::in_time(context, &given, &into, channel)?;
-    given.contact_id = into.contact_id;
+    given.contact_id = Some(contact);
     given.sent_by_user_id = context.user;
     let is_note = rules::kind(&given) == "note";
     given.status = Some(
@@ -52,9 +41,7 @@ pub(super) async fn send(
         .to_owned(),
     );
     let talk = rules::is_talk(&given);
-    let made = store::create::<Messages>(tx, context, vec![given]).await?;
-    let made = made.into_iter().next();
-    let made = made.ok_or_else(|| Error::internal("a message was not made"))?;
+    let made = store::make::<Messages>(tx, context, given).await?;
     if !is_note {
         let at = made.created_at;
         store::amend::<Conversations>(tx, context, conversation, move |own| {
@@ -101,13 +88,7 @@ pub(in super::super::super) async fn settled(tx: &Tx, settled: &Settled<'_>) -> 
     let Some(id) = body["entity_id"].as_i64() else {
         return Ok(());
     };
-    let context = Context {
-        organization: OrganizationId(settled.owner),
-        user: None,
-        key: None,
-        request: None,
-        now: settled.now,
-    };
+    let context = Context::of(OrganizationId(settled.owner), None, settled.now);
     let status = match settled.failure {
         None => "sent",
         Some(_) => "failed",

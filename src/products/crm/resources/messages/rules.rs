@@ -41,6 +41,23 @@ pub(super) fn is_numbered(channel: &str) -> bool {
     matches!(channel, "sms" | "playground")
 }
 
+/// The contact of the conversation that a message names, if that is one of the channel
+/// and the message names no other contact.
+pub(super) fn contact(
+    given: &pb::ConversationMessage,
+    named: &pb::Conversation,
+    channel: &str,
+) -> Result<i64> {
+    let wrong = |name: &str, what: &str| Err(Error::invalid_field(name, format!("{name} {what}")));
+    if named.channel.as_deref() != Some(channel) {
+        return wrong("conversation_id", "is no conversation of this channel");
+    }
+    match named.contact_id {
+        Some(contact) if given.contact_id.is_none_or(|own| own == contact) => Ok(contact),
+        Some(_) | None => wrong("contact_id", "is not the contact of the conversation"),
+    }
+}
+
 /// What a message is.
 pub(super) fn kind(message: &pb::ConversationMessage) -> &str {
     message.message_type.as_deref().unwrap_or("text")

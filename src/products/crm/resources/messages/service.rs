@@ -1,7 +1,7 @@
 //! The service of messages: one for all channels, each of which has its own paths.
 
 use super::super::super::Crm;
-use super::super::super::query::{Asked, Takes, group};
+use super::super::super::query::{Asked, Takes, equal, group};
 use super::super::super::resource::Context;
 use super::super::super::serve::tagged;
 use super::super::super::store;
@@ -164,15 +164,7 @@ fn key(context: &Context) -> String {
 
 /// Only messages of the channel are meant.
 fn within(find: &mut pb::Find, channel: &str) {
-    let own = pb::Filter {
-        kind: Some(Kind::Compare(pb::Comparison {
-            field: "channel".to_owned(),
-            operator: pb::Operator::Equal.into(),
-            values: vec![pb::Operand {
-                kind: Some(Of::Text(channel.to_owned())),
-            }],
-        })),
-    };
+    let own = equal("channel", Of::Text(channel.to_owned()));
     let all = find.filter.take().into_iter().chain([own]);
     find.filter = group(all.collect());
 }
@@ -196,7 +188,7 @@ fn names_conversation(filter: &pb::Filter) -> bool {
 /// A message that is not there is missed by the name the caller has for it.
 fn named(error: Error, id: &str) -> Error {
     match error.kind() {
-        crate::error::Kind::NotFound => store::missing_name(id),
+        crate::error::Kind::NotFound => store::missing(id),
         _ => error,
     }
 }
