@@ -372,3 +372,21 @@ async fn a_merge_brings_conversations_along() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_export_keeps_to_a_view() {
+    let (_server, http, _) = client();
+    talk(&http, "Ada", "whatsapp", "Hello").await;
+    talk(&http, "Bob", "sms", "Hello").await;
+    let view = json!({"name": "SMS", "filter": {"channel": "sms"}});
+    let view = make(&http, "/conversation-views", view).await;
+    let path = format!(
+        "/exports/conversations?$format=ndjson&view_id={}",
+        view["id"]
+    );
+    let answer = http.get(&path).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let lines: Vec<&str> = answer.text.lines().collect();
+    assert_eq!(lines.len(), 1, "{}", answer.text);
+    assert!(lines[0].contains(r#""channel":"sms""#), "{}", answer.text);
+}

@@ -96,6 +96,15 @@ pub(super) trait Resource: Send + Sync + 'static {
         std::future::ready(Ok(Moving::Keep))
     }
 
+    /// What a question means beside what it says, where it names another one.
+    fn meant(
+        _connection: &impl ConnectionTrait,
+        _context: &Context,
+        _find: &pb::Find,
+    ) -> impl Future<Output = Result<Option<pb::Find>>> + Send {
+        std::future::ready(Ok(None))
+    }
+
     /// Adds the conditions of what its lists alone are asked.
     fn narrow(_context: &Context, find: &pb::Find, _sql: &mut Sql, _postgres: bool) -> Result<()> {
         let asks = find.message_search_term.is_some()

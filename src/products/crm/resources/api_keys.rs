@@ -90,14 +90,13 @@ fn refuse_others(
         let mut probe = old.clone();
         probe.adopt(given, &|column| column.name == name);
         if !column.is_stamp() && probe != *old {
-            return Err(read_only(name));
+            return Err(store::read_only(name));
         }
     }
-    given.key.as_ref().map_or(Ok(()), |_| Err(read_only("key")))
-}
-
-fn read_only(name: &str) -> Error {
-    Error::invalid_field(name, format!("{name} cannot be set"))
+    given
+        .key
+        .as_ref()
+        .map_or(Ok(()), |_| Err(store::read_only("key")))
 }
 
 impl OwnApiKeyService for Crm {

@@ -45,6 +45,8 @@ pub(in super::super) async fn find<R: Resource>(
         .min(MOST);
     let skip = find.skip.filter(|skip| *skip >= 0).unwrap_or(0);
     let fields = fields::<R>(read, context).await?;
+    let meant = R::meant(read, context, find).await?;
+    let find = meant.as_ref().unwrap_or(find);
     let mut compiler = Compiler::of::<R>(read, &fields);
     let mut sql = conditions::<R>(&mut compiler, context, find)?;
     let filter = std::mem::take(&mut sql.text);
@@ -109,6 +111,8 @@ pub(in super::super) async fn walk<R: Resource>(
     (after, most): (i64, i64),
 ) -> Result<Vec<(i64, Vec<u8>)>> {
     let fields = fields::<R>(read, context).await?;
+    let meant = R::meant(read, context, find).await?;
+    let find = meant.as_ref().unwrap_or(find);
     let mut compiler = Compiler::of::<R>(read, &fields);
     let mut sql = conditions::<R>(&mut compiler, context, find)?;
     let filter = std::mem::take(&mut sql.text);

@@ -24,7 +24,7 @@ pub(super) use effect::Action;
 pub(super) use find::{PARTS, Page, Walk, find, ids, parts, walk};
 pub(super) use key::{Key, folded, given, lock_words, phone, site};
 pub(super) use merge::{Merged, Pair, Repoint, merge, preview, repoint};
-pub(super) use plan::Changed;
+pub(super) use plan::{Changed, read_only};
 pub(super) use reference::{names, related};
 pub(super) use row::{Kept, etag, ever, fields, get, matches, missing, several};
 pub(super) use stock::stock;

@@ -165,6 +165,7 @@ fn refuse_alien<R: Record>(given: &R) -> Result<()> {
     given.alien().map_or(Ok(()), |name| Err(read_only(name)))
 }
 
-fn read_only(name: &str) -> Error {
+/// What callers do not write.
+pub(in super::super) fn read_only(name: &str) -> Error {
     Error::invalid_field(name, format!("{name} cannot be set"))
 }

@@ -10,10 +10,10 @@ use sea_orm::ConnectionTrait;
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::query::sql::Sql;
-use super::super::query::{Asked, Takes, both};
+use super::super::query::{Takes, both};
 use super::super::resource::{Context, Moving, Resource, Search, Wanted};
 use super::super::serve::serve;
-use super::super::store::{self, PARTS, Page, parts, related};
+use super::super::store::{self, PARTS, parts, related};
 use super::contacts::Contacts;
 use super::users::USERS;
 use super::{CONTACTS, CONVERSATIONS, PIPELINES, STAGES};
@@ -23,7 +23,6 @@ use crate::db::Tx;
 use crate::db::sql::row;
 use crate::error::{Error, Result};
 use crate::products::timestamp;
-use crate::server::{Call, Reply};
 
 pub(super) use views::ConversationViews;
 
@@ -135,6 +134,19 @@ impl Resource for Conversations {
         Ok(())
     }
 
+    /// A question may name a view, and asks what that asks as well.
+    async fn meant(
+        connection: &impl ConnectionTrait,
+        context: &Context,
+        find: &pb::Find,
+    ) -> Result<Option<pb::Find>> {
+        let Some(view) = find.view else {
+            return Ok(None);
+        };
+        let kept = views::question(connection, context, view).await?;
+        Ok(Some(both(find.clone(), kept)))
+    }
+
     fn narrow(context: &Context, find: &pb::Find, sql: &mut Sql, postgres: bool) -> Result<()> {
         if find.waiting_response_only == Some(true) {
             sql.push(" AND t.waiting_response = 1");
@@ -221,56 +233,8 @@ pub(super) async fn receiving(
     Ok(store::make::<Conversations>(tx, context, new).await?.id)
 }
 
-/// Adds what a view finds to a question that names one.
-async fn with_view(
-    connection: &impl ConnectionTrait,
-    context: &Context,
-    find: pb::Find,
-) -> Result<pb::Find> {
-    match find.view {
-        Some(view) => Ok(both(
-            find,
-            views::question(connection, context, view).await?,
-        )),
-        None => Ok(find),
-    }
-}
-
-impl Crm {
-    async fn find_conversations(
-        &self,
-        call: &Call,
-        asked: Asked,
-    ) -> Result<Page<pb::Conversation>> {
-        let context = self.context(call)?;
-        let find = asked.read(Conversations::TAKES)?;
-        let read = self.db().read(call.deadline()).await?;
-        let find = with_view(&read, &context, find).await?;
-        store::find::<Conversations>(&read, &context, &find).await
-    }
-}
-
 impl ConversationService for Crm {
-    async fn list_conversations(
-        &self,
-        call: Call,
-        request: pb::ListConversationsRequest,
-    ) -> Result<Reply<pb::ListConversationsResponse>> {
-        let asked = Asked {
-            url: request.url_query,
-            json: request.query,
-            find: request.find,
-        };
-        let page = self.find_conversations(&call, asked).await?;
-        Ok(pb::ListConversationsResponse {
-            total: page.total,
-            limit: page.limit,
-            skip: page.skip,
-            data: page.data,
-        }
-        .into())
-    }
-
+    serve!(list Conversations: list_conversations(ListConversationsRequest) -> ListConversationsResponse);
     serve!(get Conversations: get_conversation(GetConversationRequest) -> GetConversationResponse.conversation);
     serve!(create Conversations: create_conversations(CreateConversationsRequest) -> CreateConversationsResponse.conversations);
     serve!(update Conversations: update_conversation(UpdateConversationRequest) -> UpdateConversationResponse.conversation);
