@@ -99,13 +99,17 @@ const CONTINUED: [(&str, &str); 8] = [
 ];
 
 /// Fields that sound as if they paged, and say what is counted, or how large a firm is.
-const COUNTED: [(&str, &str); 4] = [
+const COUNTED: [(&str, &str); 5] = [
     ("apex.growth.v1.AnalyticsService/ListTop", "count"),
     (
         "apex.crm.v1.CompanyService/CreateCompanies",
         "companies.size",
     ),
     ("apex.crm.v1.CompanyService/UpdateCompany", "company.size"),
+    (
+        "apex.crm.v1.CompanyService/UpsertCompanies",
+        "companies.size",
+    ),
     ("apex.crm.v1.CompanyService/ReplaceCompany", "company.size"),
 ];
 
@@ -113,6 +117,16 @@ const COUNTED: [(&str, &str); 4] = [
 /// smaller rather than refused, and the answer says how large it is. `crm::query` shows
 /// that, and that nobody goes on after another tenant's record.
 const CLAMPED: [&str; 3] = ["find.limit", "find.skip", "find.after"];
+
+/// Lists of the CRM without pages: fifty that may be the same, and a stream of rows.
+const WHOLE: [&str; 3] = [
+    "apex.crm.v1.CompanyService/ListDuplicateCompanies",
+    "apex.crm.v1.ContactService/ListDuplicateContacts",
+    "apex.crm.v1.ImportService/ListImportRows",
+];
+
+/// An export has everything: it takes a question as lists do, and refuses its page.
+const EXPORT: &str = "apex.crm.v1.ExportService/ExportRecords";
 
 /// What a request must hold besides; nobody has what it names.
 const NEEDED: [(&str, &str, &str); 3] = [
@@ -151,12 +165,37 @@ fn every_field_that_pages_is_in_a_table() {
     let known = bounded.chain(CONTINUED).chain(COUNTED);
     let mut known: Vec<_> = known.map(|(m, field)| (m, field.to_owned())).collect();
     let lists = served().filter(|spec| spec.service.product == "crm");
-    for spec in lists.filter(|spec| spec.name.starts_with("List")) {
-        known.extend(CLAMPED.map(|field| (&spec.path[1..], field.to_owned())));
+    let lists = lists.filter(|spec| spec.name.starts_with("List"));
+    let lists = lists.map(|spec| &spec.path[1..]);
+    for method in lists.filter(|own| !WHOLE.contains(own)).chain([EXPORT]) {
+        known.extend(CLAMPED.map(|field| (method, field.to_owned())));
     }
     known.sort_unstable();
     found.sort_unstable();
     assert_eq!(found, known);
+}
+
+#[tokio::test]
+async fn an_export_refuses_pages() {
+    let world = World::start().await;
+    let spec = find(EXPORT);
+    for (_, caller) in world.owner.callers(spec) {
+        for way in ways(spec) {
+            for field in CLAMPED {
+                let name = field.strip_prefix("find.").unwrap();
+                let request = json!({"resource": "contacts", "find": {name: 1}});
+                // Over REST the question stands in the URL, in its own language.
+                if matches!(way, Way::Rest(_)) {
+                    let path = format!("/exports/contacts?${name}=1");
+                    let answer = world.owner.http.get(&path).await;
+                    assert_eq!(answer.status, 400, "{path}: {}", answer.text);
+                    continue;
+                }
+                let outcome = caller.call(spec, way, &request).await;
+                assert!(outcome.failed(Kind::InvalidArgument), "{name}: {outcome}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

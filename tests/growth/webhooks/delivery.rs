@@ -133,7 +133,11 @@ async fn what_fails_is_tried_again() {
 
 #[tokio::test]
 async fn what_fails_for_long_is_given_up_and_replayed() {
-    let world = World::start(&[]).await;
+    let patient = [
+        ("APEX_WEBHOOKS_TIMEOUT", "10s"),
+        ("APEX_WEBHOOKS_GIVE_UP", "4s"),
+    ];
+    let world = World::start(&patient).await;
     world.receiver.plan(vec![Reaction::Answer(503, ""); 100]);
     world.stitch("v", "ada@example.com").await;
     let logged = world.settled("failed").await;
