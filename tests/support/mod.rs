@@ -8,6 +8,7 @@ pub mod h2;
 pub mod history;
 pub mod http;
 pub mod proxy;
+pub mod records;
 pub mod redis;
 pub mod seed;
 pub mod server;

@@ -1,0 +1,137 @@
+//! A request of every operation of the CRM that succeeds. Records name each other, which
+//! schemathesis does not guess.
+
+use serde_json::{Map, Value, json};
+
+use crate::clients::setup::Setup;
+use crate::support::Http;
+use crate::support::records::{BODIES, body, delivery, import, made, make};
+
+/// Requests by verb and path, as arguments of a case of schemathesis.
+#[derive(Debug, Default)]
+struct Requests(Map<String, Value>);
+
+impl Requests {
+    fn add(&mut self, operation: String, request: Value) {
+        self.0.insert(operation, request);
+    }
+
+    /// One record is read and changed, another is taken away.
+    fn of_record(&mut self, path: &str, new: &Value, kept: &Value, gone: &Value) {
+        self.add(format!("POST {path}"), json!({ "body": new }));
+        let one = |id: &Value| json!({"path_parameters": {"id": id}});
+        self.add(format!("GET {path}/{{id}}"), one(&kept["id"]));
+        self.add(format!("DELETE {path}/{{id}}"), one(&gone["id"]));
+        let mut change = one(&kept["id"]);
+        change["body"] = json!({});
+        self.add(format!("PATCH {path}/{{id}}"), change);
+    }
+}
+
+/// What makes a record beside others: there is one grant of a role and a resource.
+async fn another(http: &Http, path: &str, number: usize) -> Value {
+    let mut new = body(http, path).await;
+    if path == "/role-grants" {
+        new["resource"] = json!(["notes", "tags", "companies"][number]);
+    }
+    new
+}
+
+async fn of_resources(requests: &mut Requests, key: &Http, session: &Http) {
+    for (path, _) in BODIES {
+        // API keys are made by people.
+        let http = if path == "/api-keys" { session } else { key };
+        let first = another(http, path, 0).await;
+        let kept = made(http, path, &first).await;
+        let gone = made(http, path, &another(http, path, 1).await).await;
+        let new = another(http, path, 2).await;
+        requests.of_record(path, &new, &kept, &gone);
+        let same = json!({"path_parameters": {"id": kept["id"]}, "body": first});
+        requests.add(format!("PUT {path}/{{id}}"), same);
+    }
+}
+
+/// Each channel has a service of its own.
+async fn of_channels(requests: &mut Requests, http: &Http) {
+    for channel in [
+        "whatsapp",
+        "instagram",
+        "messenger",
+        "webchat",
+        "sms",
+        "playground",
+    ] {
+        let path = format!("/conversation-messages-{channel}");
+        let incoming = body(http, "/conversation-messages-whatsapp").await;
+        let kept = made(http, &path, &incoming).await;
+        let gone = made(http, &path, &incoming).await;
+        requests.of_record(&path, &incoming, &kept, &gone);
+        let talk = &kept["conversation_id"];
+        let list = json!({"query": {"conversation_id": talk}});
+        requests.add(format!("GET {path}"), list);
+        let outgoing = json!({"body": {"conversation_id": talk, "message_text": "Hello"}});
+        let path = format!("POST /conversation-messages-transform-outgoing-{channel}");
+        requests.add(path, outgoing);
+    }
+}
+
+/// What is there besides records.
+async fn of_others(requests: &mut Requests, http: &Http, organization: i64) {
+    let first = async |path: &str| {
+        let page = http.get(path).await.expect(200);
+        page["data"][0]["id"].clone()
+    };
+    let one = |id: Value| json!({"path_parameters": {"id": id}});
+    let talk = make(http, "/conversations").await;
+    let bulk = json!({"action": "update_status", "conversation_ids": [talk["id"]],
+        "status": "closed"});
+    let told = delivery(http).await;
+    let replay = json!({"path_parameters": {"id": told["id"]}, "body": {"status": "pending"}});
+    let (kept, gone) = (import(http).await, import(http).await);
+    let file = "email,first_name\nx@example.com,X\n";
+    let csv = json!({"body": file, "media_type": "text/plain",
+        "headers": {"content-type": "text/csv"}});
+    for (operation, request) in [
+        ("GET /audit-log/{id}", one(first("/audit-log").await)),
+        ("GET /organizations/{id}", one(json!(organization))),
+        (
+            "GET /organization-users/{id}",
+            one(first("/organization-users").await),
+        ),
+        ("POST /conversations-bulk-actions", json!({ "body": bulk })),
+        ("GET /webhook-deliveries/{id}", one(told["id"].clone())),
+        ("PATCH /webhook-deliveries/{id}", replay),
+        ("POST /imports", csv),
+        ("GET /imports/{id}", one(kept["id"].clone())),
+        ("GET /imports/{id}/rows", one(kept["id"].clone())),
+        ("DELETE /imports/{id}", one(gone["id"].clone())),
+        (
+            "GET /exports/{resource}",
+            json!({"path_parameters": {"resource": "contacts"}}),
+        ),
+        (
+            "GET /contact-duplicates",
+            json!({"query": {"first_name": "Jane"}}),
+        ),
+        (
+            "GET /company-duplicates",
+            json!({"query": {"name": "Acme"}}),
+        ),
+    ] {
+        requests.add(operation.to_owned(), request);
+    }
+}
+
+/// Makes records and answers the requests that name them.
+pub async fn requests(setup: &Setup, session: &str) -> Value {
+    let key = setup.server.http().bearer(&setup.organization.key);
+    let session = setup
+        .server
+        .http()
+        .with("cookie", &format!("apex_session={session}"));
+    let mut requests = Requests::default();
+    of_resources(&mut requests, &key, &session).await;
+    of_channels(&mut requests, &key).await;
+    of_others(&mut requests, &key, setup.organization.id).await;
+    Value::Object(requests.0)
+}
