@@ -3,75 +3,15 @@
 //! that takes it; a name that is new fails until somebody has said what it names.
 
 mod bulk;
+mod objects;
 
-use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
-use super::{Entry, Object, Table};
-use crate::security::catalogue::{find, id_fields, served};
-use crate::security::wire::Way;
+use super::{Entry, Table};
+use crate::security::catalogue::{id_fields, served};
 use crate::security::world::Tenant;
-
-/// What a resource needs to be made; `$pipeline` and the like are made before it.
-const RESOURCES: [(&str, &str); 24] = [
-    ("contact", r#"{"first_name": "Jane"}"#),
-    ("company", r#"{"name": "Acme"}"#),
-    ("pipeline", r#"{"name": "Sales", "type": "conversation"}"#),
-    (
-        "pipeline_stage",
-        r#"{"name": "Last", "pipeline_id": "$pipeline"}"#,
-    ),
-    ("deal", r#"{"name": "Deal", "pipeline_id": "$pipeline"}"#),
-    ("product", r#"{"name": "Box"}"#),
-    ("product_category", r#"{"name": "Boxes"}"#),
-    (
-        "deal_product",
-        r#"{"deal_id": "$deal", "product_id": "$product", "quantity": 1, "price": 1}"#,
-    ),
-    ("activity_type", r#"{"name": "Call"}"#),
-    ("activity", r#"{"subject": "Call"}"#),
-    (
-        "custom_field",
-        r#"{"entity_type": "contact", "name": "$fresh", "type": "text"}"#,
-    ),
-    ("tag", r#"{"name": "$fresh"}"#),
-    (
-        "contact_tag",
-        r#"{"contact_id": "$contact", "tag_id": "$tag"}"#,
-    ),
-    ("note", r#"{"content": "Note"}"#),
-    (
-        "webhook",
-        r#"{"url": "https://93.184.215.14/h", "events": ["contacts.created"]}"#,
-    ),
-    (
-        "role_grant",
-        r#"{"role": "member", "resource": "audit-log"}"#,
-    ),
-    ("own_api_key", r#"{"name": "Robot"}"#),
-    (
-        "support_ticket",
-        r#"{"subject": "Help", "meta_contact_email": "a@example.com"}"#,
-    ),
-    (
-        "support_ticket_message",
-        r#"{"support_ticket_id": "$support_ticket", "message_text": "Hello"}"#,
-    ),
-    ("inbox_channel", r#"{"channel": "gmail", "name": "Help"}"#),
-    (
-        "conversation",
-        r#"{"contact_id": "$contact", "channel": "whatsapp"}"#,
-    ),
-    ("conversation_view", r#"{"name": "Open"}"#),
-    (
-        "conversation_predefined_message",
-        r#"{"title": "Hours", "content": "Always"}"#,
-    ),
-    (
-        "conversation_message",
-        r#"{"direction": "incoming", "contact_id": "$contact", "message_text": "Hello"}"#,
-    ),
-];
+use crate::support::records;
+use objects::{make, object, path};
 
 /// Fields that name nothing of anybody's, and why.
 const EXEMPT: [(&str, &str); 16] = [
@@ -128,223 +68,6 @@ const NAMED: [(&str, &str); 17] = [
     ("conversation_id", "conversation"),
     ("view_id", "conversation_view"),
 ];
-
-/// Path of a resource.
-fn path(resource: &str) -> String {
-    let plural = match resource {
-        "company" => "companies".to_owned(),
-        "activity" => "activities".to_owned(),
-        "product_category" => "product-categories".to_owned(),
-        "webhook_delivery" => "webhook-deliveries".to_owned(),
-        "audit_log" => "audit-log".to_owned(),
-        "own_api_key" => "api-keys".to_owned(),
-        "conversation_message" => "conversation-messages-whatsapp".to_owned(),
-        other => format!("{}s", other.replace('_', "-")),
-    };
-    format!("/{plural}")
-}
-
-/// Makes a record and what it needs.
-async fn make(tenant: &Tenant, resource: &str) -> Value {
-    match resource {
-        "webhook_delivery" => return delivery(tenant).await,
-        "audit_log" => return change(tenant).await,
-        "import" => return import(tenant).await,
-        "own_api_key" => return key(tenant).await,
-        "role_grant" => ungrant(tenant).await,
-        _ => {}
-    }
-    let (_, body) = RESOURCES
-        .iter()
-        .find(|(name, _)| *name == resource)
-        .expect(resource);
-    let mut body = (*body).to_owned();
-    for need in [
-        "pipeline",
-        "deal",
-        "product",
-        "contact",
-        "tag",
-        "support_ticket",
-    ] {
-        let mark = format!("\"${need}\"");
-        if body.contains(&mark) {
-            let made = Box::pin(make(tenant, need)).await;
-            body = body.replace(&mark, &made["id"].to_string());
-        }
-    }
-    let fresh = format!("\"{}\"", uuid::Uuid::new_v4());
-    let body: Value = serde_json::from_str(&body.replace("\"$fresh\"", &fresh)).unwrap();
-    let mut made = tenant.http.post(&path(resource), &body).await.expect(201);
-    if let Some(id) = made.get("_id") {
-        made["id"] = id.clone();
-    }
-    made
-}
-
-/// Something a webhook was told, which was given up.
-async fn delivery(tenant: &Tenant) -> Value {
-    let hook = Box::pin(make(tenant, "webhook")).await;
-    Box::pin(make(tenant, "contact")).await;
-    let one = format!("/webhooks/{}", hook["id"]);
-    let off = json!({"status": "disabled"});
-    tenant.http.patch(&one, &off).await.expect(200);
-    let log = format!("/webhook-deliveries?webhook_id={}", hook["id"]);
-    tenant.get(&log).await["data"][0].clone()
-}
-
-/// An API key, which people make.
-async fn key(tenant: &Tenant) -> Value {
-    let spec = find("apex.crm.v1.OwnApiKeyService/CreateOwnApiKey");
-    let body = json!({"own_api_key": {"name": "Robot"}});
-    let made = tenant.session.call(spec, Way::Grpc, &body).await.json();
-    made["ownApiKey"].clone()
-}
-
-/// What is said of an API key, to people.
-async fn seen_key(tenant: &Tenant, id: &Value) -> Value {
-    let spec = find("apex.crm.v1.OwnApiKeyService/GetOwnApiKey");
-    let outcome = tenant
-        .session
-        .call(spec, Way::Grpc, &json!({ "id": id }))
-        .await;
-    match outcome.succeeded() {
-        true => outcome.json(),
-        false => Value::Null,
-    }
-}
-
-/// Takes back what was granted: there is one grant of a role and a resource.
-async fn ungrant(tenant: &Tenant) {
-    let page = tenant.get("/role-grants").await;
-    for grant in page["data"].as_array().unwrap() {
-        let one = format!("/role-grants/{}", grant["id"]);
-        tenant.http.delete(&one).await.expect(200);
-    }
-}
-
-/// A change in the log.
-async fn change(tenant: &Tenant) -> Value {
-    let note = Box::pin(make(tenant, "note")).await;
-    let log = format!("/audit-log?entity=notes&entity_id={}", note["id"]);
-    tenant.get(&log).await["data"][0].clone()
-}
-
-/// Imports a file that nobody imported before, and waits for that.
-async fn import(tenant: &Tenant) -> Value {
-    let file = format!("email\n{}@example.com\n", uuid::Uuid::new_v4());
-    let file = Some(file.into_bytes());
-    let http = tenant.http.with("content-type", "text/csv");
-    let made = http.send(reqwest::Method::POST, "/imports", file).await;
-    let path = format!("/imports/{}", made.expect(201)["id"]);
-    loop {
-        let now = tenant.http.get(&path).await.expect(200);
-        if now["status"] == "done" {
-            return now;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-}
-
-/// Somebody who belongs to a tenant.
-async fn user(tenant: &Tenant) -> Value {
-    let email = format!("{}@example.com", uuid::Uuid::new_v4());
-    let id = tenant.add_member(&email, "viewer").await;
-    json!({ "id": id })
-}
-
-macro_rules! objects {
-    ($($name:literal),+) => {
-        /// How a resource is made and read.
-        fn object(name: &str) -> &'static Object {
-            match name {
-                $($name => {
-                    const OBJECT: Object = Object {
-                        make: |tenant| make(tenant, $name).boxed(),
-                        read: |tenant, id| async move {
-                            if $name == "own_api_key" {
-                                return seen_key(tenant, id).await;
-                            }
-                            let answer = tenant.http.get(&format!("{}/{id}", path($name))).await;
-                            match answer.status {
-                                200 => answer.json(),
-                                _ => Value::Null,
-                            }
-                        }.boxed(),
-                        absent: "999999999",
-                    };
-                    &OBJECT
-                })+
-                "conversation_message" => {
-                    const OBJECT: Object = Object {
-                        make: |tenant| make(tenant, "conversation_message").boxed(),
-                        read: |tenant, id| async move {
-                            let id = id.as_str().unwrap();
-                            let path = format!("{}/{id}", path("conversation_message"));
-                            let answer = tenant.http.get(&path).await;
-                            match answer.status {
-                                200 => answer.json(),
-                                _ => Value::Null,
-                            }
-                        }.boxed(),
-                        absent: "\"000000000000000000000000\"",
-                    };
-                    &OBJECT
-                }
-                "user" => {
-                    const OBJECT: Object = Object {
-                        make: |tenant| user(tenant).boxed(),
-                        read: |tenant, id| async move {
-                            tenant.get(&format!("/organization-users/{id}")).await
-                        }.boxed(),
-                        absent: "999999999",
-                    };
-                    &OBJECT
-                }
-                "organization" => {
-                    const OBJECT: Object = Object {
-                        make: |tenant| async move { json!({"id": tenant.organization.id}) }.boxed(),
-                        read: |tenant, id| async move {
-                            tenant.get(&format!("/organizations/{id}")).await
-                        }.boxed(),
-                        absent: "999999999",
-                    };
-                    &OBJECT
-                }
-                other => panic!("say what a {other} is"),
-            }
-        }
-    };
-}
-
-objects!(
-    "contact",
-    "company",
-    "pipeline",
-    "pipeline_stage",
-    "deal",
-    "product",
-    "product_category",
-    "deal_product",
-    "activity_type",
-    "activity",
-    "custom_field",
-    "tag",
-    "contact_tag",
-    "note",
-    "webhook",
-    "webhook_delivery",
-    "audit_log",
-    "import",
-    "role_grant",
-    "own_api_key",
-    "support_ticket",
-    "support_ticket_message",
-    "inbox_channel",
-    "conversation",
-    "conversation_view",
-    "conversation_predefined_message"
-);
 
 /// `PipelineStage` as `pipeline_stage`.
 fn snake(name: &str) -> String {
@@ -520,10 +243,9 @@ fn without_kept(method: &str, resource: &str, body: &str) -> String {
 
 /// A record that names the object by a member.
 fn body(resource: &str, member: Option<&str>) -> String {
-    let (_, body) = RESOURCES
-        .iter()
-        .find(|(name, _)| *name == resource)
-        .unwrap_or(&("", "{}"));
+    let own = path(resource);
+    let known = records::BODIES.iter().find(|(path, _)| *path == own);
+    let (_, body) = known.unwrap_or(&("", "{}"));
     let mut body: Value = serde_json::from_str(body).unwrap();
     for (name, value) in body.as_object_mut().unwrap() {
         if let Some(need) = value.as_str().and_then(|text| text.strip_prefix('$')) {
