@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tonic::{Code, Status, Streaming};
 
 use super::{client, make, with};
-use crate::support::{Http, Organization, Server, grpc};
+use crate::support::{Http, Organization, Server, grpc, web};
 
 type Changes = Streaming<crm::WatchChangesResponse>;
 
@@ -246,4 +246,62 @@ async fn rest_streams_lines_and_events() {
         assert_eq!(line["change"]["action"], "created");
         assert_eq!(line["change"]["changes"]["name"]["after"], accept);
     }
+}
+
+/// A page watches by gRPC-Web, and is told why it ends in the last frame.
+#[tokio::test]
+async fn pages_watch_until_the_server_goes() {
+    let (mut server, http, own) = client();
+    let method = "apex.crm.v1.AuditLogService/WatchChanges";
+    let request = crm::WatchChangesRequest {
+        resources: vec!["tags".to_owned()],
+        position: None,
+    };
+    let mut stream = web::Stream::open(&server.url, &own.key, method, &request).await;
+    let first: crm::WatchChangesResponse = stream.next().await.unwrap();
+    assert_eq!(first.change, None);
+    make(&http, "/notes", json!({"content": "Note"})).await;
+    let made = tag(&http, "VIP").await;
+    let told: crm::WatchChangesResponse = stream.next().await.unwrap();
+    let change = told.change.unwrap();
+    assert_eq!(change.entity_id, made["id"].as_i64());
+    assert_eq!(change.action.as_deref(), Some("created"));
+    server.signal("TERM");
+    let end = loop {
+        match stream.next::<crm::WatchChangesResponse>().await {
+            Ok(message) => assert_eq!(message.change, None),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+    assert_eq!(server.ended(), Some(0));
+}
+
+/// So are those who watch by gRPC and by lines of JSON.
+#[tokio::test]
+async fn whoever_watches_is_told_that_the_server_goes() {
+    let (mut server, _, own) = client();
+    let (mut stream, _) = watch(&server, &own, &[], None).await;
+    let lines = reqwest::Client::builder().no_proxy().build().unwrap();
+    let lines = lines
+        .get(format!("{}/watch", server.url))
+        .header("x-api-key", &own.key);
+    let mut lines = lines.send().await.unwrap();
+    let begin = lines.chunk().await.unwrap().unwrap();
+    assert!(begin.starts_with(b"{\"position\":"));
+    server.signal("TERM");
+    let end = loop {
+        match next(&mut stream).await {
+            Ok(message) => assert_eq!(message.change, None),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+    assert_eq!(grpc::reason(&end), "SHUTTING_DOWN");
+    let rest = lines.text().await.unwrap();
+    let last = rest.lines().last().unwrap_or_default();
+    let last: Value = serde_json::from_str(last).expect(&rest);
+    assert_eq!(last["error"]["code"], "SHUTTING_DOWN", "{last}");
+    drop(stream);
+    assert_eq!(server.ended(), Some(0));
 }
