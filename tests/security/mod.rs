@@ -13,6 +13,7 @@ mod leaks;
 mod paging;
 mod permissions;
 mod rest;
+mod sqlmap;
 mod tenants;
 mod tokens;
 mod wire;
