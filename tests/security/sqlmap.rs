@@ -148,11 +148,12 @@ async fn nothing_is_found_in_the_crm() {
 /// A server that puts what it is asked into its SQL.
 async fn open(listener: TcpListener, database: DatabaseConnection) {
     while let Ok((stream, _)) = listener.accept().await {
-        let _ = answer(stream, &database).await;
+        // Some connections are opened and left alone.
+        tokio::spawn(answer(stream, database.clone()));
     }
 }
 
-async fn answer(mut stream: TcpStream, database: &DatabaseConnection) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, database: DatabaseConnection) -> std::io::Result<()> {
     let mut head = vec![0; 16 * 1024];
     let read = stream.read(&mut head).await?;
     let head = String::from_utf8_lossy(&head[..read]);

@@ -99,70 +99,11 @@ impl ApiKeyService for Account {
         call: Call,
         request: pb::UpdateApiKeyRequest,
     ) -> Result<Reply<pb::UpdateApiKeyResponse>> {
-        let (organization, bound) = (call.organization()?, call.principal().project);
-        let mask = request.update_mask.unwrap_or_default().paths;
-        let has = |name: &str| mask.iter().any(|path| path == name);
-        if has("name") && request.name.trim().is_empty() {
-            return Err(Error::invalid_field("name", "name is required"));
-        }
-        let name = has("name").then(|| request.name.trim().to_owned());
-        let scopes = match has("scopes") {
-            // Which means everything only of a new key, and only left out.
-            true if request.scopes.is_empty() => {
-                return Err(Error::invalid_field("scopes", "scopes must not be empty"));
-            }
-            true => Some(self.scopes(&call, &request.scopes)?),
-            false => None,
-        };
-        let expiry = match has("expires_at") {
-            true => Some(self.expiry(request.expires_at.as_ref())?),
-            false => None,
-        };
-        let active =
-            match has("active") {
-                true => Some(request.active.ok_or_else(|| {
-                    Error::invalid_field("active", "active must be true or false")
-                })?),
-                false => None,
-            };
-        let now = self.now();
-        let (account, used) = (self.clone(), self.last_used());
-        let own = match call.principal().is_operator() {
-            true => Some(Role::Owner),
-            false => call.principal().role,
-        };
-        let actor = call.principal().actor.clone();
+        let id = request.id.clone();
+        let change = self.key_change(&call, request)?;
         let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                let row = find(tx, organization, bound, &request.id).await?;
-                let grants = scopes.is_some() || expiry.is_some() || active == Some(true);
-                // A key acts as its maker: who is less does not make it do more, or
-                // for longer.
-                let maker = account.role_of(organization, UserId(row.user_id));
-                if grants && maker > own {
-                    return Err(Error::forbidden("Your role does not allow this"));
-                }
-                if grants {
-                    let end = end_of(tx, organization, &actor).await?;
-                    no_longer(expiry.unwrap_or(row.expires_at), end)?;
-                    let kept = Scopes::from_stored(&row.scopes);
-                    account.within(&actor, scopes.as_ref().unwrap_or(&kept))?;
-                }
-                let mut change: api_key::ActiveModel = row.into();
-                if let Some(name) = name {
-                    change.name = Set(name);
-                }
-                if let Some(scopes) = scopes {
-                    change.scopes = Set(scopes.stored());
-                }
-                if let Some(expiry) = expiry {
-                    change.expires_at = Set(expiry);
-                }
-                if let Some(active) = active {
-                    change.disabled_at = Set((!active).then_some(now));
-                }
-                let row = change.update(tx).await?;
-                let api_key = Some(account.key_message(&row, &used));
+                let api_key = Some(change.make(tx, &id).await?);
                 Ok(pb::UpdateApiKeyResponse { api_key })
             })
         });
@@ -175,13 +116,11 @@ impl ApiKeyService for Account {
         request: pb::DeleteApiKeyRequest,
     ) -> Result<Reply<pb::DeleteApiKeyResponse>> {
         let organization = self.organization_of(&call, &request.id).await?;
-        let (bound, now) = (call.principal().project, self.now());
+        let (account, bound) = (self.clone(), call.principal().project);
         let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                let row = find(tx, organization, bound, &request.id).await?;
-                let mut change: api_key::ActiveModel = row.into();
-                change.revoked_at = Set(Some(now));
-                change.update(tx).await?;
+                let of = (organization, bound);
+                account.revoke_key(tx, of, &request.id).await?;
                 Ok(pb::DeleteApiKeyResponse { success: true })
             })
         });
@@ -287,7 +226,7 @@ async fn number_of(
         .ok_or_else(|| Error::invalid_field("after", "after is no key's id"))
 }
 
-async fn find(
+pub(super) async fn find(
     tx: &Tx,
     organization: OrganizationId,
     bound: Option<ProjectId>,
@@ -305,6 +244,20 @@ fn not_found() -> Error {
 }
 
 impl Account {
+    /// Revokes a key, of those a caller sees.
+    pub async fn revoke_key(
+        &self,
+        tx: &Tx,
+        (organization, bound): (OrganizationId, Option<ProjectId>),
+        id: &str,
+    ) -> Result<()> {
+        let row = find(tx, organization, bound, id).await?;
+        let mut change: api_key::ActiveModel = row.into();
+        change.revoked_at = Set(Some(self.now()));
+        change.update(tx).await?;
+        Ok(())
+    }
+
     /// The organization a call on a key is for. The operator need not name it: the
     /// key's id belongs to no other.
     #[allow(clippy::disallowed_methods)] // the operator sees all keys
@@ -322,12 +275,12 @@ impl Account {
             .ok_or_else(not_found)
     }
 
-    fn role_of(&self, organization: OrganizationId, user: UserId) -> Option<Role> {
+    pub(super) fn role_of(&self, organization: OrganizationId, user: UserId) -> Option<Role> {
         let snapshot = self.0.shared.directory.snapshot();
         snapshot.role(organization, user)
     }
 
-    fn expiry(&self, at: Option<&prost_types::Timestamp>) -> Result<Option<i64>> {
+    pub(super) fn expiry(&self, at: Option<&prost_types::Timestamp>) -> Result<Option<i64>> {
         let Some(at) = at else {
             return Ok(None);
         };
@@ -341,13 +294,13 @@ impl Account {
     }
 
     /// When keys were last used, including what is not flushed yet.
-    fn last_used(&self) -> HashMap<i64, i64> {
+    pub(super) fn last_used(&self) -> HashMap<i64, i64> {
         let snapshot = self.0.shared.directory.snapshot();
         let used = |key: &crate::auth::KeyRecord| key.last_used_at.load(Ordering::Relaxed);
         snapshot.keys().map(|key| (key.number, used(key))).collect()
     }
 
-    fn key_message(&self, row: &api_key::Model, used: &HashMap<i64, i64>) -> pb::ApiKey {
+    pub(super) fn key_message(&self, row: &api_key::Model, used: &HashMap<i64, i64>) -> pb::ApiKey {
         let snapshot = self.0.shared.directory.snapshot();
         let project = row
             .project

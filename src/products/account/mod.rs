@@ -4,6 +4,7 @@
 mod convert;
 mod entity;
 mod grants;
+mod key_change;
 mod keys;
 mod operator;
 mod organizations;
@@ -102,7 +103,7 @@ impl Account {
     }
 
     /// The same, and only once for a request that is repeated.
-    async fn change_once<T, F>(&self, call: &Call, work: F) -> Result<T>
+    pub async fn change_once<T, F>(&self, call: &Call, work: F) -> Result<T>
     where
         T: Message + Default + Send + 'static,
         F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,

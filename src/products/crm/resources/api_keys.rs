@@ -1,10 +1,12 @@
 //! API keys. They are the account's: it makes, changes and revokes them, and they are
 //! shown here as other records are.
 
+use sea_orm::ConnectionTrait;
+
 use super::super::Crm;
 use super::super::column::{Column, Kind, Record as _, Source, record};
 use super::super::query::Takes;
-use super::super::resource::Resource;
+use super::super::resource::{Context, Resource};
 use super::super::serve::serve;
 use super::super::store;
 use crate::api::apex::account::v1 as account;
@@ -47,14 +49,16 @@ impl Resource for OwnApiKeys {
     const TAKES: Takes = Takes::NOTHING;
 }
 
-impl Crm {
-    /// What is said of a key.
-    async fn own_key(&self, call: &Call, id: i64) -> Result<pb::OwnApiKey> {
-        let context = self.context(call)?;
-        let read = self.db().read(call.deadline()).await?;
-        store::get::<OwnApiKeys>(&read, &context, id, &pb::Find::default()).await
-    }
+/// What is said of a key.
+async fn own_key(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    id: i64,
+) -> Result<pb::OwnApiKey> {
+    store::get::<OwnApiKeys>(connection, context, id, &pb::Find::default()).await
+}
 
+impl Crm {
     /// The number of a key that was just made.
     async fn number_of(&self, call: &Call, id: &str) -> Result<i64> {
         let read = self.db().read(call.deadline()).await?;
@@ -130,7 +134,8 @@ impl OwnApiKeyService for Crm {
         let made = self.account().create_api_key(call.clone(), asked).await?;
         let made = made.message.api_key.unwrap_or_default();
         let number = self.number_of(&call, &made.id).await?;
-        let mut own = self.own_key(&call, number).await?;
+        let read = self.db().read(call.deadline()).await?;
+        let mut own = own_key(&read, &self.context(&call)?, number).await?;
         own.key = made.key;
         let own_api_key = Some(own);
         Ok(pb::CreateOwnApiKeyResponse { own_api_key }.into())
@@ -142,24 +147,31 @@ impl OwnApiKeyService for Crm {
         request: pb::UpdateOwnApiKeyRequest,
     ) -> Result<Reply<pb::UpdateOwnApiKeyResponse>> {
         let given = request.own_api_key.unwrap_or_default();
-        let old = self.own_key(&call, request.id).await?;
-        store::matches(&old, call.if_match())?;
-        let mut paths = request.update_mask.unwrap_or_default().paths;
-        refuse_others(&call, &given, &old, &|name| {
-            paths.iter().any(|own| own == name)
-        })?;
-        paths.retain(|name| OWN.contains(&name.as_str()));
+        let named = request.update_mask.unwrap_or_default().paths;
+        let own = |name: &&String| OWN.contains(&name.as_str());
+        let paths = named.iter().filter(own).cloned().collect();
         let asked = account::UpdateApiKeyRequest {
-            id: old.key_id.unwrap_or_default(),
-            name: given.name.unwrap_or_default(),
-            scopes: given.scopes,
+            id: String::new(),
+            name: given.name.clone().unwrap_or_default(),
+            scopes: given.scopes.clone(),
             expires_at: given.expires_at,
             active: given.active,
             update_mask: Some(prost_types::FieldMask { paths }),
         };
-        self.account().update_api_key(call.clone(), asked).await?;
-        let own_api_key = Some(self.own_key(&call, request.id).await?);
-        Ok(pb::UpdateOwnApiKeyResponse { own_api_key }.into())
+        let change = self.account().key_change(&call, asked)?;
+        let (context, caller) = (self.context(&call)?, call.clone());
+        let answer = self.account().change_once(&call, move |tx| {
+            Box::pin(async move {
+                let old = own_key(tx, &context, request.id).await?;
+                store::matches(&old, caller.if_match())?;
+                let said = |name: &str| named.iter().any(|own| own == name);
+                refuse_others(&caller, &given, &old, &said)?;
+                change.make(tx, &old.key_id.unwrap_or_default()).await?;
+                let own_api_key = Some(own_key(tx, &context, request.id).await?);
+                Ok(pb::UpdateOwnApiKeyResponse { own_api_key })
+            })
+        });
+        Ok(answer.await?.into())
     }
 
     async fn delete_own_api_key(
@@ -167,13 +179,20 @@ impl OwnApiKeyService for Crm {
         call: Call,
         request: pb::DeleteOwnApiKeyRequest,
     ) -> Result<Reply<pb::DeleteOwnApiKeyResponse>> {
-        let mut own = self.own_key(&call, request.id).await?;
-        store::matches(&own, call.if_match())?;
-        let id = own.key_id.clone().unwrap_or_default();
-        let asked = account::DeleteApiKeyRequest { id };
-        self.account().delete_api_key(call.clone(), asked).await?;
-        own.deleted_at = Some(timestamp(self.context(&call)?.now));
-        let own_api_key = Some(own);
-        Ok(pb::DeleteOwnApiKeyResponse { own_api_key }.into())
+        let (account, caller) = (self.account().clone(), call.clone());
+        let context = self.context(&call)?;
+        let answer = self.account().change_once(&call, move |tx| {
+            Box::pin(async move {
+                let mut own = own_key(tx, &context, request.id).await?;
+                store::matches(&own, caller.if_match())?;
+                let of = (context.organization, caller.principal().project);
+                let id = own.key_id.as_deref().unwrap_or_default();
+                account.revoke_key(tx, of, id).await?;
+                own.deleted_at = Some(timestamp(context.now));
+                let own_api_key = Some(own);
+                Ok(pb::DeleteOwnApiKeyResponse { own_api_key })
+            })
+        });
+        Ok(answer.await?.into())
     }
 }
