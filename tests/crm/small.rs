@@ -40,6 +40,11 @@ async fn an_organization_begins_with_kinds_of_activities() {
     assert_eq!(kinds[0], ["Call", "#10B981", "phone"]);
     assert_eq!(kinds[1], ["Email", "#3B82F6", "mail"]);
     assert_eq!(kinds[2], ["Meeting", "#F59E0B", "users"]);
+    // Nobody made them.
+    let log = http.get("/audit-log?entity=activity-types").await;
+    for entry in log.json()["data"].as_array().unwrap() {
+        assert_eq!([&entry["user_id"], &entry["api_key_id"]], [&Value::Null; 2]);
+    }
     // They are its own: what is removed stays so.
     for kind in page["data"].as_array().unwrap() {
         let path = format!("/activity-types/{}", kind["id"]);

@@ -29,10 +29,7 @@ pub(in super::super) async fn stock<R: Resource>(db: &Db, context: &Context) -> 
             let values = [context.organization.into(), R::NAME.into()];
             if execute(tx, first, values).await? > 0 {
                 // Nobody's doing: it is there from the beginning.
-                let context = Context {
-                    user: None,
-                    ..context
-                };
+                let context = Context::of(context.organization, None, context.now);
                 create::<R>(tx, &context, stock).await?;
             }
             Ok(())
