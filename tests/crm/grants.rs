@@ -229,3 +229,85 @@ async fn keys_are_shown_once_and_deactivated() {
     assert_eq!(keyed.get("/contacts").await.status, 401);
     drop(http);
 }
+
+/// A change of a key is made once, and only of the state that its caller saw.
+#[tokio::test]
+async fn changes_of_keys_are_repeated_and_conditional() {
+    let (server, _, own) = client();
+    let owner = session(&server, &own.email, PASSWORD).await;
+    let made = make(&owner, "/api-keys", json!({"name": "reports"})).await;
+    let one = format!("/api-keys/{}", made["id"]);
+    let stale = owner.get(&one).await.header("etag").unwrap().to_owned();
+    let naming = owner.with("idempotency-key", "naming");
+    let change = json!({"name": "Reports"});
+    let first = naming.patch(&one, &change).await;
+    assert_eq!(first.json()["name"], "Reports", "{}", first.text);
+    owner
+        .patch(&one, &json!({"name": "Other"}))
+        .await
+        .expect(200);
+    let again = naming.patch(&one, &change).await;
+    assert_eq!((again.status, &again.text), (200, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(owner.get(&one).await.json()["name"], "Other");
+    let late = owner.with("if-match", &stale);
+    late.patch(&one, &change).await.expect(409);
+    late.delete(&one).await.expect(409);
+    // Of those who saw the same, one is first.
+    let now = owner.get(&one).await.header("etag").unwrap().to_owned();
+    let racing = (0..8).map(|number| {
+        let racer = owner.with("if-match", &now);
+        let change = json!({"name": format!("racer {number}")});
+        let one = &one;
+        async move { racer.patch(one, &change).await.status }
+    });
+    let mut ends = futures_util::future::join_all(racing).await;
+    ends.sort_unstable();
+    assert_eq!(ends, [200, 409, 409, 409, 409, 409, 409, 409]);
+    let now = owner.get(&one).await.header("etag").unwrap().to_owned();
+    let going = owner
+        .with("idempotency-key", "going")
+        .with("if-match", &now);
+    let first = going.delete(&one).await;
+    assert!(first.json()["deleted_at"].is_string(), "{}", first.text);
+    let again = going.delete(&one).await;
+    assert_eq!((again.status, &again.text), (200, &first.text));
+    assert_eq!(owner.delete(&one).await.status, 404);
+}
+
+/// What somebody may not view shows neither in what an import did nor in what webhooks
+/// were told.
+#[tokio::test]
+async fn reports_ask_as_what_they_are_of() {
+    let (server, http, own) = client();
+    let person = member(&server, &own, "member").await;
+    let import = crate::support::records::import(&person).await;
+    let told = crate::support::records::delivery(&http).await;
+    assert_eq!(told["event"], "contacts.created");
+    let rows = format!("/imports/{}/rows", import["id"]);
+    let delivery = format!("/webhook-deliveries/{}", told["id"]);
+    assert_eq!(person.get(&rows).await.status, 200);
+    person.get(&delivery).await.expect(200);
+    let hidden = json!({"role": "member", "resource": "contacts", "can_view": false,
+        "can_delete": false});
+    let grant = make(&http, "/role-grants", hidden).await;
+    assert_eq!(person.get(&rows).await.expect(403), denied("view contacts"));
+    let undone = person.delete(&format!("/imports/{}", import["id"])).await;
+    assert_eq!(undone.expect(403), denied("delete contacts"));
+    for (reader, total) in [(&person, 0), (&http, 1)] {
+        let log = reader.get("/webhook-deliveries").await.expect(200);
+        assert_eq!(log["total"], total);
+    }
+    let again = json!({"status": "pending"});
+    for answer in [
+        person.get(&delivery).await,
+        person.patch(&delivery, &again).await,
+    ] {
+        answer.expect(404);
+    }
+    let state = http.get(&delivery).await.expect(200);
+    assert_eq!(state["status"], told["status"]);
+    let path = format!("/role-grants/{}", grant["id"]);
+    http.delete(&path).await.expect(200);
+    assert_eq!(person.get(&rows).await.status, 200);
+}

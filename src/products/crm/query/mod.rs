@@ -105,6 +105,27 @@ pub(super) fn equal(field: &str, value: pb::operand::Kind) -> pb::Filter {
     }
 }
 
+/// A question that leaves out records in which a member has one of these texts.
+pub(super) fn without(find: Option<pb::Find>, field: &str, texts: Vec<String>) -> Option<pb::Find> {
+    if texts.is_empty() {
+        return find;
+    }
+    let operand = |text| pb::Operand {
+        kind: Some(pb::operand::Kind::Text(text)),
+    };
+    let others = pb::Filter {
+        kind: Some(pb::filter::Kind::Compare(pb::Comparison {
+            field: field.to_owned(),
+            operator: pb::Operator::NotIn.into(),
+            values: texts.into_iter().map(operand).collect(),
+        })),
+    };
+    let mut find = find.unwrap_or_default();
+    let filters = find.filter.take().into_iter().chain([others]);
+    find.filter = read::group(filters.collect());
+    Some(find)
+}
+
 /// Two questions at once; what the first says wins where only one can be.
 pub(super) fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
     let filters = told.filter.into_iter().chain(typed.filter);

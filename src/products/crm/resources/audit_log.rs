@@ -2,7 +2,7 @@
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
-use super::super::query::{Asked, Takes, read};
+use super::super::query::{Asked, Takes, without};
 use super::super::resource::Resource;
 use super::super::serve::serve;
 use super::super::store;
@@ -41,28 +41,6 @@ impl Resource for AuditLog {
     const TAKES: Takes = Takes::NOTHING;
 }
 
-/// A question that leaves out changes of resources the caller may not view.
-fn visible(find: Option<pb::Find>, hidden: Vec<String>) -> Option<pb::Find> {
-    if hidden.is_empty() {
-        return find;
-    }
-    let operand = |name| pb::Operand {
-        kind: Some(pb::operand::Kind::Text(name)),
-    };
-    let others = pb::Comparison {
-        field: "entity".to_owned(),
-        operator: pb::Operator::NotIn.into(),
-        values: hidden.into_iter().map(operand).collect(),
-    };
-    let others = pb::Filter {
-        kind: Some(pb::filter::Kind::Compare(others)),
-    };
-    let mut find = find.unwrap_or_default();
-    let filters = find.filter.take().into_iter().chain([others]);
-    find.filter = read::group(filters.collect());
-    Some(find)
-}
-
 impl AuditLogService for Crm {
     async fn list_audit_log(
         &self,
@@ -73,7 +51,7 @@ impl AuditLogService for Crm {
         let asked = Asked {
             url: request.url_query,
             json: request.query,
-            find: visible(request.find, hidden),
+            find: without(request.find, "entity", hidden),
         };
         let page = self.find::<AuditLog>(&call, asked).await?;
         let (total, limit, skip, data) = (page.total, page.limit, page.skip, page.data);

@@ -6,7 +6,7 @@ use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::imports;
 use super::super::resource::Resource;
-use super::super::serve::serve;
+use super::super::serve::{permit, serve};
 use super::super::store;
 use super::users::USERS;
 use crate::api::ImportService;
@@ -60,6 +60,17 @@ impl Crm {
     }
 }
 
+impl Crm {
+    /// Refuses who may not do this with the records of an import.
+    async fn permitted(&self, call: &Call, id: i64, verbs: &[&str]) -> Result<()> {
+        let import = self.import_of(call, id).await?;
+        let resource = import.and_then(|import| import.resource);
+        let resource = resource.unwrap_or_default();
+        let mut verbs = verbs.iter();
+        verbs.try_for_each(|verb| permit(call, verb, &resource))
+    }
+}
+
 impl ImportService for Crm {
     serve!(list Imports: list_imports(ListImportsRequest) -> ListImportsResponse);
     serve!(get Imports: get_import(GetImportRequest) -> GetImportResponse.import);
@@ -80,7 +91,7 @@ impl ImportService for Crm {
         call: Call,
         request: pb::ListImportRowsRequest,
     ) -> Result<Replies<pb::ListImportRowsResponse>> {
-        self.import_of(&call, request.id).await?;
+        self.permitted(&call, request.id, &["view"]).await?;
         let state = (self.clone(), call, request, 0);
         let parts = stream::unfold(Some(state), |state| async move {
             let (crm, call, request, after) = state?;
@@ -106,7 +117,8 @@ impl ImportService for Crm {
         call: Call,
         request: pb::DeleteImportRequest,
     ) -> Result<Reply<pb::DeleteImportResponse>> {
-        self.import_of(&call, request.id).await?;
+        let verbs = ["update", "delete"];
+        self.permitted(&call, request.id, &verbs).await?;
         let (context, id) = (self.context(&call)?, request.id);
         let begun = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {

@@ -55,6 +55,19 @@ pub(super) fn is_event(event: &str) -> bool {
     changes || OTHERS.contains(&event)
 }
 
+/// All that is told of a resource.
+pub(super) fn events_of(resource: &str) -> Vec<String> {
+    let changes = Action::ALL.iter().map(|action| action.word());
+    let events = changes.map(|word| format!("{resource}.{word}"));
+    let of = |event: &&str| {
+        event
+            .split_once('.')
+            .is_some_and(|(own, _)| own == resource)
+    };
+    let others = OTHERS.iter().copied().filter(of).map(str::to_owned);
+    events.chain(others).collect()
+}
+
 /// What may be granted besides resources whose changes are told.
 const GRANTED: [&str; 3] = ["audit-log", "organization-users", "webhooks"];
 

@@ -1,15 +1,15 @@
 //! Webhooks: who is told of what, and what each was told.
 
 use futures_util::future::try_join_all;
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, Value};
 use serde_json::{Map, json};
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::hooks::Own;
-use super::super::query::Takes;
+use super::super::query::{Asked, Takes, without};
 use super::super::resource::{Beside, Context, Resource};
-use super::super::serve::{permit, serve};
+use super::super::serve::{permit, serve, tagged};
 use super::super::store::{self, Action, Chosen, Entry};
 use super::told;
 use crate::api::apex::crm::v1 as pb;
@@ -128,6 +128,24 @@ impl Resource for Deliveries {
     );
     const NAME: &'static str = "webhook-deliveries";
     const TAKES: Takes = Takes::NOTHING;
+}
+
+/// What is told of resources the caller may not view.
+fn hidden(call: &Call) -> Vec<String> {
+    let hidden = call.directory().hidden(call.principal());
+    let events = hidden.iter().flat_map(|name| told::events_of(name));
+    events.collect()
+}
+
+/// Reads a delivery that is not of what is hidden.
+async fn delivery(
+    connection: &impl ConnectionTrait,
+    context: &Context,
+    id: i64,
+    (find, hidden): (pb::Find, Vec<String>),
+) -> Result<pb::WebhookDelivery> {
+    let find = without(Some(find), "event", hidden).unwrap_or_default();
+    store::get::<Deliveries>(connection, context, id, &find).await
 }
 
 /// Refuses to tell of what the caller may not view.
@@ -304,8 +322,41 @@ impl RecordWebhookService for Crm {
 }
 
 impl RecordWebhookDeliveryService for Crm {
-    serve!(list Deliveries: list_record_webhook_deliveries(ListRecordWebhookDeliveriesRequest) -> ListRecordWebhookDeliveriesResponse);
-    serve!(get Deliveries: get_record_webhook_delivery(GetRecordWebhookDeliveryRequest) -> GetRecordWebhookDeliveryResponse.webhook_delivery);
+    async fn list_record_webhook_deliveries(
+        &self,
+        call: Call,
+        request: pb::ListRecordWebhookDeliveriesRequest,
+    ) -> Result<Reply<pb::ListRecordWebhookDeliveriesResponse>> {
+        let asked = Asked {
+            url: request.url_query,
+            json: request.query,
+            find: without(request.find, "event", hidden(&call)),
+        };
+        let page = self.find::<Deliveries>(&call, asked).await?;
+        let (total, limit, skip, data) = (page.total, page.limit, page.skip, page.data);
+        Ok(pb::ListRecordWebhookDeliveriesResponse {
+            total,
+            limit,
+            skip,
+            data,
+        }
+        .into())
+    }
+
+    async fn get_record_webhook_delivery(
+        &self,
+        call: Call,
+        request: pb::GetRecordWebhookDeliveryRequest,
+    ) -> Result<Reply<pb::GetRecordWebhookDeliveryResponse>> {
+        let context = self.context(&call)?;
+        let find = Asked::url(request.url_query).read(Deliveries::TAKES)?;
+        let read = self.db().read(call.deadline()).await?;
+        let delivery = delivery(&read, &context, request.id, (find, hidden(&call))).await?;
+        let answer = pb::GetRecordWebhookDeliveryResponse {
+            webhook_delivery: Some(delivery),
+        };
+        Ok(tagged(answer, |answer| answer.webhook_delivery.as_ref()))
+    }
 
     async fn replay_record_webhook_delivery(
         &self,
@@ -316,6 +367,7 @@ impl RecordWebhookDeliveryService for Crm {
         if request.status.is_some_and(|status| status != "pending") {
             return Err(Error::invalid_field("status", "status must be pending"));
         }
+        let hidden = hidden(&call);
         let answer = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 let sql = "SELECT id FROM crm_delivery WHERE organization_id = $1 AND number = $2";
@@ -324,9 +376,8 @@ impl RecordWebhookDeliveryService for Crm {
                 let found = found.ok_or_else(|| store::missing(request.id))?;
                 let id: String = found.try_get("", "id")?;
                 replay::<Own>(tx, context.organization.0, &id, context.now).await?;
-                let find = pb::Find::default();
-                let delivery = store::get::<Deliveries>(tx, &context, request.id, &find).await?;
-                let webhook_delivery = Some(delivery);
+                let asked = (pb::Find::default(), hidden);
+                let webhook_delivery = Some(delivery(tx, &context, request.id, asked).await?);
                 Ok(pb::ReplayRecordWebhookDeliveryResponse { webhook_delivery })
             })
         });
