@@ -17,6 +17,8 @@ mod messages;
 mod query;
 mod small;
 mod state;
+mod strangers;
+mod text;
 mod tickets;
 mod watch;
 mod webhooks;

@@ -13,6 +13,7 @@ use super::query::read::CUSTOM;
 use super::resource::Context;
 use super::resources::{ALL, Entry};
 use super::serve::permit;
+use super::spreadsheet::guarded;
 use super::store::json_of;
 use crate::api::ExportService;
 use crate::api::apex::crm::v1 as pb;
@@ -122,7 +123,10 @@ impl Export {
         let mut out = Vec::new();
         if std::mem::take(&mut self.first) {
             if let Some(headings) = &self.headings {
-                row(&mut out, headings.iter().map(|heading| cell(heading)));
+                row(
+                    &mut out,
+                    headings.iter().map(|heading| guarded(heading).into_owned()),
+                );
             }
         } else if page.is_empty() {
             return Ok(None);
@@ -165,19 +169,8 @@ fn text(record: &Map<String, Json>, heading: &str) -> String {
     };
     match value {
         None | Some(Json::Null) => String::new(),
-        Some(Json::String(text)) => cell(text),
-        Some(other) => cell(&other.to_string()),
-    }
-}
-
-/// A text that no spreadsheet takes for a formula. Numbers are none.
-fn cell(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']);
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let number = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || c == b'.');
-    match risky && !number {
-        true => format!("'{text}"),
-        false => text.to_owned(),
+        Some(Json::String(text)) => guarded(text).into_owned(),
+        Some(other) => guarded(&other.to_string()).into_owned(),
     }
 }
 

@@ -14,6 +14,7 @@ mod query;
 mod resource;
 mod resources;
 mod serve;
+mod spreadsheet;
 mod store;
 mod watch;
 

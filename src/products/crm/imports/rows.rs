@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::super::column::Record;
 use super::super::custom::Fields;
 use super::super::query::read::CUSTOM;
+use super::super::spreadsheet::plain;
 use super::{Format, Options};
 use crate::api::SCHEMA;
 use crate::error::{Error, Result};
@@ -117,12 +118,6 @@ fn row<R: Record>(known: &[Cell], fields: &Fields, record: &csv::ByteRecord) -> 
         put_bytes(&mut wire, Json::Object(custom).to_string().as_bytes());
     }
     record_of(&wire)
-}
-
-/// What an export put before a cell that a spreadsheet would have taken for a formula.
-fn plain(text: &str) -> &str {
-    let formula = |rest: &&str| rest.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    text.strip_prefix('\'').filter(formula).unwrap_or(text)
 }
 
 fn record_of<R: Record>(wire: &[u8]) -> Result<R> {

@@ -166,9 +166,11 @@ impl<'a> Compiler<'a> {
         };
         Ok(match known {
             Operator::Unspecified | Operator::Equal if partial && values.len() == 1 => {
-                let text = values.pop();
-                let any = text.map(|text| contained(&text)).unwrap_or_default();
-                Test::Like(self.any_case(), any.into())
+                let part = match values.pop() {
+                    Some(Value::String(Some(text))) => contained(&text),
+                    _ => return Err("is no text".to_owned()),
+                };
+                Test::Like(self.any_case(), part.into())
             }
             Operator::Unspecified
             | Operator::Equal
@@ -199,7 +201,7 @@ impl<'a> Compiler<'a> {
             return value;
         };
         if self.postgres || any_case {
-            return text.into();
+            return text.replace('\\', r"\\").into();
         }
         let glob = text.chars().map(|c| match c {
             '%' => "*".to_owned(),
@@ -238,11 +240,15 @@ impl<'a> Compiler<'a> {
                 }
             },
             Test::Than(sign, value) => drop(sql.push(&format!("{name} {sign} ")).bind(value)),
-            Test::Like(word, value) => drop(sql.push(&format!("{name} {word} ")).bind(value)),
+            Test::Like(word, value) => {
+                sql.push(&format!("{name} {word} ")).bind(value);
+                sql.push(escape(word));
+            }
             Test::NotLike(value) => {
                 let word = self.one_case();
                 sql.push(&format!("({name} IS NULL OR {name} NOT {word} "))
                     .bind(value)
+                    .push(escape(word))
                     .push(")");
             }
         }
@@ -298,6 +304,7 @@ impl<'a> Compiler<'a> {
                 rows("", sql);
                 sql.push(&format!(" AND {name} {word} "))
                     .bind(value)
+                    .push(escape(word))
                     .push(")");
             }
             Test::NotLike(value) => {
@@ -305,6 +312,7 @@ impl<'a> Compiler<'a> {
                 let word = self.one_case();
                 sql.push(&format!(" AND {name} {word} "))
                     .bind(value)
+                    .push(escape(word))
                     .push(")");
             }
         }
@@ -362,11 +370,20 @@ fn among(name: &str, word: &str, values: Vec<Value>, sql: &mut Sql) {
     sql.list(values).push(")");
 }
 
-/// A pattern of what contains a text.
-pub(in super::super) fn contained(text: &Value) -> String {
-    match text {
-        Value::String(Some(text)) => format!("%{text}%"),
-        _ => String::new(),
+/// A pattern of what contains a text, in which wildcards are letters.
+pub(in super::super) fn contained(text: &str) -> String {
+    let letters = text.chars().flat_map(|c| {
+        let escape = matches!(c, '%' | '_' | '\\').then_some('\\');
+        escape.into_iter().chain([c])
+    });
+    ['%'].into_iter().chain(letters).chain(['%']).collect()
+}
+
+/// What follows a pattern, so that `\` is the same letter in both databases.
+fn escape(word: &str) -> &'static str {
+    match word {
+        "GLOB" => "",
+        _ => " ESCAPE '\\'",
     }
 }
 

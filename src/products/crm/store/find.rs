@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use prost::Message as _;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 
 use super::super::column::Record as _;
 use super::super::query::compile::{Compiler, contained};
@@ -262,15 +262,8 @@ pub(in super::super) fn parts(
 }
 
 fn like(column: &str, word: &str, sql: &mut Sql) {
-    let plain: String = word
-        .chars()
-        .flat_map(|c| {
-            let escape = matches!(c, '%' | '_' | '\\').then_some('\\');
-            escape.into_iter().chain([c])
-        })
-        .collect();
     sql.push(&format!("{column} LIKE "))
-        .bind(contained(&Value::from(plain)))
+        .bind(contained(word))
         .push(" ESCAPE '\\'");
 }
 
