@@ -22,7 +22,7 @@ use crate::limit::{Counters, Limits, Memory, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
-use crate::products::crm::Crm;
+use crate::products::crm::{Crm, Files};
 use crate::products::growth::{Growth, Snippet};
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
@@ -86,6 +86,7 @@ impl App {
             clock.clone(),
             account.clone(),
             webhooks("crm.webhooks")?,
+            Files::new(config.files_path(), &secrets),
         );
         let own = webhooks("growth.webhooks")?;
         let growth = Growth::new(db, events.clone(), clock.clone(), own);

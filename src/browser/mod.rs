@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, ETAG, HeaderName, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, ETAG, HeaderName, VARY};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -110,7 +110,6 @@ fn reply(script: Script, settings: &Value) -> Reply<HttpBody> {
     let reply = Reply::from(body)
         .header(CACHE_CONTROL, script.lifetime())
         .header(VARY, HeaderValue::from_static("host"))
-        .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
         .header(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     match HeaderValue::try_from(tag) {
         Ok(tag) => reply.header(ETAG, tag),

@@ -30,6 +30,7 @@ pub struct Config {
     #[serde(deserialize_with = "values::address")]
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
+    pub files_dir: PathBuf,
     pub database_url: SecretString,
     pub redis_url: SecretString,
     pub clickhouse_url: SecretString,
@@ -185,6 +186,14 @@ impl Config {
     /// Path of the embedded database.
     pub fn sqlite_path(&self) -> PathBuf {
         self.data_dir.join("apex.db")
+    }
+
+    /// Folder of the files callers send.
+    pub fn files_path(&self) -> PathBuf {
+        match self.files_dir.as_os_str().is_empty() {
+            true => self.data_dir.join("files"),
+            false => self.files_dir.clone(),
+        }
     }
 
     /// Path of the operator's socket.

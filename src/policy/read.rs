@@ -313,5 +313,5 @@ fn is_upload(method: &MethodDescriptor, spec: &MethodSpec) -> bool {
         && spec
             .bindings
             .iter()
-            .all(|own| own.verb == "POST" && raw(own))
+            .all(|own| matches!(own.verb, "POST" | "PUT") && raw(own))
 }

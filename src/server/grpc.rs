@@ -11,8 +11,8 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::{BoxError, Layer as _, Service as _};
 
 use super::call::Call;
@@ -99,10 +99,11 @@ impl Visit {
             let body = pace::whole_in_time(call, body);
             return unary::answer(endpoint.as_ref(), call, body, edge.limits).await;
         }
-        let body = match spec.client_streaming {
+        let body = match (spec.client_streaming, spec.server_streaming) {
             // A stream may take its time between its messages.
-            true => Body::new(body),
-            false => Body::new(pace::whole_in_time(call, body)),
+            (true, true) => Body::new(body),
+            (true, false) => Body::new(body.map_err(cut_off)),
+            (false, _) => Body::new(pace::whole_in_time(call, body)),
         };
         let mut request = Request::from_parts(parts, body);
         if let Some(endpoint) = edge.endpoints.get(service) {
@@ -115,6 +116,16 @@ impl Visit {
         request.extensions_mut().insert(call.clone());
         let Ok(response) = server.clone().call(request).await;
         Ok(response)
+    }
+}
+
+/// What is sent as a whole was not. tonic takes a client that cancelled for one that had
+/// no more to say.
+fn cut_off(error: impl Into<BoxError>) -> Status {
+    let status = Status::from_error(error.into());
+    match status.code() {
+        Code::Cancelled => Status::aborted("The stream ended early"),
+        _ => status,
     }
 }
 

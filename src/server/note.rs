@@ -158,7 +158,8 @@ impl Note {
         self.write(self.is_grpc().then_some(Grpc::Cancelled as i32));
     }
 
-    fn is_grpc(&self) -> bool {
+    /// Whether it came as gRPC, or gRPC-Web.
+    pub(super) fn is_grpc(&self) -> bool {
         let protocol = self.protocol.get();
         protocol.is_some_and(|protocol| *protocol != Protocol::Rest)
     }

@@ -234,6 +234,17 @@ fn check_content_type(
         .reason(reason::UNSUPPORTED_MEDIA_TYPE))
 }
 
+/// What a request brings, for its message.
+pub(super) fn brought<'a>(parts: &'a http::request::Parts, body: &'a [u8]) -> Parts<'a> {
+    let kind = parts.headers.get(CONTENT_TYPE);
+    Parts {
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        body,
+        content_type: kind.and_then(|value| value.to_str().ok()),
+    }
+}
+
 const HTTP_BODY: &str = "google.api.HttpBody";
 
 /// Calls the method of a route.
@@ -247,15 +258,8 @@ pub(super) async fn call(
 ) -> Result<Response<Body>, Status> {
     let spec = route.spec;
     let headers = &parts.headers;
-    let bound = check_content_type(schema, route, headers, &body).and_then(|()| {
-        let parts = Parts {
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            body: &body,
-            content_type: headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()),
-        };
-        bind::request(schema, route, parts)
-    });
+    let bound = check_content_type(schema, route, headers, &body)
+        .and_then(|()| bind::request(schema, route, brought(parts, &body)));
     let (wire, plurality) = bound.map_err(|error| call.status_of(error))?;
     let asked = Asked {
         call: call.clone(),

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -107,6 +107,11 @@ pub(super) async fn respond(
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::OK;
     let out = response.headers_mut();
+    if framing == Framing::Raw && !is_picture(&content_type) {
+        // Callers made it: what a browser would run is kept, not shown.
+        let kept = HeaderValue::from_static("attachment");
+        out.insert(CONTENT_DISPOSITION, kept);
+    }
     out.insert(CONTENT_TYPE, content_type);
     out.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let state = State {
@@ -120,6 +125,18 @@ pub(super) async fn respond(
     let frames = chunks.map(|chunk| chunk.map(|chunk| Frame::data(Bytes::from(chunk))));
     *response.body_mut() = Body::new(StreamBody::new(frames));
     Ok(response)
+}
+
+/// Whether bytes of a type are a picture and nothing else, which SVG is not.
+fn is_picture(content_type: &HeaderValue) -> bool {
+    const PICTURES: [&str; 5] = [
+        "image/avif",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+    ];
+    PICTURES.iter().any(|kind| content_type == kind)
 }
 
 struct State {

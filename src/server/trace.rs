@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -19,6 +20,8 @@ use super::client::{Peer, client};
 use super::headers::{TRACEPARENT, X_REQUEST_ID};
 use super::note::Note;
 use super::shared::Shared;
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Traces requests of an inner service.
 #[derive(Debug, Clone)]
@@ -88,9 +91,12 @@ where
         let departure = own.departure.take();
         if let Some(Departure(note)) = &departure {
             note.headed(response.status(), response.headers());
-            response
-                .headers_mut()
-                .insert(&X_REQUEST_ID, note.id.clone());
+            let headers = response.headers_mut();
+            headers.insert(&X_REQUEST_ID, note.id.clone());
+            if !note.is_grpc() {
+                // Browsers must not take what callers wrote for more than its type says.
+                headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+            }
         }
         Poll::Ready(Ok(response.map(|body| Traced { body, departure })))
     }

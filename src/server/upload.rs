@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use http::{Response, request};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
 use tonic::body::Body;
@@ -15,8 +15,8 @@ use super::call::Call;
 use super::codec::Codec;
 use super::dispatch::{Answer, Asked, Endpoint, Messages, astray, framed};
 use super::rest::{self, BodyLimits, too_large};
-use crate::error::{Error, Kind, reason};
-use crate::transcode::bind::{self, Parts, Plurality};
+use crate::error::{Error, reason};
+use crate::transcode::bind::{self, Plurality};
 use crate::transcode::router::Route;
 use crate::transcode::schema::Schema;
 
@@ -40,16 +40,13 @@ pub(super) async fn call(
         let error = Error::invalid("An upload is not compressed by Content-Encoding");
         return Err(call.status_of(error.reason(reason::UNSUPPORTED_MEDIA_TYPE)));
     }
-    let first = bind::request(
-        schema,
-        route,
-        Parts {
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            body: &[],
-            content_type: headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()),
-        },
-    );
+    if body
+        .as_ref()
+        .is_some_and(|body| body.size_hint().lower() > limits.bytes as u64)
+    {
+        return Err(call.status_of(too_large(limits.bytes)));
+    }
+    let first = bind::request(schema, route, rest::brought(parts, &[]));
     let (first, _) = first.map_err(|error| call.status_of(error))?;
     let first = stream::once(std::future::ready(Ok(frame(&first))));
     let pieces = pieces(schema, route, call.clone(), body, limits.bytes as u64);
@@ -85,7 +82,8 @@ fn pieces(
         while rest.is_empty() {
             let next = body.frame().await?;
             let Ok(next) = next else {
-                let error = Error::new(Kind::Cancelled, "The body ended early");
+                // Not as a client that cancelled, which is taken for the end of a stream.
+                let error = Error::invalid("The body ended early");
                 return Some((Err(call.status_of(error)), None));
             };
             if let Ok(data) = next.into_data() {

@@ -160,6 +160,7 @@ async fn every_example_works() {
         }
         let example = reader.own(&example).await;
         let example = reader.growth(&example).await;
+        let example = reader.files(&example).await;
         let variables = reader.variables(&example, number).await;
         if program == "buf" {
             let (done, said) = reader.run(&example, variables);

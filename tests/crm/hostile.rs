@@ -126,3 +126,33 @@ async fn names_in_files_are_names() {
     let path = format!("/imports/{}", answer.expect(201)["id"]);
     assert_eq!(http.get(&path).await.expect(200)["total_rows"], 2);
 }
+
+/// What somebody wrote comes back as what it is, and no browser takes it for a page.
+#[tokio::test]
+async fn scripts_stay_text() {
+    let (server, http, _own) = client();
+    let script = "<script>alert(1)</script>";
+    let made = make(&http, "/contacts", json!({"first_name": script})).await;
+    let one = format!("/contacts/{}", made["id"]);
+    let wrong = format!("/contacts?{script}=1");
+    let page = http.with("accept", "text/html");
+    for (answer, status) in [
+        (page.get(&one).await, 200),
+        (page.get("/contacts").await, 200),
+        (page.get("/exports/contacts").await, 200),
+        (page.get(&wrong).await, 400),
+        (page.get("/contacts/<script>").await, 400),
+        (page.get(&format!("/{script}")).await, 404),
+        (page.post(&one, &json!({"first_name": script})).await, 201),
+        (page.send(Method::TRACE, &one, None).await, 405),
+        (server.http().get(&one).await, 401),
+        (server.http().get("/docs").await, 200),
+    ] {
+        assert_eq!(answer.status, status, "{}", answer.text);
+        let header = answer.header("x-content-type-options");
+        assert_eq!(header, Some("nosniff"), "{}", answer.text);
+        let kind = answer.header("content-type").unwrap();
+        assert!(!kind.starts_with("text/html") || status == 200, "{kind}");
+        assert!(!kind.starts_with("text/html") || !answer.text.contains(script));
+    }
+}

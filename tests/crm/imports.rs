@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{client, make, names};
-use crate::support::{Answer, Http, Server};
+use crate::support::{Answer, Http, Server, attacker};
 
 /// Sends a file.
 pub async fn send(http: &Http, query: &str, kind: &str, file: &str) -> Answer {
@@ -356,4 +357,24 @@ async fn the_command_imports_undoes_and_exports() {
     assert_eq!(refused.status.code(), Some(1));
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(told.contains("row 1: email is no e-mail address"), "{told}");
+}
+
+/// A file whose upload breaks off is forgotten rather than taken for a shorter one.
+#[tokio::test]
+async fn half_a_file_is_no_import() {
+    let (server, http, own) = client();
+    let mut half = attacker::Attacker::connect(&server.url).await;
+    let rows = "email\na@example.com\nb@example.com\n";
+    let head = format!(
+        "POST /imports HTTP/1.1\r\nhost: apex\r\nx-api-key: {}\r\ncontent-type: text/csv\r\n\
+         transfer-encoding: chunked\r\n\r\n{:x}\r\n{rows}\r\n",
+        own.key,
+        rows.len()
+    );
+    half.stream.write_all(head.as_bytes()).await.unwrap();
+    let total = || async { http.get("/imports").await.expect(200)["total"].clone() };
+    attacker::until("it is coming", || async { total().await == 1 }).await;
+    drop(half);
+    attacker::until("it is forgotten", || async { total().await == 0 }).await;
+    assert_eq!(http.get("/contacts").await.expect(200)["total"], 0);
 }

@@ -7,6 +7,7 @@ mod deals;
 mod documented;
 mod errors;
 mod fields;
+mod files;
 mod grants;
 mod grpc;
 mod hostile;

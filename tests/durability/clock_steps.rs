@@ -3,14 +3,13 @@
 //! two things get one id.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use apex::api::apex::metrics::v1 as pb;
 use serde_json::{Value, json};
 
 use super::stored;
+use crate::support::clock::FakeClock;
 use crate::support::redis::Redis;
 use crate::support::server::PASSWORD;
 use crate::support::skip::skip;
@@ -20,39 +19,6 @@ use crate::support::{Answer, Http, Organization, Server, grpc};
 const STEPS: [i64; 5] = [3600, 0, -1, -3601, 0];
 /// Window of the limits here, in seconds.
 const WINDOW: i64 = 2;
-
-/// A clock a running program takes for the machine's.
-struct FakeClock(PathBuf);
-
-impl FakeClock {
-    /// Has a server that is started next go by it. Time that only goes forward stays
-    /// what it is, as it does when a machine's clock is put.
-    fn install(server: &mut Server) -> Option<Self> {
-        let folders = fs::read_dir("/usr/lib").ok()?.flatten();
-        let mut libraries =
-            folders.map(|own| own.path().join("faketime").join("libfaketimeMT.so.1"));
-        let library = libraries.find(|file| file.exists())?;
-        let clock = Self(server.data.with_extension("clock"));
-        clock.put(0);
-        let file = clock.0.display().to_string();
-        for (name, value) in [
-            ("LD_PRELOAD", library.to_str()?),
-            ("FAKETIME_TIMESTAMP_FILE", &file),
-            ("FAKETIME_NO_CACHE", "1"),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ] {
-            server.set(name, value);
-        }
-        Some(clock)
-    }
-
-    fn put(&self, seconds: i64) {
-        // Whoever reads it meanwhile has the old one or the new one.
-        let fresh = self.0.with_extension("fresh");
-        fs::write(&fresh, format!("{seconds:+}\n")).unwrap();
-        fs::rename(fresh, &self.0).unwrap();
-    }
-}
 
 /// What clients have seen so far.
 struct Seen {

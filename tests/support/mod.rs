@@ -2,6 +2,7 @@
 //! that speak plain HTTP and gRPC.
 
 pub mod attacker;
+pub mod clock;
 pub mod database;
 pub mod grpc;
 pub mod h2;

@@ -127,3 +127,34 @@ pub async fn import(http: &Http) -> Value {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
+
+/// A URL that takes a file of a type, and the key the file has then.
+pub async fn signed(http: &Http, kind: &str) -> (String, String) {
+    let new = json!({"file_name": "a.pdf", "file_type": kind});
+    let signed = http.post("/s3-url-signing", &new).await.expect(201);
+    let text = |name: &str| signed[name].as_str().expect(name).to_owned();
+    (text("signedUrl"), text("s3PathWithoutBucket"))
+}
+
+/// The key of a file that was sent.
+pub async fn sent(http: &Http) -> String {
+    let kind = "application/pdf";
+    let (url, key) = signed(http, kind).await;
+    let path = &url[url.find("/conversation-files").expect("a path")..];
+    let typed = http.with("content-type", kind);
+    let sent = typed.send(reqwest::Method::PUT, path, Some(b"%PDF".to_vec()));
+    sent.await.expect(200);
+    key
+}
+
+/// What records a file that was sent.
+pub async fn of_file(http: &Http) -> Value {
+    let talk = make(http, "/conversations").await;
+    json!({"conversation_id": talk["id"], "file_name": "a.pdf", "s3_key": sent(http).await})
+}
+
+/// A file of a conversation.
+pub async fn file(http: &Http) -> Value {
+    let body = of_file(http).await;
+    made(http, "/conversation-files", &body).await
+}

@@ -20,6 +20,7 @@ pub(crate) const PRODUCT: Product = Product {
         records::IMPORTS,
         support::TICKETS,
         support::CONVERSATIONS,
+        support::FILES,
     ],
 };
 

@@ -225,3 +225,48 @@ DROP TABLE crm_conversation_view;
 DROP TABLE crm_conversation;
 ",
 };
+
+/// Bytes that were sent, and the files of conversations they are. A row of bytes is there
+/// before they are, and says when they may be swept away.
+pub(super) const FILES: Step = Step {
+    name: "m0008_files",
+    up: "
+CREATE TABLE crm_upload (
+    id {id},
+    organization_id BIGINT NOT NULL,
+    s3_key {text},
+    name {text} NOT NULL,
+    file_type {text} NOT NULL,
+    file_size BIGINT,
+    sweep_at BIGINT
+);
+CREATE UNIQUE INDEX crm_upload_key ON crm_upload (organization_id, s3_key)
+    WHERE s3_key IS NOT NULL;
+CREATE INDEX crm_upload_sweep ON crm_upload (sweep_at) WHERE sweep_at IS NOT NULL;
+CREATE TABLE crm_conversation_file (
+    id {id},
+    key {text} NOT NULL,
+    organization_id BIGINT NOT NULL,
+    conversation_id BIGINT NOT NULL,
+    file_name {text} NOT NULL,
+    file_type {text} NOT NULL,
+    file_size BIGINT NOT NULL,
+    s3_key {text} NOT NULL,
+    s3_path {text} NOT NULL,
+    file_category {text} NOT NULL,
+    created_by_user_id BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT
+);
+CREATE UNIQUE INDEX crm_conversation_file_key ON crm_conversation_file (organization_id, key);
+CREATE UNIQUE INDEX crm_conversation_file_bytes ON crm_conversation_file (organization_id, s3_key)
+    WHERE deleted_at IS NULL;
+CREATE INDEX crm_conversation_file_living
+    ON crm_conversation_file (organization_id, conversation_id, id) WHERE deleted_at IS NULL;
+",
+    down: "
+DROP TABLE crm_conversation_file;
+DROP TABLE crm_upload;
+",
+};

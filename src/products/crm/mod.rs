@@ -7,6 +7,7 @@ mod column;
 mod custom;
 mod decimal;
 mod export;
+mod files;
 mod hooks;
 mod imports;
 mod known;
@@ -27,6 +28,7 @@ use crate::db::Db;
 use crate::products::account::Account;
 use crate::server::dispatch::Endpoint;
 use crate::webhooks::{Webhooks, deliver};
+pub use files::Files;
 use watch::Watchers;
 
 /// Microseconds of a millisecond: stamps are kept as they are shown.
@@ -44,19 +46,21 @@ struct Inner {
     account: Account,
     webhooks: Webhooks,
     watchers: Watchers,
+    files: Files,
     /// Told when there is work on imports.
     wake: Notify,
 }
 
 impl Crm {
     /// Makes the product.
-    pub fn new(db: Db, clock: Clock, account: Account, webhooks: Webhooks) -> Self {
+    pub fn new(db: Db, clock: Clock, account: Account, webhooks: Webhooks, files: Files) -> Self {
         Self(Arc::new(Inner {
             db,
             clock,
             account,
             webhooks,
             watchers: Watchers::new(),
+            files,
             wake: Notify::new(),
         }))
     }
@@ -71,6 +75,7 @@ impl Crm {
         let (db, clock) = (self.0.db.clone(), self.0.clock.clone());
         tokio::spawn(self.0.watchers.clone().look(db.clone()));
         tokio::spawn(deliver::<hooks::Own>(db, clock, self.0.webhooks.clone()));
+        tokio::spawn(self.clone().look_after_files());
         self.start_imports();
     }
 
@@ -85,6 +90,10 @@ impl Crm {
 
     fn account(&self) -> &Account {
         &self.0.account
+    }
+
+    fn files(&self) -> &Files {
+        &self.0.files
     }
 
     fn watchers(&self) -> &Watchers {

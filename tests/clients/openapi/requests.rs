@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clients::setup::Setup;
 use crate::support::Http;
-use crate::support::records::{BODIES, body, delivery, import, made, make};
+use crate::support::records::{BODIES, body, delivery, file, import, made, make, of_file, signed};
 
 /// Requests by verb and path, as arguments of a case of schemathesis.
 #[derive(Debug, Default)]
@@ -122,6 +122,38 @@ async fn of_others(requests: &mut Requests, http: &Http, organization: i64) {
     }
 }
 
+/// A signed URL as arguments of a case.
+fn of_url(url: &str) -> Value {
+    let (path, query) = url.split_once('?').expect("a query");
+    let steps: Vec<&str> = path.rsplit('/').collect();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let query: Map<String, Value> = pairs
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    json!({
+        "path_parameters": {
+            "organization_id": steps[2], "upload": steps[1], "file_name": steps[0],
+        },
+        "query": query,
+    })
+}
+
+/// Files come by URLs that are signed.
+async fn of_files(requests: &mut Requests, http: &Http) {
+    let (kept, gone) = (file(http).await, file(http).await);
+    requests.of_record("/conversation-files", &of_file(http).await, &kept, &gone);
+    let url = "/conversation-files/{organization_id}/{upload}/{file_name}";
+    let load = of_url(kept["download_url"].as_str().expect("a URL"));
+    requests.add(format!("GET {url}"), load);
+    let mut send = of_url(&signed(http, "text/plain").await.0);
+    send["body"] = json!("text");
+    send["media_type"] = json!("text/plain");
+    send["headers"] = json!({"content-type": "text/plain"});
+    requests.add(format!("PUT {url}"), send);
+    let new = json!({"body": {"file_name": "a.pdf", "file_type": "application/pdf"}});
+    requests.add("POST /s3-url-signing".to_owned(), new);
+}
+
 /// Makes records and answers the requests that name them.
 pub async fn requests(setup: &Setup, session: &str) -> Value {
     let key = setup.server.http().bearer(&setup.organization.key);
@@ -132,6 +164,7 @@ pub async fn requests(setup: &Setup, session: &str) -> Value {
     let mut requests = Requests::default();
     of_resources(&mut requests, &key, &session).await;
     of_channels(&mut requests, &key).await;
+    of_files(&mut requests, &key).await;
     of_others(&mut requests, &key, setup.organization.id).await;
     Value::Object(requests.0)
 }

@@ -152,6 +152,29 @@ impl Reader {
         (made["conversation_id"].to_string(), name)
     }
 
+    /// An example of files with what is the reader's own, which the page only hints at.
+    pub async fn files(&self, example: &str) -> String {
+        if !example.contains("/conversation-files") {
+            return example.to_owned();
+        }
+        let http = self.http();
+        let text = example.replace("101/…/plan.pdf", &records::sent(&http).await);
+        let url = regex::Regex::new(r#"\$URL/conversation-files/\$ORG[^"]*"#).unwrap();
+        if !url.is_match(&text) {
+            return text;
+        }
+        // What curl sends as, if it is not told.
+        let kind = "application/x-www-form-urlencoded";
+        let mine = match text.contains("-X PUT") {
+            true => records::signed(&http, kind).await.0,
+            false => records::file(&http).await["download_url"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        };
+        url.replace(&text, mine.as_str()).into_owned()
+    }
+
     /// A conversation, or a message in one, that an example names.
     async fn talk(&self, example: &str) -> Option<String> {
         let path = example.split_once("$URL/")?.1;
@@ -165,6 +188,10 @@ impl Reader {
                 self.http().patch(&path, &closed).await.expect(200);
             }
             return Some(id);
+        }
+        if own == "conversation-files" {
+            let file = records::file(&self.http()).await;
+            return Some(file["_id"].as_str().unwrap().to_owned());
         }
         let kept = own.strip_prefix("conversation-messages-")?;
         let kept = kept.trim_start_matches("transform-outgoing-");

@@ -11,7 +11,7 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 25] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 28] = [
     (
         "apex.growth.v1.Webhook",
         "secret",
@@ -110,6 +110,13 @@ const SOUNDS_SECRET: [(&str, &str, &str); 25] = [
     ),
     (
         "apex.crm.v1.ConversationMessage",
+        "s3_key",
+        "where a file is",
+    ),
+    ("apex.crm.v1.ConversationFile", "key", "the name of a file"),
+    ("apex.crm.v1.ConversationFile", "s3_key", "where a file is"),
+    (
+        "apex.crm.v1.UploadConversationFileResponse",
         "s3_key",
         "where a file is",
     ),

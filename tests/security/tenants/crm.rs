@@ -3,6 +3,7 @@
 //! that takes it; a name that is new fails until somebody has said what it names.
 
 mod bulk;
+mod files;
 mod objects;
 
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::support::records;
 use objects::{make, object, path};
 
 /// Fields that name nothing of anybody's, and why.
-const EXEMPT: [(&str, &str); 16] = [
+const EXEMPT: [(&str, &str); 15] = [
     ("external_id", "another program's number"),
     ("merged_into_id", "set by the server; refused"),
     ("key", "made by the server; refused"),
@@ -42,14 +43,13 @@ const EXEMPT: [(&str, &str); 16] = [
     ("sent_by_user_id", "set by the server; refused"),
     ("key", "set by the server; refused"),
     (
-        "conversation_file_id",
-        "what is said of a file; it opens nothing",
+        "s3_key",
+        "what is said of a file; another's is none, as `crm::files` shows",
     ),
-    ("s3_key", "what is said of a file; it opens nothing"),
 ];
 
 /// What fields name by their last part.
-const NAMED: [(&str, &str); 17] = [
+const NAMED: [(&str, &str); 18] = [
     ("company_id", "company"),
     ("contact_id", "contact"),
     ("deal_id", "deal"),
@@ -67,6 +67,7 @@ const NAMED: [(&str, &str); 17] = [
     ("inbox_channel_id", "inbox_channel"),
     ("conversation_id", "conversation"),
     ("view_id", "conversation_view"),
+    ("conversation_file_id", "conversation_file"),
 ];
 
 /// `PipelineStage` as `pipeline_stage`.
@@ -137,6 +138,12 @@ fn made() -> Table {
                 _ if spec.name == "CreateConversationsBulkAction" => {
                     bulk::add((method, field, &steps), &mut entries, &mut exempt);
                 }
+                _ if files::is_signed(spec.name) => {
+                    exempt.push((method, field, "signed by the server for one file"));
+                }
+                ["organization_id"] => {
+                    exempt.push((method, field, "another's is refused with 403"));
+                }
                 ["service"] => exempt.push((
                     method,
                     field,
@@ -201,8 +208,10 @@ fn is_kept(method: &str, resource: &str, field: &str) -> bool {
 
 /// A request that names an object by its id, or by a member.
 fn request(method: &str, resource: &str, member: Option<&str>) -> &'static str {
-    if resource == "conversation_message" {
-        return bulk::message(method, member);
+    match resource {
+        "conversation_message" => return bulk::message(method, member),
+        "conversation_file" => return files::request(method),
+        _ => {}
     }
     let verbs = [
         "Get", "List", "Create", "Update", "Replace", "Delete", "Rotate", "Replay", "Restore",

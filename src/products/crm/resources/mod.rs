@@ -6,6 +6,7 @@ mod api_keys;
 mod audit_log;
 mod companies;
 mod contacts;
+mod conversation_files;
 mod conversations;
 mod custom_fields;
 mod deal_products;
@@ -40,15 +41,16 @@ use super::store::{Repoint, Walk, repoint, walk};
 use crate::api::{
     ActivityServiceEndpoint, ActivityTypeServiceEndpoint, AuditLogServiceEndpoint,
     CompanyServiceEndpoint, ContactServiceEndpoint, ContactTagServiceEndpoint,
-    ConversationMessageServiceEndpoint, ConversationPredefinedMessageServiceEndpoint,
-    ConversationServiceEndpoint, ConversationViewServiceEndpoint,
-    ConversationsBulkActionServiceEndpoint, CustomFieldServiceEndpoint, DealProductServiceEndpoint,
-    DealServiceEndpoint, ExportServiceEndpoint, ImportServiceEndpoint, InboxChannelServiceEndpoint,
-    NoteServiceEndpoint, OrganizationUserServiceEndpoint, OwnApiKeyServiceEndpoint,
-    OwnOrganizationServiceEndpoint, PipelineServiceEndpoint, PipelineStageServiceEndpoint,
-    ProductCategoryServiceEndpoint, ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint,
-    RecordWebhookServiceEndpoint, RoleGrantServiceEndpoint, SupportTicketMessageServiceEndpoint,
-    SupportTicketServiceEndpoint, TagServiceEndpoint,
+    ConversationFileServiceEndpoint, ConversationMessageServiceEndpoint,
+    ConversationPredefinedMessageServiceEndpoint, ConversationServiceEndpoint,
+    ConversationViewServiceEndpoint, ConversationsBulkActionServiceEndpoint,
+    CustomFieldServiceEndpoint, DealProductServiceEndpoint, DealServiceEndpoint,
+    ExportServiceEndpoint, ImportServiceEndpoint, InboxChannelServiceEndpoint, NoteServiceEndpoint,
+    OrganizationUserServiceEndpoint, OwnApiKeyServiceEndpoint, OwnOrganizationServiceEndpoint,
+    PipelineServiceEndpoint, PipelineStageServiceEndpoint, ProductCategoryServiceEndpoint,
+    ProductServiceEndpoint, RecordWebhookDeliveryServiceEndpoint, RecordWebhookServiceEndpoint,
+    RoleGrantServiceEndpoint, SupportTicketMessageServiceEndpoint, SupportTicketServiceEndpoint,
+    TagServiceEndpoint,
 };
 use crate::server::dispatch::Endpoint;
 pub(super) use audit_log::AuditLog;
@@ -149,6 +151,7 @@ pub(super) const ALL: &[Entry] = &[
     Entry::of::<conversations::ConversationViews>(),
     Entry::of::<messages::Messages>(),
     Entry::of::<predefined_messages::PredefinedMessages>(),
+    Entry::of::<conversation_files::ConversationFiles>(),
 ];
 
 /// A service for each of them.
@@ -184,6 +187,7 @@ pub(super) fn endpoints(crm: &Crm) -> Vec<Arc<dyn Endpoint>> {
         Arc::new(ConversationViewServiceEndpoint::new(crm.clone())),
         Arc::new(ConversationsBulkActionServiceEndpoint::new(crm.clone())),
         Arc::new(ConversationMessageServiceEndpoint::new(crm.clone())),
+        Arc::new(ConversationFileServiceEndpoint::new(crm.clone())),
         Arc::new(ConversationPredefinedMessageServiceEndpoint::new(
             crm.clone(),
         )),

@@ -3,14 +3,14 @@
 use super::super::resource::Resource;
 use super::super::store::Action;
 use super::{
-    activities, activity_types, companies, contacts, conversations, custom_fields, deal_products,
-    deals, inbox_channels, messages, notes, pipeline_stages, pipelines, predefined_messages,
-    product_categories, products, tags, tickets,
+    activities, activity_types, companies, contacts, conversation_files, conversations,
+    custom_fields, deal_products, deals, inbox_channels, messages, notes, pipeline_stages,
+    pipelines, predefined_messages, product_categories, products, tags, tickets,
 };
 use crate::products::crm::hooks::OUTGOING;
 
 /// Resources whose changes are told.
-const RESOURCES: [&str; 21] = [
+const RESOURCES: [&str; 22] = [
     contacts::Contacts::NAME,
     companies::Companies::NAME,
     pipelines::Pipelines::NAME,
@@ -32,6 +32,7 @@ const RESOURCES: [&str; 21] = [
     conversations::ConversationViews::NAME,
     messages::Messages::NAME,
     predefined_messages::PredefinedMessages::NAME,
+    conversation_files::ConversationFiles::NAME,
 ];
 
 /// What is told besides.

@@ -26,7 +26,7 @@ pub(super) use key::{Key, folded, given, lock_words, phone, site};
 pub(super) use merge::{Merged, Pair, Repoint, merge, preview, repoint};
 pub(super) use plan::{Changed, read_only};
 pub(super) use reference::{names, related};
-pub(super) use row::{Kept, etag, ever, fields, get, matches, missing, several};
+pub(super) use row::{Kept, etag, ever, fields, get, matches, missing, named, several};
 pub(super) use stock::stock;
 pub(super) use upsert::{How, Row, upsert};
 pub(super) use write::{Chosen, change, create, make, remove, restore, take, update};

@@ -162,6 +162,14 @@ pub(in super::super) fn missing(id: impl std::fmt::Display) -> Error {
     Error::not_found(format!("No record found for id '{id}'"))
 }
 
+/// A record that is not there is missed by the name the caller has for it.
+pub(in super::super) fn named(error: Error, name: &str) -> Error {
+    match error.kind() {
+        crate::error::Kind::NotFound => missing(name),
+        _ => error,
+    }
+}
+
 /// Reads a record as it is shown, whether it lives or not.
 pub(in super::super) async fn ever<R: Resource>(
     connection: &impl ConnectionTrait,

@@ -65,6 +65,11 @@ pub(super) fn message(method: &str, member: Option<&str>) -> &'static str {
             }
             json!({"service": SERVICE, "message": message})
         }
+        "SendConversationMessage" if member == Some("conversation_file_id") => json!({
+            "service": "conversation-messages-transform-outgoing-whatsapp",
+            "message": {"conversation_id": "$own:conversation", "message_type": "note",
+                "message_text": "Hm", "conversation_file_id": "$id"},
+        }),
         "SendConversationMessage" => json!({
             "service": "conversation-messages-transform-outgoing-whatsapp",
             "message": {"conversation_id": "$id", "message_type": "note", "message_text": "Hm"},

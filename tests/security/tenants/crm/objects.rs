@@ -3,6 +3,7 @@
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
+use super::files;
 use crate::security::catalogue::find;
 use crate::security::tenants::Object;
 use crate::security::wire::Way;
@@ -30,6 +31,8 @@ pub(super) fn path(resource: &str) -> String {
 /// Makes a record and what it needs.
 pub(super) async fn make(tenant: &Tenant, resource: &str) -> Value {
     match resource {
+        "upload" => return json!({"id": records::sent(&tenant.http).await}),
+        "conversation_file" => return records::file(&tenant.http).await,
         "webhook_delivery" => return records::delivery(&tenant.http).await,
         "audit_log" => return change(tenant).await,
         "import" => return records::import(&tenant.http).await,
@@ -118,6 +121,14 @@ macro_rules! objects {
                                 _ => Value::Null,
                             }
                         }.boxed(),
+                        absent: "\"000000000000000000000000\"",
+                    };
+                    &OBJECT
+                }
+                "conversation_file" => {
+                    const OBJECT: Object = Object {
+                        make: |tenant| make(tenant, "conversation_file").boxed(),
+                        read: |tenant, id| files::read(tenant, id).boxed(),
                         absent: "\"000000000000000000000000\"",
                     };
                     &OBJECT

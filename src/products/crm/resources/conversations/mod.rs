@@ -15,6 +15,7 @@ use super::super::resource::{Context, Moving, Resource, Search, Wanted};
 use super::super::serve::serve;
 use super::super::store::{self, PARTS, parts, related};
 use super::contacts::Contacts;
+use super::conversation_files::remove_all;
 use super::users::USERS;
 use super::{CONTACTS, CONVERSATIONS, PIPELINES, STAGES};
 use crate::api::ConversationService;
@@ -101,6 +102,11 @@ impl Resource for Conversations {
             new.waiting_response = Some(false);
         }
         Ok(Moving::Keep)
+    }
+
+    /// Its files go with it.
+    async fn removed(tx: &Tx, context: &Context, old: &pb::Conversation) -> Result<()> {
+        remove_all(tx, context, old.id).await
     }
 
     async fn join(

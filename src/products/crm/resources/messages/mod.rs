@@ -13,6 +13,7 @@ use super::super::resource::{Beside, Context, Resource, Wanted};
 use super::users::USERS;
 use super::{CONTACTS, CONVERSATIONS};
 use crate::api::apex::crm::v1 as pb;
+use crate::clock::MICROS;
 use crate::db::sql::row;
 use crate::error::Result;
 pub(in super::super) use outgoing::settled;
@@ -78,6 +79,13 @@ impl Resource for Messages {
         let text = message.message_text.as_deref().unwrap_or_default();
         vec![("search", text.to_lowercase().into())]
     }
+}
+
+/// A new name: the seconds, so that names are in order, and chance.
+pub(super) fn fresh_key(context: &Context) -> String {
+    let seconds = (context.now / MICROS) as u32;
+    let chance = uuid::Uuid::new_v4().as_u64_pair().1;
+    format!("{seconds:08x}{chance:016x}")
 }
 
 /// The number of a message, by what its channel knows it by. What is not there has one

@@ -2,11 +2,11 @@
 
 use super::super::super::Crm;
 use super::super::super::query::{Asked, Takes, equal, group};
-use super::super::super::resource::Context;
 use super::super::super::serve::tagged;
 use super::super::super::store;
+use super::super::conversation_files::attach;
 use super::rules::{channel, check};
-use super::{Messages, incoming, number, outgoing};
+use super::{Messages, fresh_key, incoming, number, outgoing};
 use crate::api::ConversationMessageService;
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
@@ -39,7 +39,11 @@ impl ConversationMessageService for Crm {
         within(&mut find, channel);
         let context = self.context(&call)?;
         let read = self.db().read(call.deadline()).await?;
-        let page = store::find::<Messages>(&read, &context, &find).await?;
+        let mut page = store::find::<Messages>(&read, &context, &find).await?;
+        drop(read);
+        for message in &mut page.data {
+            self.locate(&call, message);
+        }
         Ok(pb::ListConversationMessagesResponse {
             total: page.total,
             limit: page.limit,
@@ -61,11 +65,16 @@ impl ConversationMessageService for Crm {
         let read = self.db().read(call.deadline()).await?;
         let id = number(&read, &context, channel, &request.id).await?;
         let message = store::get::<Messages>(&read, &context, id, &find).await;
-        let message = message.map_err(|error| named(error, &request.id))?;
+        let mut message = message.map_err(|error| store::named(error, &request.id))?;
+        let located = self.locate(&call, &mut message);
         let answer = pb::GetConversationMessageResponse {
             message: Some(message),
         };
-        Ok(tagged(answer, |answer| answer.message.as_ref()))
+        Ok(match located {
+            // Without a tag: who has it already needs a URL that is good.
+            true => answer.into(),
+            false => tagged(answer, |answer| answer.message.as_ref()),
+        })
     }
 
     async fn create_conversation_message(
@@ -103,7 +112,7 @@ impl ConversationMessageService for Crm {
                 let asked = (&find, if_match.as_deref());
                 let message = store::remove::<Messages>(tx, &context, id, asked).await;
                 Ok(pb::DeleteConversationMessageResponse {
-                    message: Some(message.map_err(|error| named(error, &request.id))?),
+                    message: Some(message.map_err(|error| store::named(error, &request.id))?),
                 })
             })
         });
@@ -139,9 +148,10 @@ impl Crm {
         let comes = direction == "incoming";
         given.message_type.get_or_insert_with(|| "text".to_owned());
         given.channel = Some(channel.to_owned());
-        given.key = Some(key(&context));
+        given.key = Some(fresh_key(&context));
         let stored = self.db().answer(call.attempt(), move |tx: &Tx| {
             Box::pin(async move {
+                attach(tx, &context, &mut given).await?;
                 let message = match comes {
                     true => incoming::store(tx, &context, channel, given).await?,
                     false => outgoing::send(tx, &context, channel, given).await?,
@@ -151,15 +161,22 @@ impl Crm {
                 })
             })
         });
-        stored.await
+        let mut stored = stored.await?;
+        if let Some(message) = &mut stored.message {
+            self.locate(call, message);
+        }
+        Ok(stored)
     }
-}
 
-/// A new name: the seconds, so that names are in order, and chance.
-fn key(context: &Context) -> String {
-    let seconds = (context.now / crate::clock::MICROS) as u32;
-    let chance = uuid::Uuid::new_v4().as_u64_pair().1;
-    format!("{seconds:08x}{chance:016x}")
+    /// Shows where the file that goes with a message is, unless that says something else;
+    /// answers whether it does.
+    fn locate(&self, call: &Call, message: &mut pb::ConversationMessage) -> bool {
+        if message.media_url.is_some() || message.conversation_file_id.is_none() {
+            return false;
+        }
+        message.media_url = self.file_url(call, message.s3_key.as_deref());
+        message.media_url.is_some()
+    }
 }
 
 /// Only messages of the channel are meant.
@@ -182,13 +199,5 @@ fn names_conversation(filter: &pb::Filter) -> bool {
                 )
         }
         Some(Kind::Any(_)) | None => false,
-    }
-}
-
-/// A message that is not there is missed by the name the caller has for it.
-fn named(error: Error, id: &str) -> Error {
-    match error.kind() {
-        crate::error::Kind::NotFound => store::missing(id),
-        _ => error,
     }
 }
