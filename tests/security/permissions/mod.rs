@@ -16,7 +16,7 @@ use super::catalogue::served;
 use super::wire::{Caller, ways};
 
 /// Methods that anybody may call, and why.
-const OPEN: [(&str, &str); 16] = [
+const OPEN: [(&str, &str); 18] = [
     (
         "apex.account.v1.SessionService/CompleteSetup",
         "needs the one-time token",
@@ -28,6 +28,14 @@ const OPEN: [(&str, &str); 16] = [
     (
         "apex.account.v1.SessionService/SignIn",
         "checks the password",
+    ),
+    (
+        "apex.crm.v1.ConversationFileService/UploadConversationFile",
+        "checks the signature of the URL",
+    ),
+    (
+        "apex.crm.v1.ConversationFileService/DownloadConversationFile",
+        "checks the signature of the URL",
     ),
     (
         "apex.growth.v1.SnippetService/GetSnippet",
