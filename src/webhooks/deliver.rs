@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 use tokio::task::JoinSet;
 
 use super::secret::Secret;
@@ -228,6 +228,7 @@ async fn note<O: Office>(
         Ok(status) => (Some(status), Some("the answer was no success")),
         Err(why) => (None, Some(why)),
     };
+    hold::<O>(tx, job.webhook).await?;
     let wait = webhooks.wait(job.claimed.attempts);
     let again = error.is_some() && job.active && now + wait <= job.since + webhooks.give_up();
     let ours = match again {
@@ -268,6 +269,17 @@ async fn note<O: Office>(
         O::settled(tx, &settled).await?;
     }
     stand::<O>(tx, webhooks, job, error.is_some(), again, now).await
+}
+
+/// Takes the webhook before what it is told, as whoever changes one does: two who begin
+/// at different ends wait for each other on PostgreSQL. On SQLite there is one writer.
+async fn hold<O: Office>(tx: &Tx, webhook: i64) -> Result<()> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let (table, number) = (O::TABLES.webhooks, O::TABLES.number);
+        let sql = format!("SELECT 1 AS one FROM {table} WHERE {number} = $1 FOR NO KEY UPDATE");
+        row(tx, &sql, [webhook.into()]).await?;
+    }
+    Ok(())
 }
 
 /// How a webhook stands after a try.
