@@ -43,10 +43,7 @@ pub const BODIES: [(&str, &str); 24] = [
         "/webhooks",
         r#"{"url": "https://93.184.215.14/h", "events": ["contacts.created"]}"#,
     ),
-    (
-        "/role-grants",
-        r#"{"role": "member", "resource": "audit-log"}"#,
-    ),
+    ("/role-grants", r#"{"role": "member", "resource": "deals"}"#),
     ("/api-keys", r#"{"name": "Robot"}"#),
     (
         "/support-tickets",
@@ -54,7 +51,7 @@ pub const BODIES: [(&str, &str); 24] = [
     ),
     (
         "/support-ticket-messages",
-        r#"{"support_ticket_id": "$/support-tickets", "message_text": "Hello"}"#,
+        r#"{"support_ticket_id": "$/support-tickets", "message_text": "Hi", "direction": "incoming"}"#,
     ),
     ("/inbox-channels", r#"{"channel": "gmail", "name": "Help"}"#),
     (
@@ -75,7 +72,11 @@ pub const BODIES: [(&str, &str); 24] = [
 /// What makes a record; what it names is there when this returns.
 pub async fn body(http: &Http, path: &str) -> Value {
     let known = BODIES.iter().find(|(known, _)| *known == path);
-    let mut body = known.expect(path).1.to_owned();
+    filled(http, known.expect(path).1.to_owned()).await
+}
+
+/// The same, of a text that is no resource's own.
+pub async fn filled(http: &Http, mut body: String) -> Value {
     for (need, _) in BODIES {
         let mark = format!("\"${need}\"");
         if body.contains(&mark) {

@@ -233,8 +233,8 @@ impl Reader {
         let own = path.split(['/', '"', '?']).nth(1)?;
         let own = format!("/{own}");
         // API keys are made by people: an example does so itself.
-        let mut known = records::BODIES.iter().map(|(path, _)| *path);
-        known.find(|path| *path == own && own != "/api-keys")?;
+        let mut known = records::BODIES.iter();
+        let (_, body) = known.find(|(path, _)| *path == own && own != "/api-keys")?;
         self.remove_named().await;
         if own == "/role-grants" && !example.contains("$ID") {
             return Some(String::new());
@@ -242,7 +242,13 @@ impl Reader {
         for needed in NAMED.into_iter().filter(|needed| *needed != own) {
             records::make(&http, needed).await;
         }
-        Some(records::make(&http, &own).await["id"].to_string())
+        // It names the first ones too, but a tag that nobody has.
+        let mut body = (*body).to_owned();
+        for (named, _) in records::BODIES.iter().filter(|(path, _)| *path != "/tags") {
+            body = body.replace(&format!("\"${named}\""), "1");
+        }
+        let body = records::filled(&http, body).await;
+        Some(records::made(&http, &own, &body).await["id"].to_string())
     }
 
     /// Removes what there is one of by its name, so that an example may make it.
