@@ -3,10 +3,11 @@
 //! or stops a test until somebody has said how.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use apex::api::{METHODS, pool};
 use apex::policy::{Auth, MethodSpec};
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 
 use super::rest;
 
@@ -41,13 +42,17 @@ pub fn writes(spec: &MethodSpec) -> bool {
     }
 }
 
+/// A message by its full name. Reading all descriptors takes long, and is done once.
+pub fn message(name: &str) -> MessageDescriptor {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(pool);
+    let found = POOL.get_message_by_name(name);
+    found.unwrap_or_else(|| panic!("there is no message {name}"))
+}
+
 /// Fields of a message and of the messages in it, as dotted paths of proto names.
-pub fn fields(message: &str) -> Vec<(String, FieldDescriptor)> {
-    let pool = pool();
-    let descriptor = pool.get_message_by_name(message);
-    let descriptor = descriptor.unwrap_or_else(|| panic!("there is no message {message}"));
+pub fn fields(name: &str) -> Vec<(String, FieldDescriptor)> {
     let mut found = Vec::new();
-    below(&descriptor, "", &mut Vec::new(), &mut found);
+    below(&message(name), "", &mut Vec::new(), &mut found);
     found
 }
 

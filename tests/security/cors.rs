@@ -1,7 +1,7 @@
 //! Which pages of other origins may read answers: those of the configuration,
 //! with credentials, and everybody what is public and ignores cookies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apex::policy::template::Template;
 use apex::policy::{Auth, Binding, MethodSpec};
@@ -82,9 +82,14 @@ async fn no_other_origin_is_reflected() {
     let world = start().await;
     let before = world.owner.snapshot().await;
     let http = world.server.http();
+    let mut met = BTreeSet::new();
     for spec in served() {
+        // What looks at origins knows no method: the subtle ones are tried once for every
+        // kind of method there is.
+        let kind = format!("{:?} {} {}", spec.auth, spec.service.name, spec.any_origin);
+        let origins = if met.insert(kind) { HOSTILE.len() } else { 2 };
         for way in ways(spec) {
-            for origin in HOSTILE {
+            for &origin in &HOSTILE[..origins] {
                 let open = is_open(spec, way).then_some(origin);
                 let what = format!("{} for {origin}", spec.path);
                 let asked = preflight(&http, origin, spec, way).await;

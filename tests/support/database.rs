@@ -1,8 +1,12 @@
 //! The database tests run on: SQLite, or PostgreSQL when `TEST_DATABASE` names a
 //! server where databases may be made. Every test has one of its own.
 
+use std::fs::File;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::UNIX_EPOCH;
+
+use super::server::program;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -14,16 +18,38 @@ pub struct Database {
 }
 
 impl Database {
-    /// Makes a database, if tests run on PostgreSQL.
+    /// Makes an empty database, if tests run on PostgreSQL.
     pub fn new() -> Option<Self> {
-        let server = std::env::var("TEST_DATABASE")
-            .ok()
-            .filter(|url| !url.is_empty())?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("apex_test_{}_{count}", std::process::id());
+        let server = std::env::var("TEST_DATABASE").ok();
+        let server = server.filter(|url| !url.is_empty())?;
         let database = Self { server, name };
         database.psql(&format!("CREATE DATABASE {}", database.name));
         Some(database)
+    }
+
+    /// Puts what `migrate` makes of an empty database in its place: a copy of one that was
+    /// migrated once for every build, since a copy takes a fifth of the time.
+    pub fn migrated(&self, migrate: impl FnOnce(&str)) {
+        let built = program().metadata().and_then(|found| found.modified());
+        let built = built.expect("a program").duration_since(UNIX_EPOCH);
+        let template = format!("apex_{}", built.expect("a time").as_nanos());
+        let lock = File::create(program().with_extension("lock")).expect("a file");
+        lock.lock().expect("a lock");
+        let known = format!("SELECT 1 FROM pg_database WHERE datname = '{template}'");
+        if self.psql(&known).is_empty() {
+            let making = format!("{template}_{}", self.name);
+            self.psql(&format!("CREATE DATABASE {making}"));
+            migrate(&format!("{}/{making}", self.server));
+            self.psql(&format!("ALTER DATABASE {making} RENAME TO {template}"));
+        }
+        drop(lock);
+        self.psql(&format!("DROP DATABASE {}", self.name));
+        self.psql(&format!(
+            "CREATE DATABASE {} TEMPLATE {template}",
+            self.name
+        ));
     }
 
     /// Its URL.
@@ -31,8 +57,8 @@ impl Database {
         format!("{}/{}", self.server, self.name)
     }
 
-    /// Runs a statement on the server.
-    fn psql(&self, statement: &str) {
+    /// Runs a statement on the server; answers what it prints.
+    fn psql(&self, statement: &str) -> String {
         let url = format!("{}/postgres", self.server);
         let done = Command::new("psql")
             .args([&url, "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement])
@@ -43,6 +69,7 @@ impl Database {
             "{}",
             String::from_utf8_lossy(&done.stderr)
         );
+        String::from_utf8(done.stdout).expect("text")
     }
 
     /// Everything in the database, as SQL text.

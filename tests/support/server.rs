@@ -61,8 +61,13 @@ impl Server {
     /// Starts a server with settings, as environment variables.
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let mut server = Self::stopped(settings);
-        if server.database.is_some() {
-            server.apex(&["migrate", "up"]);
+        if let Some(database) = &server.database {
+            database.migrated(|url| {
+                let mut command = server.command();
+                command.env("APEX_DATABASE_URL", url);
+                let done = command.args(["migrate", "up"]).status();
+                assert!(done.expect("the program runs").success());
+            });
         }
         server.run();
         server

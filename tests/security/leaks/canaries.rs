@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
+use crate::security::catalogue;
+
 /// Words of one run. All begin alike, so that one search finds any of them, also
 /// in part.
 #[derive(Debug)]
@@ -56,9 +58,7 @@ impl Canaries {
     /// set, in round 1 the texts that need a form have it, in round 2 lists and
     /// messages are left out.
     pub fn request(&mut self, message: &str, round: u32) -> Value {
-        let pool = apex::api::pool();
-        let message = pool.get_message_by_name(message).expect("the message");
-        self.message(&message, round, 0)
+        self.message(&catalogue::message(message), round, 0)
     }
 
     fn message(&mut self, message: &MessageDescriptor, round: u32, depth: u32) -> Value {
