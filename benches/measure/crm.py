@@ -149,6 +149,9 @@ class Database:
         stage = send("GET", port, f"/pipeline-stages?pipeline_id={pipeline}", None, self.key)["data"][0]["id"]
         process.stop()
         self.execute(FILL.format(own=own, field=field, pipeline=pipeline, stage=stage, contacts=contacts))
+        if self.settings:
+            # PostgreSQL would by itself, after a while.
+            self.execute("ANALYZE")
         return stage
 
     def fill_peer(self, contacts):
@@ -184,7 +187,6 @@ INSERT INTO crm_count (organization_id, resource, shard, living)
 SELECT {own}, 'contacts', 0, COUNT(*) FROM crm_contact;
 INSERT INTO crm_count (organization_id, resource, shard, living)
 SELECT {own}, 'deals', 0, COUNT(*) FROM crm_deal;
-ANALYZE;
 """
 
 PEER = """

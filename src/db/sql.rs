@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use sea_orm::sqlx::{self, Decode, Postgres, Row as _, Sqlite, Type};
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::sqlite::SqliteRow;
+use sea_orm::sqlx::{self, ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, Value};
 
 use crate::error::{Error, Result};
@@ -40,15 +42,18 @@ pub(crate) async fn row(
     Ok(connection.query_one_raw(statement).await?)
 }
 
-/// A column of a row, whose value may be NULL. The library's own way puts an error in
+/// A column of a row, by name or place, whose value may be NULL. The library's own way puts an error in
 /// words for every NULL it meets, which is most of what reading an event would cost.
-pub(crate) fn column<'r, T>(row: &'r QueryResult, name: &str) -> Result<T>
+pub(crate) fn column<'r, T>(
+    row: &'r QueryResult,
+    at: impl ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
+) -> Result<T>
 where
     T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
 {
     let found = match (row.try_as_sqlite_row(), row.try_as_pg_row()) {
-        (Some(row), _) => row.try_get(name),
-        (None, Some(row)) => row.try_get(name),
+        (Some(row), _) => row.try_get(at),
+        (None, Some(row)) => row.try_get(at),
         (None, None) => return Err(Error::internal("a row of an unknown database")),
     };
     let failed = |error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));

@@ -8,6 +8,7 @@ use sea_orm::{QueryResult, Value};
 use super::column::{Column, Kind};
 use super::decimal;
 use crate::api::apex::crm::v1 as pb;
+use crate::db::sql;
 use crate::error::{Error, Result};
 use crate::products::{micros, timestamp};
 
@@ -29,7 +30,7 @@ pub(super) trait Cell: Sized {
 
 impl Cell for i64 {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        Ok(row.try_get_by_index(at)?)
+        sql::column(row, at)
     }
 
     fn store(&self, _: Kind) -> Result<Value, String> {
@@ -48,7 +49,7 @@ impl Cell for i64 {
 
 impl Cell for Option<i64> {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        Ok(row.try_get_by_index(at)?)
+        sql::column(row, at)
     }
 
     fn store(&self, _: Kind) -> Result<Value, String> {
@@ -70,7 +71,7 @@ impl Cell for Option<i64> {
 
 impl Cell for Option<bool> {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        let kept: Option<i64> = row.try_get_by_index(at)?;
+        let kept: Option<i64> = sql::column(row, at)?;
         Ok(kept.map(|kept| kept != 0))
     }
 
@@ -86,7 +87,7 @@ impl Cell for Option<bool> {
 /// A decimal that JSON shows as a number.
 impl Cell for Option<f64> {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        let kept: Option<i64> = row.try_get_by_index(at)?;
+        let kept: Option<i64> = sql::column(row, at)?;
         Ok(kept.map(decimal::number))
     }
 
@@ -102,7 +103,7 @@ impl Cell for Option<f64> {
 
 impl Cell for Option<Timestamp> {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        let kept: Option<i64> = row.try_get_by_index(at)?;
+        let kept: Option<i64> = sql::column(row, at)?;
         Ok(kept.map(timestamp))
     }
 
@@ -120,11 +121,11 @@ impl Cell for Option<Timestamp> {
 
 impl Cell for Option<String> {
     fn load(row: &QueryResult, at: usize, column: &Column) -> Result<Self> {
-        let digits = |row: &QueryResult| -> Result<Option<i64>> { Ok(row.try_get_by_index(at)?) };
+        let digits = |row: &QueryResult| -> Result<Option<i64>> { sql::column(row, at) };
         Ok(match column.kind {
             Kind::Money => digits(row)?.map(decimal::money),
             Kind::Decimal => digits(row)?.map(decimal::plain),
-            _ => row.try_get_by_index(at)?,
+            _ => sql::column(row, at)?,
         })
     }
 
@@ -149,7 +150,7 @@ impl Cell for Option<String> {
 /// Kept as the message it is.
 impl Cell for Option<pb::Place> {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        let kept: Option<Vec<u8>> = row.try_get_by_index(at)?;
+        let kept: Option<Vec<u8>> = sql::column(row, at)?;
         let read = kept.map(|kept| pb::Place::decode(kept.as_slice()));
         read.transpose().map_err(Error::internal)
     }
@@ -166,7 +167,7 @@ impl Cell for Option<pb::Place> {
 /// A list of texts, kept as JSON.
 impl Cell for Vec<String> {
     fn load(row: &QueryResult, at: usize, _: &Column) -> Result<Self> {
-        let kept: Option<String> = row.try_get_by_index(at)?;
+        let kept: Option<String> = sql::column(row, at)?;
         let kept = kept.as_deref().unwrap_or("[]");
         serde_json::from_str(kept).map_err(Error::internal)
     }

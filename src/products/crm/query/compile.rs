@@ -30,6 +30,8 @@ pub(in super::super) struct Compiler<'a> {
     pub(in super::super) postgres: bool,
     /// Comparisons so far.
     clauses: usize,
+    /// Which values of custom fields the last comparison with some finds.
+    values: Option<String>,
 }
 
 /// A member: a column, or a custom field.
@@ -59,6 +61,25 @@ impl<'a> Compiler<'a> {
             fields,
             postgres: connection.get_database_backend() == DbBackend::Postgres,
             clauses: 0,
+            values: None,
+        }
+    }
+
+    /// How many records a filter finds, once it is compiled, where it compares one custom
+    /// field and nothing else. Of records that were removed no values are kept, so that
+    /// they need not be looked at.
+    pub(in super::super) fn count(&self, filter: &pb::Filter) -> Option<String> {
+        match &filter.kind {
+            Some(Of::All(group) | Of::Any(group)) if group.filters.len() == 1 => {
+                self.count(group.filters.first()?)
+            }
+            Some(Of::Compare(_)) => {
+                let values = self.values.as_ref()?;
+                Some(format!(
+                    "(SELECT COUNT(*) FROM crm_custom_value WHERE {values})"
+                ))
+            }
+            Some(Of::All(_) | Of::Any(_)) | None => None,
         }
     }
 
@@ -255,67 +276,61 @@ impl<'a> Compiler<'a> {
     }
 
     /// A custom field has a value where there is a row of it.
-    fn field(&self, field: &Definition, test: Test, sql: &mut Sql) {
+    fn field(&mut self, field: &Definition, test: Test, sql: &mut Sql) {
         let name = field.kept();
-        let rows = |not: &str, sql: &mut Sql| {
-            sql.push(&format!(
-                "t.id {not}IN (SELECT record FROM crm_custom_value WHERE field = "
-            ))
-            .bind(field.id);
-        };
-        match test {
-            Test::In(values, null) => {
-                sql.push("(");
-                if values.is_empty() {
+        let (not, null) = match &test {
+            Test::In(values, null) => match (values.is_empty(), null) {
+                (true, true) => ("NOT ", false),
+                (true, false) => {
                     sql.push("1 = 0");
-                } else {
-                    rows("", sql);
-                    sql.push(" AND ");
-                    among(name, "IN", values, sql);
-                    sql.push(")");
+                    return;
                 }
-                if null {
-                    sql.push(" OR ");
-                    rows("NOT ", sql);
-                    sql.push(")");
-                }
-                sql.push(")");
-            }
-            Test::NotIn(values, null) => {
-                let (not, word) = if null { ("", "NOT IN") } else { ("NOT ", "IN") };
-                if values.is_empty() && !null {
+                (false, null) => ("", *null),
+            },
+            Test::NotIn(values, null) => match (values.is_empty(), null) {
+                (true, false) => {
                     sql.push("1 = 1");
                     return;
                 }
-                rows(not, sql);
-                if !values.is_empty() {
-                    sql.push(" AND ");
-                    among(name, word, values, sql);
-                }
-                sql.push(")");
+                (_, true) => ("", false),
+                (false, false) => ("NOT ", false),
+            },
+            Test::Than(..) | Test::Like(..) => ("", false),
+            Test::NotLike(_) => ("NOT ", false),
+        };
+        sql.push(&format!(
+            "(t.id {not}IN (SELECT record FROM crm_custom_value WHERE "
+        ));
+        let begin = sql.text.len();
+        sql.push("field = ").bind(field.id);
+        match test {
+            Test::In(values, _) if values.is_empty() => {}
+            Test::NotIn(values, _) if values.is_empty() => {}
+            Test::NotIn(values, true) => among(&format!(" AND {name}"), "NOT IN", values, sql),
+            Test::In(values, _) | Test::NotIn(values, false) => {
+                among(&format!(" AND {name}"), "IN", values, sql);
             }
             Test::Than(sign, value) => {
-                rows("", sql);
-                sql.push(&format!(" AND {name} {sign} "))
-                    .bind(value)
-                    .push(")");
+                sql.push(&format!(" AND {name} {sign} ")).bind(value);
             }
             Test::Like(word, value) => {
-                rows("", sql);
-                sql.push(&format!(" AND {name} {word} "))
-                    .bind(value)
-                    .push(escape(word))
-                    .push(")");
+                sql.push(&format!(" AND {name} {word} ")).bind(value);
+                sql.push(escape(word));
             }
             Test::NotLike(value) => {
-                rows("NOT ", sql);
                 let word = self.one_case();
-                sql.push(&format!(" AND {name} {word} "))
-                    .bind(value)
-                    .push(escape(word))
-                    .push(")");
+                sql.push(&format!(" AND {name} {word} ")).bind(value);
+                sql.push(escape(word));
             }
         }
+        self.values = (not.is_empty() && !null).then(|| sql.text[begin..].to_owned());
+        sql.push(")");
+        if null {
+            sql.push(" OR t.id NOT IN (SELECT record FROM crm_custom_value WHERE field = ")
+                .bind(field.id)
+                .push(")");
+        }
+        sql.push(")");
     }
 
     /// Adds an order, and to what is read from what it needs. The id is the last key,

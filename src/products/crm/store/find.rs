@@ -50,7 +50,7 @@ pub(in super::super) async fn find<R: Resource>(
     let mut compiler = Compiler::of::<R>(read, &fields);
     let mut sql = conditions::<R>(&mut compiler, context, find)?;
     let filter = std::mem::take(&mut sql.text);
-    let total = total::<R>(&mut sql, &filter, find);
+    let total = total::<R>(&compiler, &mut sql, &filter, find);
     if limit == 0 {
         let total = count(read, sql, &total).await?;
         return Ok(Page {
@@ -268,22 +268,32 @@ fn like(column: &str, word: &str, sql: &mut Sql) {
 }
 
 /// The expression of the total.
-fn total<R: Resource>(sql: &mut Sql, filter: &str, find: &pb::Find) -> String {
-    let plain = find.filter.is_none()
-        && find.search_term.is_none()
+fn total<R: Resource>(
+    compiler: &Compiler<'_>,
+    sql: &mut Sql,
+    filter: &str,
+    find: &pb::Find,
+) -> String {
+    let plain = find.search_term.is_none()
         && find.tag.is_none()
         && find.message_search_term.is_none()
         && find.waiting_response_only.is_none();
-    if !(plain && R::is_counted()) {
-        return format!("(SELECT COUNT(*) FROM {} t WHERE {filter})", R::SOURCE.0);
+    let counted = find.filter.as_ref().and_then(|own| compiler.count(own));
+    match (plain && R::is_counted(), &find.filter, counted) {
+        (true, Some(_), Some(counted)) => counted,
+        (true, None, _) => {
+            // The organization is the first value there is.
+            sql.bind(R::NAME);
+            let name = std::mem::take(&mut sql.text);
+            format!(
+                "(SELECT CAST(COALESCE(SUM(living), 0) AS BIGINT) FROM crm_count \
+                 WHERE organization_id = $1 AND resource = {name})"
+            )
+        }
+        (false, ..) | (true, Some(_), None) => {
+            format!("(SELECT COUNT(*) FROM {} t WHERE {filter})", R::SOURCE.0)
+        }
     }
-    // The organization is the first value there is.
-    sql.bind(R::NAME);
-    let name = std::mem::take(&mut sql.text);
-    format!(
-        "(SELECT CAST(COALESCE(SUM(living), 0) AS BIGINT) FROM crm_count \
-         WHERE organization_id = $1 AND resource = {name})"
-    )
 }
 
 async fn count(read: &Read, mut sql: Sql, total: &str) -> Result<i64> {

@@ -10,7 +10,7 @@ use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Wanted};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
-use crate::db::sql::{row, rows};
+use crate::db::sql::{column, row, rows};
 use crate::error::{Error, Result};
 
 /// A record as its row has it.
@@ -44,7 +44,7 @@ pub(in super::super) async fn fields<R: Resource>(
 /// The custom fields kept in a row.
 pub(super) fn custom_of<R: Resource>(row: &QueryResult) -> Result<Option<String>> {
     match R::ENTITY {
-        Some(_) => Ok(row.try_get_by_index(R::columns().len())?),
+        Some(_) => column(row, R::columns().len()),
         None => Ok(None),
     }
 }
