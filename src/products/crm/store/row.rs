@@ -162,10 +162,13 @@ pub(in super::super) fn missing(id: impl std::fmt::Display) -> Error {
     Error::not_found(format!("No record found for id '{id}'"))
 }
 
-/// A record that is not there is missed by the name the caller has for it.
+/// A record that is not there is missed by the name the caller has for it, unless that is
+/// no name: errors do not repeat any text.
 pub(in super::super) fn named(error: Error, name: &str) -> Error {
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     match error.kind() {
-        crate::error::Kind::NotFound => missing(name),
+        crate::error::Kind::NotFound if is_name => missing(name),
+        crate::error::Kind::NotFound => Error::not_found("No record found for this id"),
         _ => error,
     }
 }

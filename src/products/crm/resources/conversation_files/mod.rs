@@ -60,7 +60,8 @@ impl Resource for ConversationFiles {
         let key = new.s3_key.clone().ok_or_else(required)?;
         let missing = || store::missing(&key);
         let own = context.organization.0;
-        let place = Place::of_key(own, &key).ok_or_else(missing)?;
+        let none = || Error::not_found("No record found for this s3_key");
+        let place = Place::of_key(own, &key).ok_or_else(none)?;
         let sent = files::sent(tx, (own, &key), context.now).await?;
         let sent = sent.ok_or_else(missing)?;
         for (name, wrong) in [
