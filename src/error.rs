@@ -147,6 +147,12 @@ impl Error {
         Self::new(Kind::AlreadyExists, message)
     }
 
+    /// A body has more bytes than it may.
+    pub fn too_large(limit: impl std::fmt::Display) -> Self {
+        let words = format!("The body is larger than {limit} bytes");
+        Self::new(Kind::ResourceExhausted, words).reason(reason::PAYLOAD_TOO_LARGE)
+    }
+
     /// The server cannot do it now; the caller may try again.
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Unavailable, message).retry_after(Duration::from_secs(1))

@@ -42,8 +42,9 @@ pub(crate) async fn row(
     Ok(connection.query_one_raw(statement).await?)
 }
 
-/// A column of a row, by name or place, whose value may be NULL. The library's own way puts an error in
-/// words for every NULL it meets, which is most of what reading an event would cost.
+/// A column of a row, by name or place, whose value may be NULL. The library's own way
+/// puts an error in words for every NULL it meets, which is most of what reading an event
+/// would cost.
 pub(crate) fn column<'r, T>(
     row: &'r QueryResult,
     at: impl ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,

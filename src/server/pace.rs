@@ -18,7 +18,6 @@ use tower::BoxError;
 use super::call::{Call, Replies};
 use super::deadline;
 use super::dispatch::HEAD;
-use super::rest::too_large;
 use crate::error::{Error, Kind, Result, reason};
 use crate::panics;
 
@@ -158,7 +157,7 @@ impl<B> Timed<B> {
         if self.taken <= limit + HEAD {
             return Ok(frame);
         }
-        Err(self.call.status_of(too_large(limit)))
+        Err(self.call.status_of(Error::too_large(limit)))
     }
 }
 

@@ -115,14 +115,20 @@ pub(super) struct BodyLimits {
     pub(super) time: std::time::Duration,
 }
 
+/// Refuses a body that says it is too large, before it is read.
+pub(super) fn fits(body: &Incoming, limits: BodyLimits) -> Result<(), Error> {
+    match body.size_hint().lower() > limits.bytes as u64 {
+        true => Err(Error::too_large(limits.bytes)),
+        false => Ok(()),
+    }
+}
+
 /// Reads and decompresses a body.
 pub(super) async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyLimits) -> ReadBody {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    if body.size_hint().lower() > limits.bytes as u64 {
-        return Err(too_large(limits.bytes));
-    }
+    fits(&body, limits)?;
     let collected = tokio::time::timeout(limits.time, collect(body, limits.bytes)).await;
     let timeout = |_| {
         Error::new(Kind::DeadlineExceeded, "The body took too long").reason(reason::REQUEST_TIMEOUT)
@@ -158,7 +164,7 @@ async fn collect(mut body: Incoming, limit: usize) -> ReadBody {
         };
         let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
         if so_far + data.len() > limit {
-            return Err(too_large(limit));
+            return Err(Error::too_large(limit));
         }
         match first {
             None => first = Some(data),
@@ -178,7 +184,7 @@ async fn collect(mut body: Incoming, limit: usize) -> ReadBody {
 /// A body that was read for another method is bounded by this one's limit too.
 pub(super) fn within(read: ReadBody, limits: BodyLimits) -> ReadBody {
     match read {
-        Ok(body) if body.len() > limits.bytes => Err(too_large(limits.bytes)),
+        Ok(body) if body.len() > limits.bytes => Err(Error::too_large(limits.bytes)),
         read => read,
     }
 }
@@ -189,17 +195,9 @@ fn decompress(decoder: impl std::io::Read, limit: usize) -> ReadBody {
     let read = decoder.take(limit as u64 + 1).read_to_end(&mut plain);
     read.map_err(|_| broken("compressed"))?;
     if plain.len() > limit {
-        return Err(too_large(limit));
+        return Err(Error::too_large(limit));
     }
     Ok(plain.into())
-}
-
-pub(super) fn too_large(limit: usize) -> Error {
-    Error::new(
-        Kind::ResourceExhausted,
-        format!("The body is larger than {limit} bytes"),
-    )
-    .reason(reason::PAYLOAD_TOO_LARGE)
 }
 
 fn broken(what: &str) -> Error {

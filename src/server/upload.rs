@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::header::CONTENT_ENCODING;
 use http::{Response, request};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
 use tonic::body::Body;
@@ -14,7 +14,7 @@ use tonic::{Status, Streaming};
 use super::call::Call;
 use super::codec::Codec;
 use super::dispatch::{Answer, Asked, Endpoint, Messages, astray, framed};
-use super::rest::{self, BodyLimits, too_large};
+use super::rest::{self, BodyLimits};
 use crate::error::{Error, reason};
 use crate::transcode::bind::{self, Plurality};
 use crate::transcode::router::Route;
@@ -40,12 +40,10 @@ pub(super) async fn call(
         let error = Error::invalid("An upload is not compressed by Content-Encoding");
         return Err(call.status_of(error.reason(reason::UNSUPPORTED_MEDIA_TYPE)));
     }
-    if body
+    let sound = body
         .as_ref()
-        .is_some_and(|body| body.size_hint().lower() > limits.bytes as u64)
-    {
-        return Err(call.status_of(too_large(limits.bytes)));
-    }
+        .map_or(Ok(()), |body| rest::fits(body, limits));
+    sound.map_err(|error| call.status_of(error))?;
     let first = bind::request(schema, route, rest::brought(parts, &[]));
     let (first, _) = first.map_err(|error| call.status_of(error))?;
     let first = stream::once(std::future::ready(Ok(frame(&first))));
@@ -93,7 +91,7 @@ fn pieces(
         let piece = rest.split_to(rest.len().min(PIECE));
         taken += piece.len() as u64;
         if taken > limit {
-            let error = too_large(usize::try_from(limit).unwrap_or(usize::MAX));
+            let error = Error::too_large(limit);
             return Some((Err(call.status_of(error)), None));
         }
         let piece = frame(&bind::piece(schema, route, &piece));

@@ -60,9 +60,9 @@ impl Server {
 
     /// Starts a server with settings, as environment variables.
     pub fn with(settings: &[(&str, &str)]) -> Self {
-        let mut server = Self::stopped(settings);
+        let mut server = Self::prepared(settings);
         if let Some(database) = &server.database {
-            database.migrated(|url| {
+            database.make_migrated(|url| {
                 let mut command = server.command();
                 command.env("APEX_DATABASE_URL", url);
                 let done = command.args(["migrate", "up"]).status();
@@ -76,6 +76,15 @@ impl Server {
     /// A server that was never started: its data directory, or its PostgreSQL
     /// database, is empty.
     pub fn stopped(settings: &[(&str, &str)]) -> Self {
+        let server = Self::prepared(settings);
+        if let Some(database) = &server.database {
+            database.make();
+        }
+        server
+    }
+
+    /// A server whose database is not made yet.
+    fn prepared(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let database = Database::new();
         let mut all = vec![("APEX_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::auth::SecretKeys;
 use crate::clock::MICROS;
 use crate::db::Db;
-use crate::error::{Error, Kind, Result, reason};
+use crate::error::{Error, Result};
 
 pub(super) use ledger::{claim, kept, release, sent};
 pub(super) use place::Place;
@@ -140,11 +140,7 @@ fn bounded(
         let piece = piece?;
         size += piece.len() as u64;
         match size > most {
-            true => {
-                let words = format!("The body is larger than {most} bytes");
-                let error = Error::new(Kind::ResourceExhausted, words);
-                Err(error.reason(reason::PAYLOAD_TOO_LARGE))
-            }
+            true => Err(Error::too_large(most)),
             false => Ok(piece),
         }
     })

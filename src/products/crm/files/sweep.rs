@@ -30,6 +30,9 @@ impl Crm {
                 .db()
                 .write(move |tx| Box::pin(ledger::overdue(tx, now)));
             let taken = taken.await?;
+            if taken.is_empty() {
+                return Ok(());
+            }
             for (_, name) in &taken {
                 self.files().disk.remove(name).await?;
             }

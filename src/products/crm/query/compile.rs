@@ -7,6 +7,7 @@ use super::super::column::{Column, Kind};
 use super::super::custom::{Definition, Fields};
 use super::super::resource::Resource;
 use super::operand::value;
+use super::pattern::{contained, escape, glob, like};
 use super::read::CUSTOM;
 use super::sql::Sql;
 use crate::api::apex::crm::v1 as pb;
@@ -178,7 +179,7 @@ impl<'a> Compiler<'a> {
             (Some(one), true) => Ok(one),
             _ => Err("must be compared with one value".to_owned()),
         };
-        let like = |values, any_case| {
+        let pattern = |values, any_case| {
             let texts = matches!(kind, Kind::Text | Kind::Email | Kind::Word(_));
             match texts {
                 true => single(values).map(|value| self.pattern(value, any_case)),
@@ -202,9 +203,9 @@ impl<'a> Compiler<'a> {
             Operator::LessOrEqual => Test::Than("<=", single(values)?),
             Operator::Greater => Test::Than(">", single(values)?),
             Operator::GreaterOrEqual => Test::Than(">=", single(values)?),
-            Operator::Like => Test::Like(self.one_case(), like(values, false)?),
-            Operator::NotLike => Test::NotLike(like(values, false)?),
-            Operator::Ilike => Test::Like(self.any_case(), like(values, true)?),
+            Operator::Like => Test::Like(self.one_case(), pattern(values, false)?),
+            Operator::NotLike => Test::NotLike(pattern(values, false)?),
+            Operator::Ilike => Test::Like(self.any_case(), pattern(values, true)?),
         })
     }
 
@@ -221,16 +222,10 @@ impl<'a> Compiler<'a> {
         let Value::String(Some(text)) = value else {
             return value;
         };
-        if self.postgres || any_case {
-            return text.replace('\\', r"\\").into();
+        match self.postgres || any_case {
+            true => like(&text).into(),
+            false => glob(&text).into(),
         }
-        let glob = text.chars().map(|c| match c {
-            '%' => "*".to_owned(),
-            '_' => "?".to_owned(),
-            '*' | '?' | '[' => format!("[{c}]"),
-            c => c.to_string(),
-        });
-        glob.collect::<String>().into()
     }
 
     fn column(&self, column: &Column, test: Test, sql: &mut Sql) {
@@ -383,23 +378,6 @@ impl<'a> Compiler<'a> {
 fn among(name: &str, word: &str, values: Vec<Value>, sql: &mut Sql) {
     sql.push(&format!("{name} {word} ("));
     sql.list(values).push(")");
-}
-
-/// A pattern of what contains a text, in which wildcards are letters.
-pub(in super::super) fn contained(text: &str) -> String {
-    let letters = text.chars().flat_map(|c| {
-        let escape = matches!(c, '%' | '_' | '\\').then_some('\\');
-        escape.into_iter().chain([c])
-    });
-    ['%'].into_iter().chain(letters).chain(['%']).collect()
-}
-
-/// What follows a pattern, so that `\` is the same letter in both databases.
-fn escape(word: &str) -> &'static str {
-    match word {
-        "GLOB" => "",
-        _ => " ESCAPE '\\'",
-    }
 }
 
 fn no_member(name: &str) -> Error {

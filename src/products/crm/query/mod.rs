@@ -4,6 +4,7 @@
 mod brackets;
 pub(super) mod compile;
 mod operand;
+pub(super) mod pattern;
 pub(super) mod read;
 pub(super) mod sql;
 

@@ -6,7 +6,8 @@ use prost::Message as _;
 use sea_orm::ConnectionTrait;
 
 use super::super::column::Record as _;
-use super::super::query::compile::{Compiler, contained};
+use super::super::query::compile::Compiler;
+use super::super::query::pattern::contained;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Search};
 use super::row::{columns, fields, finish, load, missing};

@@ -1,0 +1,35 @@
+//! Patterns of texts, in the words of a database: `LIKE` and `ILIKE`, or SQLite's `GLOB`
+//! where case matters.
+
+/// A pattern of what contains a text, in which wildcards are letters.
+pub(in super::super) fn contained(text: &str) -> String {
+    let letters = text.chars().flat_map(|c| {
+        let escape = matches!(c, '%' | '_' | '\\').then_some('\\');
+        escape.into_iter().chain([c])
+    });
+    ['%'].into_iter().chain(letters).chain(['%']).collect()
+}
+
+/// What follows a pattern, so that `\` is the same letter in both databases.
+pub(super) fn escape(word: &str) -> &'static str {
+    match word {
+        "GLOB" => "",
+        _ => " ESCAPE '\\'",
+    }
+}
+
+/// A caller's pattern for `LIKE`, in which `\` is a letter.
+pub(super) fn like(text: &str) -> String {
+    text.replace('\\', r"\\")
+}
+
+/// A caller's pattern for `GLOB`.
+pub(super) fn glob(text: &str) -> String {
+    let glob = text.chars().map(|c| match c {
+        '%' => "*".to_owned(),
+        '_' => "?".to_owned(),
+        '*' | '?' | '[' => format!("[{c}]"),
+        c => c.to_string(),
+    });
+    glob.collect()
+}
