@@ -18,14 +18,11 @@ const HURRIED: &str = "ending connections that did not drain";
 
 /// A request that is in, and whose body has not ended.
 async fn begun(target: &Target) -> Attacker {
-    let before = target.figure("apex_requests_in_flight").await;
     let mut attacker = Attacker::connect(target.url()).await;
-    let head = post(&target.organization.key, "Content-Length: 18", "{");
-    assert!(attacker.send(head).await);
-    until("beginning", || async {
-        target.figure("apex_requests_in_flight").await > before
-    })
-    .await;
+    let headers = "Content-Length: 18\r\nExpect: 100-continue";
+    let head = post(&target.organization.key, headers, "");
+    attacker.begin(head).await;
+    assert!(attacker.send("{").await);
     attacker
 }
 

@@ -12,7 +12,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
 use super::{EVENTS, Target, event, post};
-use crate::support::attacker::{Attacker, until};
+use crate::support::attacker::Attacker;
 use crate::support::{Answer, grpc, web};
 
 const SIGN_IN: &str = "/api/auth/sign-in";
@@ -22,21 +22,16 @@ async fn hold(target: &Target, key: &str, count: usize) -> Vec<Attacker> {
     let mut held = Vec::new();
     for _ in 0..count {
         let mut attacker = Attacker::connect(target.url()).await;
-        let headers = "Content-Length: 18";
-        assert!(attacker.send(post(key, headers, r#"{"event_name""#)).await);
+        let headers = "Content-Length: 18\r\nExpect: 100-continue";
+        attacker.begin(post(key, headers, "")).await;
         held.push(attacker);
     }
-    until("holding", || async {
-        let now = target.figure("apex_requests_in_flight").await;
-        now >= count as i64
-    })
-    .await;
     held
 }
 
 async fn let_go(held: Vec<Attacker>) {
     for mut attacker in held {
-        assert!(attacker.send(r#":"x"}"#).await);
+        assert!(attacker.send(r#"{"event_name":"x"}"#).await);
         let answer = attacker.answer().await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
@@ -120,17 +115,13 @@ async fn strangers_have_a_share_by_their_address() {
         "POST {SIGN_IN} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
          Content-Length: 2\r\n\r\n"
     );
-    let before = target.figure("apex_requests_in_flight").await;
+    let expecting = request.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
     let mut held = Vec::new();
     for _ in 0..10 {
         let mut attacker = Attacker::from("127.0.0.2", target.url()).await;
-        assert!(attacker.send(&request).await);
+        attacker.begin(&expecting).await;
         held.push(attacker);
     }
-    until("holding", || async {
-        target.figure("apex_requests_in_flight").await >= before + 10
-    })
-    .await;
     let mut one_more = Attacker::from("127.0.0.2", target.url()).await;
     one_more.send(&request).await;
     let answer = one_more.answer().await;

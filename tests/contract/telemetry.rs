@@ -92,7 +92,10 @@ async fn a_stream_counts_until_it_ends() {
         figure(&server, &gone).await == 1
     })
     .await;
-    assert_eq!(figure(&server, "apex_requests_in_flight").await, 1);
+    until("being served no more", || async {
+        figure(&server, "apex_requests_in_flight").await == 1
+    })
+    .await;
 }
 
 #[tokio::test]

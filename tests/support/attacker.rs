@@ -88,6 +88,14 @@ impl Attacker {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
+    /// Sends the head of a request that expects to be told to go on, which it is when
+    /// its body is waited for: it has its place then.
+    pub async fn begin(&mut self, head: impl AsRef<[u8]>) {
+        assert!(self.send(head).await);
+        let told = self.answer().await;
+        assert_eq!(told.status, 100, "{}", told.body);
+    }
+
     /// Everything that comes until the server closes the connection.
     pub async fn closed(&mut self) -> String {
         let mut bytes = std::mem::take(&mut self.ahead);
