@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
-use sea_orm::{DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use sea_orm::{
+    ConnectionTrait as _, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::sqlite::Opener;
@@ -83,10 +85,10 @@ struct Finished {
 
 impl Queued {
     /// Runs inside the group's transaction.
-    async fn run(self, tx: &Tx, company: Company, witness: &Witness) -> Finished {
+    async fn run(self, tx: &Tx, company: &mut Company, witness: &Witness) -> Finished {
         let result = match company {
             Company::Alone => caught(tx, self.work).await,
-            Company::Several => within_savepoint(tx, self.work, witness).await,
+            Company::Several(turn) => turn.take(tx, self.work, witness).await,
         };
         Finished {
             result,
@@ -113,23 +115,49 @@ impl Finished {
 }
 
 /// Whether a piece shares its transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Company {
     Alone,
-    Several,
+    Several(Savepoints),
 }
 
-async fn within_savepoint(group: &Tx, work: Work, witness: &Witness) -> Result<Outcome> {
-    // What a savepoint that fails leaves behind is anybody's guess.
-    let given_up = |error: DbErr| {
-        witness.give_up();
-        Error::from(error)
-    };
-    let savepoint = Tx::new(group.inner().begin().await.map_err(given_up)?);
-    let result = caught(&savepoint, work).await;
-    savepoint.end(result.is_ok()).await.map_err(given_up)?;
-    result
+/// The savepoints of pieces that share a transaction. A piece's begins with its first
+/// statement, and in the same trip the one before is released, under another name: what
+/// cannot be released must not be taken back in its stead.
+#[derive(Debug, Clone, Copy)]
+enum Savepoints {
+    None,
+    Odd,
+    Even,
 }
+
+impl Savepoints {
+    /// Runs a piece in a savepoint of its own.
+    async fn take(&mut self, tx: &Tx, work: Work, witness: &Witness) -> Result<Outcome> {
+        let (begin, undo, next) = match self {
+            Self::None => ("SAVEPOINT odd", UNDO_ODD, Self::Odd),
+            Self::Even => ("RELEASE even; SAVEPOINT odd", UNDO_ODD, Self::Odd),
+            Self::Odd => ("RELEASE odd; SAVEPOINT even", UNDO_EVEN, Self::Even),
+        };
+        tx.before_next(begin);
+        let result = caught(tx, work).await;
+        if tx.was_idle() {
+            return result;
+        }
+        *self = match &result {
+            Ok(_) => next,
+            Err(_) => {
+                let undone = tx.execute_unprepared(undo).await;
+                // What a savepoint that fails leaves behind is anybody's guess.
+                undone.inspect_err(|_| witness.give_up())?;
+                Self::None
+            }
+        };
+        result
+    }
+}
+
+const UNDO_ODD: &str = "ROLLBACK TO odd; RELEASE odd";
+const UNDO_EVEN: &str = "ROLLBACK TO even; RELEASE even";
 
 /// Writes until nobody can send any more, or until it is told to close.
 pub(super) async fn serve(
@@ -274,9 +302,9 @@ async fn commit(
     group: Vec<Queued>,
     faulty: &AtomicBool,
 ) -> Result<(), Fault> {
-    let company = match group.len() {
+    let mut company = match group.len() {
         1 => Company::Alone,
-        _ => Company::Several,
+        _ => Company::Several(Savepoints::None),
     };
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -299,11 +327,12 @@ async fn commit(
     while !witness.is_lost()
         && let Some(piece) = group.next()
     {
-        let piece = piece.run(&tx, company, witness).await;
+        let piece = piece.run(&tx, &mut company, witness).await;
         failed |= piece.result.is_err();
         finished.push(piece);
     }
-    let ended = end(tx, witness, company == Company::Several || !failed).await;
+    let commit = matches!(company, Company::Several(_)) || !failed;
+    let ended = end(tx, witness, commit).await;
     faulty.store(ended.is_err(), Ordering::Relaxed);
     for piece in finished {
         piece.tell(ended.clone());
@@ -322,6 +351,10 @@ async fn end(tx: Tx, witness: &Witness, commit: bool) -> Result<(), Fault> {
     }
     if !commit {
         return Ok(tx.end(false).await?);
+    }
+    tx.conclude().await?;
+    if witness.is_lost() {
+        return Err(Fault::Lost);
     }
     witness.expect_commit();
     tx.end(true).await?;

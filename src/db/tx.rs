@@ -2,6 +2,7 @@
 //! nothing else: beginning and ending it is the writer's business.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -17,6 +18,10 @@ pub struct Tx {
     failed: AtomicBool,
     /// How long PostgreSQL is waited for.
     patience: Option<Patience>,
+    /// What goes before the next statement, in the same trip.
+    first: Mutex<Option<&'static str>>,
+    /// What is to be run before it is committed.
+    last: Mutex<Vec<&'static str>>,
 }
 
 impl Tx {
@@ -25,6 +30,8 @@ impl Tx {
             inner,
             failed: AtomicBool::new(false),
             patience: None,
+            first: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
@@ -36,8 +43,46 @@ impl Tx {
         }
     }
 
-    pub(super) fn inner(&self) -> &DatabaseTransaction {
-        &self.inner
+    /// Has the next statement begin with others, of SQLite's, which cost no trip then.
+    pub(super) fn before_next(&self, sql: &'static str) {
+        *own(&self.first) = Some(sql);
+    }
+
+    /// Whether there was no next statement.
+    pub(super) fn was_idle(&self) -> bool {
+        own(&self.first).take().is_some()
+    }
+
+    fn led(&self, sql: &str) -> Option<String> {
+        let first = own(&self.first).take();
+        first.map(|first| [first, "; ", sql].concat())
+    }
+
+    fn begun(&self, mut statement: Statement) -> Statement {
+        if let Some(sql) = self.led(&statement.sql) {
+            statement.sql = sql;
+        }
+        statement
+    }
+
+    /// Has statements run once before the commit, however often they are asked for: what
+    /// costs the less the more it is done for at once. They are run in the order they were
+    /// first asked for, also when the work that asked for them failed.
+    pub fn before_commit(&self, sql: &'static str) {
+        let mut last = own(&self.last);
+        if !last.contains(&sql) {
+            last.push(sql);
+        }
+    }
+
+    /// Runs what is to be run before the commit.
+    pub(super) async fn conclude(&self) -> Result<(), DbErr> {
+        let last = std::mem::take(&mut *own(&self.last));
+        for sql in last {
+            let statement = Statement::from_string(self.get_database_backend(), sql);
+            self.execute_raw(statement).await?;
+        }
+        Ok(())
     }
 
     /// Ends it: commits, or takes it back.
@@ -78,18 +123,28 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let statement = self.begun(statement);
         self.noted(self.inner.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let led = self.led(sql);
+        let sql = led.as_deref().unwrap_or(sql);
         self.noted(self.inner.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let statement = self.begun(statement);
         self.noted(self.inner.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let statement = self.begun(statement);
         self.noted(self.inner.query_all_raw(statement)).await
     }
+}
+
+/// What is in a lock. Nobody panics holding it.
+fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

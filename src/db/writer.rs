@@ -1,6 +1,7 @@
 //! The one way to write. On SQLite there is one writer with a queue, which
 //! `group` empties; on PostgreSQL every piece is a transaction of its own.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use futures_util::FutureExt as _;
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _, Value,
 };
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::{self, Message, Queued};
@@ -40,11 +42,17 @@ impl Writer {
         Self::Shared(pool, patience)
     }
 
-    pub(super) fn grouped(opener: Opener, connection: Witnessed) -> Self {
+    pub(super) fn grouped(opener: Opener, connection: Witnessed) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let faulty = Arc::<AtomicBool>::default();
-        tokio::spawn(group::serve(opener, connection, receiver, faulty.clone()));
-        Self::Grouped(Queue { sender, faulty })
+        let served = group::serve(opener, connection, receiver, faulty.clone());
+        // It takes turns with SQLite's thread. A thread of its own is woken in less time
+        // than the runtime's, which waits for sockets as well.
+        let runtime = Handle::current();
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || runtime.block_on(served))?;
+        Ok(Self::Grouped(Queue { sender, faulty }))
     }
 
     /// Whether the last that was written was lost to a fault of the database.
@@ -132,6 +140,7 @@ async fn transact(pool: &DatabaseConnection, patience: Patience, work: Work) -> 
     let tx = Tx::patient(patience.wait(pool.begin()).await?, patience);
     match caught(&tx, work).await {
         Ok(value) => {
+            tx.conclude().await?;
             tx.end(true).await?;
             Ok(value)
         }

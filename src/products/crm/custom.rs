@@ -1,7 +1,7 @@
 //! Custom fields: what an organization adds to its records. A record keeps its values by
 //! the numbers of their fields; beside it they stand in a table they are found by.
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use serde_json::{Map, Value as Json};
 
 use super::cell::check;
@@ -56,6 +56,39 @@ impl Fields {
             .map(Definition::load)
             .collect::<Result<_>>()
             .map(Self)
+    }
+
+    /// An expression of the numbers and names of all fields, for a statement whose first
+    /// value is the organization: enough to show what records keep.
+    pub(super) fn names_of(backend: DbBackend, entity: &str) -> String {
+        let own = format!(
+            "FROM crm_custom_field WHERE organization_id = $1 AND entity_type = '{entity}' \
+             AND deleted_at IS NULL"
+        );
+        match backend {
+            DbBackend::Postgres => format!(
+                "(SELECT CAST(JSON_AGG(JSON_BUILD_ARRAY(id, name) ORDER BY id) AS TEXT) {own})"
+            ),
+            _ => format!(
+                "(SELECT JSON_GROUP_ARRAY(JSON_ARRAY(id, name)) \
+                 FROM (SELECT id, name {own} ORDER BY id))"
+            ),
+        }
+    }
+
+    /// What that expression told.
+    pub(super) fn told(names: Option<&str>) -> Result<Self> {
+        let names: Vec<(i64, String)> = match names {
+            Some(names) => serde_json::from_str(names).map_err(Error::internal)?,
+            None => Vec::new(),
+        };
+        let fields = names.into_iter().map(|(id, name)| Definition {
+            id,
+            name,
+            kind: String::new(),
+            options: Vec::new(),
+        });
+        Ok(Self(fields.collect()))
     }
 
     /// The field with a name.

@@ -32,6 +32,9 @@ pub(super) trait Resource: Send + Sync + 'static {
     const TAKES: Takes = Takes::NOTHING;
     /// How its lists are searched.
     const SEARCH: Search = Search::Name;
+    /// How SQLite takes what was written into its index of parts of words, if there is one:
+    /// what is due stands in a table, and is nothing between two transactions.
+    const DUE: Option<&'static str> = None;
     /// What its records are known by beside their numbers.
     const KEYS: &'static [Key<Self::Record>] = &[];
     /// Members that belong together: without the first, the others say nothing.

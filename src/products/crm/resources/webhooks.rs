@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::hooks::Own;
+use super::super::query::sql::Sql;
 use super::super::query::{Asked, Takes, without};
 use super::super::resource::{Beside, Context, Resource};
 use super::super::serve::{permit, serve, tagged};
@@ -233,7 +234,7 @@ async fn rotate(
         action: Action::Updated,
         changes,
     };
-    store::note(tx, context, Webhooks::NAME, &[entry]).await?;
+    store::note(tx, context, (Webhooks::NAME, &[entry]), Sql::default()).await?;
     webhook.secret = Some(secret.reveal().to_owned());
     Ok(webhook)
 }

@@ -30,11 +30,13 @@ pub(in super::super) struct Entry {
     pub(in super::super) changes: Map<String, Json>,
 }
 
-/// Writes down what changed, and tells the webhooks that asked for it.
+/// Writes down what changed, in a statement with what leads it, and tells the webhooks
+/// that asked for it.
 pub(super) async fn write<R: Resource>(
     tx: &Tx,
     context: &Context,
     changes: &[Change<'_, R::Record>],
+    lead: Sql,
 ) -> Result<()> {
     let mut entries = Vec::with_capacity(changes.len());
     let mut records = Vec::with_capacity(changes.len());
@@ -48,7 +50,7 @@ pub(super) async fn write<R: Resource>(
         });
         records.push(after);
     }
-    if !note(tx, context, R::NAME, &entries).await? {
+    if !note(tx, context, (R::NAME, &entries), lead).await? {
         return Ok(());
     }
     let listeners = Listeners::read(tx, context).await?;
@@ -64,13 +66,14 @@ pub(super) async fn write<R: Resource>(
     Ok(())
 }
 
-/// Writes down changes of records of a resource. Answers whether the organization has
-/// webhooks.
+/// Writes down changes of records of a resource, the first of them in a statement with
+/// what leads it, whose first value is the organization. Answers whether the organization
+/// has webhooks.
 pub(in super::super) async fn note(
     tx: &Tx,
     context: &Context,
-    entity: &str,
-    entries: &[Entry],
+    (entity, entries): (&str, &[Entry]),
+    mut lead: Sql,
 ) -> Result<bool> {
     let turn = match tx.get_database_backend() {
         DbBackend::Postgres => "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
@@ -78,7 +81,8 @@ pub(in super::super) async fn note(
     };
     let mut told = false;
     for entries in entries.chunks(CHUNK) {
-        let mut sql = Sql::new(
+        let mut sql = std::mem::take(&mut lead);
+        sql.push(
             "INSERT INTO crm_change (organization_id, entity, entity_id, action, changes, \
              user_id, api_key_id, request_id, created_at, turn) VALUES ",
         );
