@@ -137,10 +137,9 @@ pub(super) fn scripted(script: Script) -> Work {
 }
 
 async fn transact(pool: &DatabaseConnection, patience: Patience, work: Work) -> Result<Outcome> {
-    let tx = Tx::patient(patience.wait(pool.begin()).await?, patience);
+    let tx = Tx::shared(patience.wait(pool.begin()).await?, patience);
     match caught(&tx, work).await {
         Ok(value) => {
-            tx.conclude().await?;
             tx.end(true).await?;
             Ok(value)
         }

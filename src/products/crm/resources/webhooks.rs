@@ -227,14 +227,14 @@ async fn rotate(
     ];
     execute(tx, sql, values).await?;
     // That it was done is known; what the secrets are is not.
-    let hidden = json!({"before": "hidden", "after": "hidden"});
-    let changes = Map::from_iter([("secret".to_owned(), hidden)]);
+    let changes = json!({"secret": {"before": "hidden", "after": "hidden"}});
     let entry = Entry {
         id,
         action: Action::Updated,
-        changes,
+        changes: changes.to_string(),
     };
-    store::note(tx, context, (Webhooks::NAME, &[entry]), Sql::default()).await?;
+    let lead = Sql::of(tx.get_database_backend());
+    store::note(tx, context, (Webhooks::NAME, &[entry]), lead).await?;
     webhook.secret = Some(secret.reveal().to_owned());
     Ok(webhook)
 }

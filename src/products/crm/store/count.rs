@@ -24,8 +24,9 @@ pub(super) fn lead<R: Resource>(backend: DbBackend, context: &Context, records: 
         }
         _ => (0, "", "; "),
     };
-    let mut sql = Sql::new(begin);
-    sql.push("INSERT INTO crm_count (organization_id, resource, shard, living) VALUES (");
+    let mut sql = Sql::of(backend);
+    sql.push(begin)
+        .push("INSERT INTO crm_count (organization_id, resource, shard, living) VALUES (");
     sql.list([
         context.organization.into(),
         R::NAME.into(),

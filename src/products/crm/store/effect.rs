@@ -95,7 +95,7 @@ pub(super) async fn follow<R: Resource>(
     });
     fields.index(tx, &moved.collect::<Vec<_>>()).await?;
     let lead = match changes.iter().map(|change| change.action.came()).sum() {
-        0 => Sql::default(),
+        0 => Sql::of(tx.get_database_backend()),
         came => count::lead::<R>(tx.get_database_backend(), context, came),
     };
     change::write::<R>(tx, context, changes, lead).await

@@ -74,7 +74,16 @@ pub(super) fn load<R: Resource>(row: &QueryResult, fields: &Fields) -> Result<Ke
 
 /// How a statement begins that reads living records, with some columns besides.
 pub(super) fn living<R: Resource>(context: &Context, besides: &str) -> Sql {
-    let mut sql = Sql::new(&format!(
+    begin::<R>(context, besides, Sql::default())
+}
+
+/// How one begins that binds many values.
+pub(super) fn living_of<R: Resource>(tx: &Tx, context: &Context, besides: &str) -> Sql {
+    begin::<R>(context, besides, Sql::of(tx.get_database_backend()))
+}
+
+fn begin<R: Resource>(context: &Context, besides: &str, mut sql: Sql) -> Sql {
+    sql.push(&format!(
         "SELECT {}{besides} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
         columns::<R>("t."),
         R::SOURCE.0

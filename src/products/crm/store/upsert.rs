@@ -13,7 +13,7 @@ use super::insert::insert;
 use super::key;
 use super::plan::{Changed, New};
 use super::reference::Absent;
-use super::row::{Kept, fields, hold, living, load};
+use super::row::{Kept, fields, hold, living_of, load};
 use super::write::{Chosen, change};
 use crate::db::Tx;
 use crate::db::sql::rows;
@@ -155,7 +155,7 @@ impl<R: Resource> Batch<'_, R> {
             if values.is_empty() {
                 continue;
             }
-            let mut sql = living::<R>(self.context, &format!(", t.{}", key.column));
+            let mut sql = living_of::<R>(self.tx, self.context, &format!(", t.{}", key.column));
             sql.push(&format!(" AND t.{} IN (", key.column));
             sql.list(values.into_iter().map(Value::from))
                 .push(") ORDER BY t.id");
