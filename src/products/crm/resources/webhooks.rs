@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use sea_orm::{ConnectionTrait, Value};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};

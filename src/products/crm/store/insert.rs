@@ -57,11 +57,11 @@ async fn statement<R: Resource>(
     }
     // What no row has needs no column. A row alone has them all: its statement is kept.
     let given = |at: usize| new.len() == 1 || rows.iter().any(|row| !is_null(&row[at]));
-    let columns: Vec<usize> = (0..names.len()).filter(|at| given(*at)).collect();
-    let names: Vec<&str> = columns.iter().map(|at| names[*at]).collect();
+    let needed: Vec<usize> = (0..names.len()).filter(|at| given(*at)).collect();
+    let names: Vec<&str> = needed.iter().map(|at| names[*at]).collect();
     let mut sql = Sql::default();
     for mut row in rows {
-        let taken = columns
+        let taken = needed
             .iter()
             .map(|at| std::mem::replace(&mut row[*at], Value::Bool(None)));
         sql.values.extend(taken);
