@@ -146,11 +146,11 @@ pub(in super::super) async fn walk<R: Resource>(
     let found = crate::db::sql::rows(read, &sql.text, sql.values).await?;
     let records = found.iter().map(|row| Ok(load::<R>(row, &fields)?.record));
     let mut records: Vec<R::Record> = records.collect::<Result<_>>()?;
-    // Some are shown without their numbers.
-    let ids: Vec<i64> = records.iter().map(R::Record::id).collect();
     finish::<R>(read, context, &mut records, find).await?;
-    let encoded = records.iter().map(R::Record::encode_to_vec);
-    Ok(ids.into_iter().zip(encoded).collect())
+    let encoded = records
+        .iter()
+        .map(|record| (record.id(), record.encode_to_vec()));
+    Ok(encoded.collect())
 }
 
 /// The numbers of the records a question finds, in their order, so many at the most.
