@@ -36,6 +36,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
         {"email": "x@example.com", "company_id": 999},
         {"phone": "5550101", "phone_country_code": "+1", "last_name": "Hopper"},
         {"email": "ada@example.com", "last_name": "Lovelace"},
+        {"email": "long@example.com", "first_name": "x".repeat(300)},
     ]});
     let answer = custom(&http, "upsert", "/contacts", &rows).await;
     assert_eq!(
@@ -47,7 +48,8 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
             "failed",
             "failed",
             "updated",
-            "unchanged"
+            "unchanged",
+            "failed"
         ]
     );
     let results = &answer["results"];
@@ -69,6 +71,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
         results[4]["errors"],
         json!([{"path": "", "message": "No record found for id '999'"}])
     );
+    assert_eq!(results[7]["errors"][0]["path"], "first_name");
     assert_eq!(
         [
             &answer["created_count"],
@@ -76,7 +79,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
             &answer["unchanged_count"],
             &answer["failed_count"]
         ],
-        [1, 2, 1, 3]
+        [1, 2, 1, 4]
     );
     assert_eq!(http.get("/contacts").await.expect(200)["total"], 2);
     // A key that is said is the one that counts.

@@ -9,6 +9,7 @@ use super::resource::Resource;
 use super::store::{self, Candidate, How, Merged, Pair, Row};
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
+use crate::server::check::check;
 use crate::server::{Call, Reply};
 
 impl Crm {
@@ -48,7 +49,8 @@ impl Crm {
                     needs_key: true,
                     changes: true,
                 };
-                let given = given.into_iter().map(Ok).collect();
+                let checked = |row| check(&row).map(|()| row);
+                let given = given.into_iter().map(checked).collect();
                 Ok(wrap(store::upsert::<R>(tx, &context, how, given).await?))
             })
         });
