@@ -298,3 +298,26 @@ async fn pieces_in_any_order() {
     fixture.writer.write(idle()).await.unwrap();
     fixture.goes_on(&["a", "b", "c", "d"]).await;
 }
+
+/// How many rows a statement touched is said of that statement alone.
+#[tokio::test]
+async fn rows_are_counted_of_one_statement() {
+    const NONE: &str = "DELETE FROM t WHERE name = 'nobody'";
+    let none = || -> Work {
+        Box::new(|tx| {
+            Box::pin(async move {
+                let statement = Statement::from_string(DbBackend::Sqlite, NONE);
+                match tx.execute_raw(statement).await?.rows_affected() {
+                    0 => done(),
+                    _ => Err(Error::invalid("some")),
+                }
+            })
+        })
+    };
+    let fixture = Fixture::new().await;
+    let works = vec![insert("a"), none(), insert("b"), none()];
+    assert_eq!(fixture.together(works).await, [true; 4]);
+    fixture.writer.write(insert("c")).await.unwrap();
+    fixture.writer.write(none()).await.unwrap();
+    fixture.goes_on(&["a", "b", "c"]).await;
+}
