@@ -3,8 +3,11 @@
 
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use futures_util::FutureExt as _;
 use sea_orm::{
@@ -49,9 +52,12 @@ impl Writer {
         // It takes turns with SQLite's thread. A thread of its own is woken in less time
         // than the runtime's, which waits for sockets as well.
         let runtime = Handle::current();
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || runtime.block_on(served))?;
+            .spawn(move || {
+                let _entered = runtime.enter();
+                run(served);
+            })?;
         Ok(Self::Grouped(Queue { sender, faulty }))
     }
 
@@ -124,6 +130,30 @@ impl Queue {
 
 fn closed(_: oneshot::error::RecvError) -> Error {
     Error::unavailable("The server is shutting down")
+}
+
+/// Runs a future on this thread. Whoever wakes it has more to say as a rule, as SQLite's
+/// thread does of every row and statement: where both share a core, it is let finish.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Sleeper(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
+        }
+        thread::park();
+        thread::yield_now();
+    }
+}
+
+/// A thread that waits.
+struct Sleeper(Thread);
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 /// A script as work that shares a transaction.
