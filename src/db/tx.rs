@@ -155,9 +155,8 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        if let Inner::Own(held) = &self.inner
-            && let Some(first) = own(&self.first).take()
-        {
+        let first = own(&self.first).take();
+        if let (Inner::Own(held), Some(first)) = (&self.inner, first) {
             // A trip of its own: the library adds up the rows that all statements of a text
             // touch, and of those that touch none it has the number of the one before.
             let begun = held.lock().await.run(first).await;

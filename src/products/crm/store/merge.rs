@@ -258,7 +258,7 @@ pub(in super::super) async fn repoint<R: Resource>(
     let fields = fields::<R>(tx, context).await?;
     let mut count = 0;
     loop {
-        let mut sql = living::<R>(context, "");
+        let mut sql = living::<R>(context);
         sql.push(&format!(" AND t.{} IN (", link.column));
         sql.list(link.from.iter().copied().map(Value::from))
             .push(") ORDER BY t.id LIMIT ")
