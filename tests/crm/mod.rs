@@ -10,6 +10,7 @@ mod fields;
 mod files;
 mod grants;
 mod grpc;
+mod hidden;
 mod hostile;
 mod imports;
 mod known;

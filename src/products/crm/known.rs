@@ -6,6 +6,7 @@ use prost::Message;
 use super::Crm;
 use super::query::Asked;
 use super::resource::Resource;
+use super::serve::permit;
 use super::store::{self, Candidate, How, Merged, Pair, Row};
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
@@ -22,6 +23,10 @@ impl Crm {
     ) -> Result<Reply<O>> {
         let context = self.context(call)?;
         let refuse = Asked::url(query).refuses_duplicates()? || refuse;
+        if refuse {
+            // It would be told who is there.
+            context.may_view(R::NAME)?;
+        }
         let made = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 if refuse {
@@ -40,6 +45,7 @@ impl Crm {
         given: Vec<R::Record>,
         wrap: fn(Vec<Row<R::Record>>) -> O,
     ) -> Result<Reply<O>> {
+        permit(call, "create", R::NAME)?;
         let context = self.context(call)?;
         let done = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {

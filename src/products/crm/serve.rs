@@ -45,6 +45,7 @@ impl Crm {
             key,
             request: call.request_id().map(Arc::from),
             now: self.whole_now(),
+            hidden: call.directory().hidden(principal),
         })
     }
 

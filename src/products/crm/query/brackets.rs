@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::read::CUSTOM;
 use crate::error::{Error, Result};
 use crate::transcode::percent;
 
@@ -29,7 +30,7 @@ pub(super) fn parse(query: &str) -> Result<Map<String, Value>> {
         }
         put(&mut root, &path(&name)?, Value::String(value), &name)?;
     }
-    root.values_mut().for_each(settle);
+    settle_all(&mut root);
     Ok(root)
 }
 
@@ -94,12 +95,22 @@ fn twice(name: &str) -> Error {
     Error::invalid_field(name, format!("{name} is given in two forms"))
 }
 
-/// Objects whose members are all numbers are lists.
+/// Objects whose members are all numbers are lists, but for those of custom fields, which
+/// may be called anything.
+fn settle_all(members: &mut Map<String, Value>) {
+    for (name, value) in members {
+        match value {
+            Value::Object(fields) if name == CUSTOM => settle_all(fields),
+            value => settle(value),
+        }
+    }
+}
+
 fn settle(value: &mut Value) {
     let Value::Object(members) = value else {
         return;
     };
-    members.values_mut().for_each(settle);
+    settle_all(members);
     let index = |name: &String| name.parse::<u32>().ok();
     if members.is_empty() || !members.keys().all(|name| index(name).is_some()) {
         return;
@@ -140,6 +151,14 @@ mod tests {
             ("a[b=1", json!({"a[b": "1"})),
             ("[a]=1", json!({"[a]": "1"})),
             ("0=x", json!({"0": "x"})),
+            (
+                "custom_fields_by_name[2024][$in][0]=x",
+                json!({"custom_fields_by_name": {"2024": {"$in": ["x"]}}}),
+            ),
+            (
+                "$sort[custom_fields_by_name][2024]=1",
+                json!({"$sort": {"custom_fields_by_name": {"2024": "1"}}}),
+            ),
         ] {
             assert_eq!(Value::Object(parse(query).unwrap()), tree, "{query}");
         }

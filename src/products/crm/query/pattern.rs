@@ -1,6 +1,17 @@
 //! Patterns of texts, in the words of a database: `LIKE` and `ILIKE`, or SQLite's `GLOB`
 //! where case matters.
 
+/// Most letters of what is looked for in texts: databases take no pattern of any length.
+const MOST: usize = 255;
+
+/// Refuses a text that is too long to be looked for.
+pub(in super::super) fn fits(text: &str) -> Result<(), String> {
+    match text.chars().nth(MOST) {
+        Some(_) => Err(format!("must have at most {MOST} letters")),
+        None => Ok(()),
+    }
+}
+
 /// A pattern of what contains a text, in which wildcards are letters.
 pub(in super::super) fn contained(text: &str) -> String {
     let letters = text.chars().flat_map(|c| {

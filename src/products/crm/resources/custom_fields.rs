@@ -8,6 +8,7 @@ use super::super::serve::serve;
 use crate::api::CustomFieldService;
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
+use crate::db::sql::rows;
 use crate::error::{Error, Result};
 
 /// What may have custom fields.
@@ -38,11 +39,17 @@ impl Resource for CustomFields {
     const TAKES: Takes = Takes::SEARCH;
 
     async fn prepare(
-        _: &Tx,
-        _: &Context,
+        tx: &Tx,
+        context: &Context,
         new: &mut pb::CustomField,
-        _: Option<&pb::CustomField>,
+        old: Option<&pb::CustomField>,
     ) -> Result<()> {
+        if old.is_none_or(|old| old.name != new.name) {
+            is_name(new.name.as_deref().unwrap_or_default())?;
+        }
+        if old.is_some_and(|old| old.name != new.name) {
+            alone(tx, context, new).await?;
+        }
         let selects = new.r#type.as_deref() == Some("select");
         let wrong = |words: &str| Err(Error::invalid_field("options", words));
         match (selects, new.options.is_empty()) {
@@ -51,6 +58,39 @@ impl Resource for CustomFields {
             (true, false) | (false, true) => Ok(()),
         }
     }
+
+    async fn made(tx: &Tx, context: &Context, new: &pb::CustomField) -> Result<()> {
+        alone(tx, context, new).await
+    }
+}
+
+/// Refuses a name that no question could have.
+fn is_name(name: &str) -> Result<()> {
+    let bare = name.trim() == name;
+    match bare && !name.starts_with('$') && !name.contains(['[', ']']) {
+        true => Ok(()),
+        false => {
+            let words = "name must not begin with $, contain [ or ], or begin or end with a space";
+            Err(Error::invalid_field("name", words))
+        }
+    }
+}
+
+/// Refuses a name that another field has, be it in other letters.
+async fn alone(tx: &Tx, context: &Context, new: &pb::CustomField) -> Result<()> {
+    let sql = "SELECT name FROM crm_custom_field WHERE organization_id = $1 \
+               AND entity_type = $2 AND id <> $3 AND deleted_at IS NULL";
+    let entity = new.entity_type.clone();
+    let values = [context.organization.into(), entity.into(), new.id.into()];
+    let folded = new.name.as_deref().unwrap_or_default().to_lowercase();
+    for row in rows(tx, sql, values).await? {
+        let name: String = row.try_get_by_index(0)?;
+        if name.to_lowercase() == folded {
+            let words = format!("There is the custom field {name} already");
+            return Err(Error::exists(words));
+        }
+    }
+    Ok(())
 }
 
 impl CustomFieldService for Crm {

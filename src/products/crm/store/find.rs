@@ -8,7 +8,7 @@ use sea_orm::ConnectionTrait;
 use super::super::column::Record as _;
 use super::super::custom::Fields;
 use super::super::query::compile::Compiler;
-use super::super::query::pattern::contained;
+use super::super::query::pattern::{contained, fits};
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Search};
 use super::row::{columns, fields, finish, load, missing};
@@ -191,6 +191,7 @@ fn conditions<R: Resource>(
         if !R::TAKES.tags {
             return Err(Error::invalid("These records have no tags"));
         }
+        context.may_view("contact-tags")?;
         sql.push(" AND ")
             .push(R::PERSON)
             .push(" IN (SELECT contact_id FROM crm_contact_tag WHERE organization_id = ")
@@ -209,12 +210,11 @@ fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut 
     if !R::TAKES.search {
         return Err(Error::invalid("This list is not searched"));
     }
+    let wrong = |what: String| Error::invalid_field("searchTerm", format!("searchTerm {what}"));
     if term.contains('\0') {
-        return Err(Error::invalid_field(
-            "searchTerm",
-            "searchTerm must not contain U+0000",
-        ));
+        return Err(wrong("must not contain U+0000".to_owned()));
     }
+    fits(term).map_err(wrong)?;
     let is_long = |word: &&str| word.chars().count() >= PARTS;
     let term = term.to_lowercase();
     let words: Vec<&str> = term.split_whitespace().take(8).collect();

@@ -8,6 +8,7 @@ use super::super::column::{Column, Kind, Source, record};
 use super::super::resource::{Context, Resource};
 use super::super::serve::serve;
 use super::super::store::related;
+use super::contacts::Contacts;
 use super::users::USERS;
 use super::{CONTACTS, INBOXES, TICKETS};
 use crate::api::SupportTicketService;
@@ -114,7 +115,11 @@ async fn copy_contact(
         row.try_get_by_index(2)?,
     );
     let email = old.map(|old| &old.meta_contact_email);
-    follow(&mut new.meta_contact_email, email, row.try_get_by_index(3)?);
+    let address = match context.hides(Contacts::NAME) {
+        true => None,
+        false => row.try_get_by_index(3)?,
+    };
+    follow(&mut new.meta_contact_email, email, address);
     Ok(())
 }
 
