@@ -218,6 +218,32 @@ async fn stages_and_pipelines_belong_together() {
 }
 
 #[tokio::test]
+async fn all_products_of_deals_are_shown() {
+    let (_server, http, _own) = client();
+    make(&http, "/pipelines", json!({"name": "Sales"})).await;
+    make(&http, "/products", json!({"name": "Box"})).await;
+    let deals = vec![json!({"name": "D", "pipeline_id": 1}); 50];
+    make(&http, "/deals", json!(deals)).await;
+    let line = |deal: i64| json!({"deal_id": deal, "product_id": 1, "quantity": 1, "price": 1});
+    let lines: Vec<Value> = (0..41).flat_map(|_| (1..=50).map(line)).collect();
+    for some in lines.chunks(100) {
+        make(&http, "/deal-products", json!(some)).await;
+    }
+    let page = http.get("/deals?$limit=50").await.expect(200);
+    for deal in page["data"].as_array().unwrap() {
+        assert_eq!(deal["dealProducts"].as_array().unwrap().len(), 41);
+    }
+    // There is an end to it.
+    for _ in 0..4 {
+        make(&http, "/deal-products", json!(vec![line(1); 100])).await;
+    }
+    let much = json!(vec![line(1); 60]);
+    let said = http.post("/deal-products", &much).await.expect(400);
+    assert_eq!(said["message"], "A deal has at most 500 products");
+    make(&http, "/deal-products", json!(vec![line(1); 59])).await;
+}
+
+#[tokio::test]
 async fn deals_stand_in_pipelines_of_deals() {
     let (_server, http, _own) = client();
     let sales = make(&http, "/pipelines", json!({"name": "Sales"})).await;

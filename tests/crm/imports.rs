@@ -20,7 +20,7 @@ pub async fn send(http: &Http, query: &str, kind: &str, file: &str) -> Answer {
 }
 
 /// Waits until an import stands as it should.
-async fn until(http: &Http, import: &Value, status: &str) -> Value {
+pub async fn until(http: &Http, import: &Value, status: &str) -> Value {
     let path = format!("/imports/{}", import["id"]);
     for _ in 0..600 {
         let now = http.get(&path).await.expect(200);

@@ -159,6 +159,39 @@ async fn a_repeat_opens_no_conversation() {
     assert_eq!(http.get("/conversations").await.json()["total"], 0);
 }
 
+/// An export ends, and says what each message is known by.
+#[tokio::test]
+async fn messages_and_files_are_exported() {
+    let (_server, http, _own) = client();
+    let contact = make(&http, "/contacts", json!({"first_name": "Ann"})).await["id"].clone();
+    let mut known = Vec::new();
+    for channel in ["sms", "webchat", "whatsapp"] {
+        let body = json!({"direction": "incoming", "contact_id": contact,
+            "message_text": "Hello"});
+        let path = format!("/conversation-messages-{channel}");
+        let made = make(&http, &path, body).await;
+        known.push(name(&made));
+    }
+    let file = crate::support::records::file(&http).await["_id"].clone();
+    for (path, names) in [
+        ("/exports/conversation-messages", &known),
+        (
+            "/exports/conversation-files",
+            &vec![file.as_str().unwrap().to_owned()],
+        ),
+    ] {
+        let lines = http.get(&format!("{path}?$format=ndjson")).await;
+        assert_eq!(lines.text.lines().count(), names.len(), "{}", lines.text);
+        let cells = http.get(path).await;
+        assert_eq!(cells.text.lines().count(), names.len() + 1);
+        let (head, rows) = cells.text.split_once("\r\n").unwrap();
+        assert!(head.starts_with("id,_id,"), "{head}");
+        for (row, name) in rows.lines().zip(names) {
+            assert!(row.split(',').take(2).any(|cell| cell == name), "{row}");
+        }
+    }
+}
+
 /// No name at all is nobody's name.
 #[tokio::test]
 async fn messages_without_a_name_are_all_stored() {

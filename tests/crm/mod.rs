@@ -1,6 +1,7 @@
 //! The CRM over HTTP and gRPC: the documentation's examples, its query language and its
 //! errors, and the rules of its records.
 
+mod callers;
 mod changes;
 mod conversations;
 mod deals;
@@ -8,6 +9,7 @@ mod documented;
 mod errors;
 mod fields;
 mod files;
+mod found;
 mod grants;
 mod grpc;
 mod hidden;

@@ -12,8 +12,8 @@ use crate::db::Tx;
 use crate::db::sql::{execute, ladder, placeholders, rows, tuples};
 use crate::error::{Error, Result};
 
-/// Most bytes of a text.
-const TEXT: usize = 4096;
+/// Most bytes of a text: it stands in an index, of which PostgreSQL takes no more.
+const TEXT: usize = 2048;
 
 /// The custom fields of a kind of records.
 #[derive(Debug, Default)]
@@ -241,15 +241,16 @@ impl Definition {
     }
 
     /// A value to compare with, as its column keeps it.
-    pub(super) fn operand(&self, value: Option<Value>) -> Option<Value> {
-        match value? {
-            Value::String(Some(text)) if self.is_number() => {
-                // What is no number is the same as none.
-                Some(text.parse::<f64>().unwrap_or(f64::NAN).into())
+    pub(super) fn operand(&self, value: Option<Value>) -> Result<Option<Value>, String> {
+        Ok(match value {
+            Some(Value::String(Some(text))) if self.is_number() => {
+                let number = text.trim().parse::<f64>().ok();
+                let number = number.filter(|number| number.is_finite());
+                Some(number.ok_or("must be a number")?.into())
             }
-            Value::BigInt(Some(flag)) if self.is_number() => Some((flag as f64).into()),
-            other => Some(other),
-        }
+            Some(Value::BigInt(Some(flag))) if self.is_number() => Some((flag as f64).into()),
+            other => other,
+        })
     }
 
     fn check(&self, value: &Json) -> Result<(), String> {
@@ -272,7 +273,7 @@ impl Definition {
             _ => text
                 .filter(|text| text.len() <= TEXT && !text.contains('\0'))
                 .map(drop)
-                .ok_or("must be text of at most 4096 bytes"),
+                .ok_or("must be text of at most 2048 bytes"),
         }
         .map_err(str::to_owned)
     }

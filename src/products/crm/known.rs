@@ -70,9 +70,21 @@ impl Crm {
         let context = self.context(call)?;
         let pair = Pair::new(target, &sources)?;
         if dry_run {
-            let read = self.db().read(call.deadline()).await?;
-            let merged = store::preview::<R>(&read, &context, &pair).await?;
-            return Ok(wrap(merged).into());
+            // What it does is known once it is done; then it is undone.
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let undone = self.db().write::<(), _>(move |tx| {
+                Box::pin(async move {
+                    let merged = store::merge::<R>(tx, &context, &pair).await?;
+                    let _ = tell.send(merged);
+                    Err(Error::internal("a dry run is undone"))
+                })
+            });
+            let undone = undone.await;
+            return match (told.await, undone) {
+                (Ok(merged), _) => Ok(wrap(merged).into()),
+                (Err(_), Err(error)) => Err(error),
+                (Err(_), Ok(())) => Err(Error::internal("a dry run told nothing")),
+            };
         }
         let merged = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move { Ok(wrap(store::merge::<R>(tx, &context, &pair).await?)) })

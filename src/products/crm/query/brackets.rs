@@ -9,8 +9,9 @@ use crate::transcode::percent;
 
 /// Most parameters.
 const PARAMETERS: usize = 1000;
-/// Deepest nesting; the clients' own servers stop at five.
-const DEPTH: usize = 12;
+/// Deepest nesting: conditions as deep as they may be, each of which takes two steps. The
+/// clients' own servers stop at five.
+const DEPTH: usize = 20;
 
 /// Reads a query string.
 pub(super) fn parse(query: &str) -> Result<Map<String, Value>> {
@@ -178,7 +179,7 @@ mod tests {
             "a=%zz".to_owned(),
             "a=1&a[b]=2".to_owned(),
             "a[b]=1&a=2".to_owned(),
-            format!("a{}=1", "[b]".repeat(13)),
+            format!("a{}=1", "[b]".repeat(21)),
             "a=1&".repeat(1001),
             "=1".to_owned(),
         ] {

@@ -7,7 +7,7 @@ use super::super::column::{Column, Kind};
 use super::super::custom::{Definition, Fields};
 use super::super::resource::Resource;
 use super::operand::value;
-use super::pattern::{contained, escape, fits, glob, like};
+use super::pattern::{contained, escape, fits, glob, like, small};
 use super::read::CUSTOM;
 use super::sql::Sql;
 use crate::api::apex::crm::v1 as pb;
@@ -175,7 +175,7 @@ impl<'a> Compiler<'a> {
         for operand in &comparison.values {
             values.push(match member {
                 Member::Column(_) => value(operand, kind)?,
-                Member::Field(field) => field.operand(value(operand, kind)?),
+                Member::Field(field) => field.operand(value(operand, kind)?)?,
             });
         }
         let null = values.iter().any(Option::is_none);
@@ -239,7 +239,7 @@ impl<'a> Compiler<'a> {
     /// A pattern in the database's own form.
     fn pattern(&self, value: Value, any_case: bool) -> Result<Value, String> {
         let Value::String(Some(text)) = value else {
-            return Ok(value);
+            return Err("is no text".to_owned());
         };
         fits(&text)?;
         Ok(match self.postgres || any_case {
@@ -276,10 +276,7 @@ impl<'a> Compiler<'a> {
                 }
             },
             Test::Than(sign, value) => drop(sql.push(&format!("{name} {sign} ")).bind(value)),
-            Test::Like(word, value) => {
-                sql.push(&format!("{name} {word} ")).bind(value);
-                sql.push(escape(word));
-            }
+            Test::Like(word, value) => self.like(&name, word, value, sql),
             Test::NotLike(value) => {
                 let word = self.one_case();
                 sql.push(&format!("({name} IS NULL OR {name} NOT {word} "))
@@ -288,6 +285,19 @@ impl<'a> Compiler<'a> {
                     .push(")");
             }
         }
+    }
+
+    /// Adds a comparison with a pattern.
+    fn like(&self, name: &str, word: &str, value: Value, sql: &mut Sql) {
+        match value {
+            Value::String(Some(text)) if word == self.any_case() && !text.is_ascii() => {
+                let text = text.to_lowercase();
+                small(name, &text, sql);
+                sql.push(&format!(" {word} ")).bind(text);
+            }
+            value => drop(sql.push(&format!("{name} {word} ")).bind(value)),
+        }
+        sql.push(escape(word));
     }
 
     /// A custom field has a value where there is a row of it.
@@ -329,8 +339,8 @@ impl<'a> Compiler<'a> {
                 sql.push(&format!(" AND {name} {sign} ")).bind(value);
             }
             Test::Like(word, value) => {
-                sql.push(&format!(" AND {name} {word} ")).bind(value);
-                sql.push(escape(word));
+                sql.push(" AND ");
+                self.like(name, word, value, sql);
             }
             Test::NotLike(value) => {
                 let word = self.one_case();

@@ -1,5 +1,7 @@
 //! Definitions of custom fields. What a field is of, and what its values are, stays.
 
+use std::collections::HashSet;
+
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::query::Takes;
@@ -10,6 +12,9 @@ use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
 use crate::db::sql::rows;
 use crate::error::{Error, Result};
+
+/// Most fields of a kind of records: pages read them all.
+const MOST: usize = 500;
 
 /// What may have custom fields.
 const ENTITIES: Kind = Kind::Word(&["contact", "company", "deal"]);
@@ -55,6 +60,9 @@ impl Resource for CustomFields {
         match (selects, new.options.is_empty()) {
             (true, true) => wrong("options is required with the type select"),
             (false, false) => wrong("options goes with the type select"),
+            (true, false) if !are_options(&new.options) => {
+                wrong("options must be different, and none of them empty")
+            }
             (true, false) | (false, true) => Ok(()),
         }
     }
@@ -62,6 +70,12 @@ impl Resource for CustomFields {
     async fn made(tx: &Tx, context: &Context, new: &pb::CustomField) -> Result<()> {
         alone(tx, context, new).await
     }
+}
+
+/// Whether each is something to choose.
+fn are_options(options: &[String]) -> bool {
+    let different: HashSet<&str> = options.iter().map(|own| own.trim()).collect();
+    different.len() == options.len() && !different.contains("")
 }
 
 /// Refuses a name that no question could have.
@@ -83,7 +97,12 @@ async fn alone(tx: &Tx, context: &Context, new: &pb::CustomField) -> Result<()> 
     let entity = new.entity_type.clone();
     let values = [context.organization.into(), entity.into(), new.id.into()];
     let folded = new.name.as_deref().unwrap_or_default().to_lowercase();
-    for row in rows(tx, sql, values).await? {
+    let others = rows(tx, sql, values).await?;
+    if others.len() >= MOST {
+        let words = format!("There are at most {MOST} custom fields of each kind of records");
+        return Err(Error::invalid(words));
+    }
+    for row in others {
         let name: String = row.try_get_by_index(0)?;
         if name.to_lowercase() == folded {
             let words = format!("There is the custom field {name} already");

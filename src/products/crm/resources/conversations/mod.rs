@@ -156,7 +156,7 @@ impl Resource for Conversations {
             return Ok(None);
         };
         let kept = views::question(connection, context, view).await?;
-        Ok(Some(both(find.clone(), kept)))
+        both(find.clone(), kept).map(Some)
     }
 
     fn narrow(context: &Context, find: &pb::Find, sql: &mut Sql, postgres: bool) -> Result<()> {

@@ -16,9 +16,6 @@ use crate::api::apex::crm::v1 as pb;
 use crate::db::sql::rows;
 use crate::error::Result;
 
-/// Most products that are shown with the deals of a page.
-const LINES: i64 = 2000;
-
 /// Rows of a relation by their numbers.
 type Rows = HashMap<i64, QueryResult>;
 
@@ -184,8 +181,7 @@ async fn lines(
     ));
     sql.bind(context.organization).push(" AND deal_id IN (");
     sql.list(deals.iter().map(|deal| Value::from(deal.id)));
-    sql.push(") AND deleted_at IS NULL ORDER BY deal_id, id LIMIT ")
-        .bind(LINES);
+    sql.push(") AND deleted_at IS NULL ORDER BY deal_id, id");
     for row in rows(connection, &sql.text, sql.values).await? {
         let mut own = pb::DealProduct::load(&row)?;
         let of = lines.entry(own.deal_id.unwrap_or_default()).or_default();

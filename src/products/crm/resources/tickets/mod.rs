@@ -5,7 +5,7 @@ mod number;
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
-use super::super::resource::{Context, Resource};
+use super::super::resource::{Context, Moving, Resource};
 use super::super::serve::serve;
 use super::super::store::related;
 use super::contacts::Contacts;
@@ -77,6 +77,20 @@ impl Resource for SupportTickets {
             new.reference_number = Some(number::next(tx, context).await?);
         }
         Ok(())
+    }
+
+    /// What it copies is of the contact that stays.
+    async fn moved(
+        tx: &Tx,
+        context: &Context,
+        new: &mut pb::SupportTicket,
+        column: &'static str,
+    ) -> Result<Moving> {
+        if column == "contact_id" {
+            let before = new.clone();
+            copy_contact(tx, context, new, Some(&before)).await?;
+        }
+        Ok(Moving::Keep)
     }
 }
 
