@@ -15,7 +15,12 @@ async fn capitals_of_any_script() {
     make(&http, "/companies", json!({"name": "Österreich GmbH"})).await;
     make(&http, "/tags", json!({"name": "ÜBER"})).await;
     make(&http, "/product-categories", json!({"name": "Öfen & Öle"})).await;
-    make(&http, "/contacts", json!({"first_name": "Ann", "last_name": "Öl"})).await;
+    make(
+        &http,
+        "/contacts",
+        json!({"first_name": "Ann", "last_name": "Öl"}),
+    )
+    .await;
     let field = json!({"entity_type": "company", "name": "Ort", "type": "text"});
     make(&http, "/custom-fields", field).await;
     let firm = json!({"name": "ΑΒΓ", "custom_fields_by_name": {"Ort": "Ärmel"}});
@@ -48,7 +53,8 @@ async fn capitals_of_any_script() {
 async fn every_word_is_looked_for() {
     let (_server, http, _own) = client();
     make(&http, "/companies", json!({"name": "a b c d e f g h i j"})).await;
-    let words = |last: &str| format!("/companies?searchTerm=a%20b%20c%20d%20e%20f%20g%20h%20{last}");
+    let words =
+        |last: &str| format!("/companies?searchTerm=a%20b%20c%20d%20e%20f%20g%20h%20{last}");
     assert_eq!(total(&http, &words("j")).await, 1);
     assert_eq!(total(&http, &words("z")).await, 0);
     let many = format!("/companies?searchTerm={}", "a%20".repeat(33));
@@ -61,7 +67,12 @@ async fn removed_tags_find_nobody() {
     let (_server, http, _own) = client();
     contacts(&http, &["Ann"]).await;
     let tag = make(&http, "/tags", json!({"name": "VIP"})).await["id"].clone();
-    make(&http, "/contact-tags", json!({"contact_id": 1, "tag_id": tag})).await;
+    make(
+        &http,
+        "/contact-tags",
+        json!({"contact_id": 1, "tag_id": tag}),
+    )
+    .await;
     let path = format!("/contacts?tag_id={tag}");
     assert_eq!(total(&http, &path).await, 1);
     http.delete(&format!("/tags/{tag}")).await.expect(200);
@@ -75,10 +86,12 @@ async fn removed_tags_find_nobody() {
 async fn conditions_are_as_deep_in_a_url_as_elsewhere() {
     let (_server, http, _own) = client();
     contacts(&http, &["Ann"]).await;
-    let deep = |most: usize| format!("/contacts?{}[first_name][$in][0]=Ann", {
-        let rest = "[0][$or]".repeat(most - 1);
-        format!("$or{rest}[0]")
-    });
+    let deep = |most: usize| {
+        format!("/contacts?{}[first_name][$in][0]=Ann", {
+            let rest = "[0][$or]".repeat(most - 1);
+            format!("$or{rest}[0]")
+        })
+    };
     assert_eq!(names(&http.get(&deep(8)).await.expect(200)), ["Ann"]);
     http.get(&deep(9)).await.expect(400);
 }
@@ -90,20 +103,34 @@ async fn numbers_are_compared_with_numbers() {
     make(&http, "/custom-fields", field).await;
     let ann = json!({"first_name": "Ann", "custom_fields_by_name": {"Age": 41}});
     make(&http, "/contacts", ann).await;
-    for query in ["=abc", "[$lt]=abc", "[$in][]=NaN", "[$gt]=inf", "[$like]=4%25", "[$like]=41"] {
+    for query in [
+        "=abc",
+        "[$lt]=abc",
+        "[$in][]=NaN",
+        "[$gt]=inf",
+        "[$like]=4%25",
+        "[$like]=41",
+    ] {
         let path = format!("/contacts?custom_fields_by_name[Age]{query}");
         let said = http.get(&path).await.expect(400);
         let path = "custom_fields_by_name.Age";
         assert_eq!(said["errors"][0]["path"], path, "{query}");
     }
-    assert_eq!(total(&http, "/contacts?custom_fields_by_name[Age]=41").await, 1);
+    assert_eq!(
+        total(&http, "/contacts?custom_fields_by_name[Age]=41").await,
+        1
+    );
 }
 
 /// What a view asks holds beside what its caller asks.
 #[tokio::test]
 async fn views_hold_beside_the_rest() {
     let (_server, http, _own) = client();
-    for (name, text) in [("Alpha One", "hello"), ("Alpha Two", "hello"), ("Beta", "bye")] {
+    for (name, text) in [
+        ("Alpha One", "hello"),
+        ("Alpha Two", "hello"),
+        ("Beta", "bye"),
+    ] {
         let contact = make(&http, "/contacts", json!({"first_name": name})).await;
         let message = json!({"direction": "incoming", "contact_id": contact["id"],
             "message_text": text});

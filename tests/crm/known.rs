@@ -359,7 +359,12 @@ async fn dry_runs_tell_what_merges_do() {
         let email = format!("{name}@example.com");
         let contact = json!({"first_name": name, "email": email});
         let id = make(&http, "/contacts", contact).await["id"].clone();
-        make(&http, "/contact-tags", json!({"contact_id": id, "tag_id": tag})).await;
+        make(
+            &http,
+            "/contact-tags",
+            json!({"contact_id": id, "tag_id": tag}),
+        )
+        .await;
         let ticket = json!({"subject": name, "contact_id": id});
         make(&http, "/support-tickets", ticket).await;
         ids.push(id);

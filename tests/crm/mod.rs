@@ -15,6 +15,7 @@ mod grpc;
 mod hidden;
 mod hostile;
 mod imports;
+mod incoming;
 mod known;
 mod limits;
 mod messages;

@@ -174,7 +174,9 @@ async fn custom_fields_have_bounds() {
     }
     http.post("/custom-fields", &field(500)).await.expect(400);
     let value = |letters: usize| {
-        let letters: String = (0..letters).map(|at| char::from(b'a' + (at * at % 23) as u8)).collect();
+        let letters: String = (0..letters)
+            .map(|at| char::from(b'a' + (at * at % 23) as u8))
+            .collect();
         json!({"first_name": "Ann", "custom_fields_by_name": {"f1": letters}})
     };
     let made = make(&http, "/contacts", value(2048)).await;

@@ -45,8 +45,7 @@ impl Resource for PipelineStages {
                        WHERE organization_id = $1 AND pipeline_id = $2 AND deleted_at IS NULL";
             let values = [context.organization.into(), new.pipeline_id.into()];
             let found = row(tx, sql, values).await?;
-            let last: Option<Option<i64>> =
-                found.map(|row| row.try_get("", "last")).transpose()?;
+            let last: Option<Option<i64>> = found.map(|row| row.try_get("", "last")).transpose()?;
             let next = last.flatten().map_or(0, |last| last.saturating_add(1));
             new.position = Some(next);
         }

@@ -223,7 +223,10 @@ fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut 
     if words.len() > WORDS {
         return Err(wrong(format!("must have at most {WORDS} words")));
     }
-    words.iter().try_for_each(|word| fits(word)).map_err(wrong)?;
+    words
+        .iter()
+        .try_for_each(|word| fits(word))
+        .map_err(wrong)?;
     let narrowed = words.iter().any(is_long);
     for word in &words {
         sql.push(" AND ");

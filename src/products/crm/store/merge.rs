@@ -15,8 +15,8 @@ use super::super::resources::ALL;
 use super::plan::Changed;
 use super::row::{Kept, fields, hold, living, load, one};
 use super::write::{change, take};
-use crate::db::sql::rows;
 use crate::db::Tx;
+use crate::db::sql::rows;
 use crate::error::{Error, Result};
 
 /// Says into which record one was merged.
