@@ -11,6 +11,7 @@ mod settings;
 
 use http::HeaderMap;
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use serde_json::Value;
 
 use self::canaries::Canaries;
 use super::wire::Outcome;
