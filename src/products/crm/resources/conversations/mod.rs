@@ -255,4 +255,5 @@ impl ConversationService for Crm {
     serve!(create Conversations: create_conversations(CreateConversationsRequest) -> CreateConversationsResponse.conversations);
     serve!(update Conversations: update_conversation(UpdateConversationRequest) -> UpdateConversationResponse.conversation);
     serve!(delete Conversations: delete_conversation(DeleteConversationRequest) -> DeleteConversationResponse.conversation);
+    serve!(restore Conversations: restore_conversation(RestoreConversationRequest) -> RestoreConversationResponse.conversation);
 }

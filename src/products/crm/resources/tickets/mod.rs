@@ -166,4 +166,5 @@ impl SupportTicketService for Crm {
     serve!(update SupportTickets: update_support_ticket(UpdateSupportTicketRequest) -> UpdateSupportTicketResponse.support_ticket);
     serve!(replace SupportTickets: replace_support_ticket(ReplaceSupportTicketRequest) -> ReplaceSupportTicketResponse.support_ticket);
     serve!(delete SupportTickets: delete_support_ticket(DeleteSupportTicketRequest) -> DeleteSupportTicketResponse.support_ticket);
+    serve!(restore SupportTickets: restore_support_ticket(RestoreSupportTicketRequest) -> RestoreSupportTicketResponse.support_ticket);
 }
