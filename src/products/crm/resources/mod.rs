@@ -58,8 +58,8 @@ pub(super) use audit_log::AuditLog;
 // What others name.
 const CATEGORIES: Source = Source("crm_product_category");
 const CONVERSATIONS: Source = Source("crm_conversation");
-const COMPANIES: Source = Source("crm_company");
-const CONTACTS: Source = Source("crm_contact");
+pub(super) const COMPANIES: Source = Source("crm_company");
+pub(super) const CONTACTS: Source = Source("crm_contact");
 const DEALS: Source = Source("crm_deal");
 const INBOXES: Source = Source("crm_inbox_channel");
 const PIPELINES: Source = Source("crm_pipeline");

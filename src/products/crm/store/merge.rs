@@ -9,7 +9,6 @@ use serde_json::{Map, Value as Json};
 
 use super::super::column::{Access, Column, Kind, Record, Source};
 use super::super::custom::Fields;
-use super::super::query::sql::Sql;
 use super::super::resource::{Context, Moving, Resource};
 use super::super::resources::ALL;
 use super::plan::Changed;
