@@ -75,8 +75,6 @@ pub(super) struct Entry {
     pub(super) name: &'static str,
     /// Full name of the message of its records.
     pub(super) message: &'static str,
-    /// Where its rows are.
-    pub(super) source: Source,
     /// Its columns.
     pub(super) columns: &'static [Column],
     /// What custom fields of its records are of, if they have some.
@@ -100,7 +98,6 @@ impl Entry {
         Self {
             name: R::NAME,
             message: R::Record::MESSAGE,
-            source: R::SOURCE,
             columns: R::Record::COLUMNS,
             entity: R::ENTITY,
             takes: R::TAKES,
