@@ -66,7 +66,7 @@ async fn a_file_is_imported_row_by_row() {
     )
     .await;
     let file = "\u{feff}First Name;Last name;Mail;Size;Whatever;created_at\r\n\
-                Ada;Lovelace;ADA@example.com;7;x;\r\n\
+                Ada;Lovelace;ADA@example.com;007;x;\r\n\
                 \"Gra\"\"ce\n\";Hopper;grace@example.com;;x;2020-01-01\r\n\
                 Nobody;;nope;;x;\r\n\
                 Ada;Lovelace;ada@example.com;many;x;\r\n\

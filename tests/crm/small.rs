@@ -186,3 +186,24 @@ async fn custom_fields_have_bounds() {
     let change = json!({"custom_fields_by_name": {"f1": "x", "f499": "y"}});
     http.patch(&one, &change).await.expect(200);
 }
+
+/// What is wrong is called as in the body, however it is written.
+#[tokio::test]
+async fn members_are_called_alike() {
+    let (_server, http, _own) = client();
+    contacts(&http, &["Ann"]).await;
+    for (member, value) in [
+        ("first_name", "x".repeat(300)),
+        ("email", "x".to_owned()),
+        ("nope", "x".to_owned()),
+    ] {
+        let body = json!({"first_name": "Ann", member: value});
+        for answer in [
+            http.post("/contacts", &body).await,
+            http.patch("/contacts/1", &body).await,
+            super::put(&http, "/contacts/1", &body).await,
+        ] {
+            assert_eq!(answer.expect(400)["errors"][0]["path"], member);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! the numbers of their fields; beside it they stand in a table they are found by.
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use super::cell::check;
 use super::column::Kind;
@@ -106,7 +106,7 @@ impl Fields {
     pub(super) fn typed(&self, name: &str, text: &str) -> Json {
         let kind = self.named(name).map(|field| field.kind.as_str());
         let typed = match (kind, text.to_lowercase().as_str()) {
-            (Some("number"), _) => text.parse::<serde_json::Number>().ok().map(Json::Number),
+            (Some("number"), _) => number(text).map(Json::Number),
             (Some("boolean"), "true" | "yes" | "1") => Some(Json::Bool(true)),
             (Some("boolean"), "false" | "no" | "0") => Some(Json::Bool(false)),
             _ => None,
@@ -196,6 +196,13 @@ impl Fields {
         }
         Ok(())
     }
+}
+
+/// A number as files have it: `007`, `+5` and `.5` are some.
+fn number(text: &str) -> Option<Number> {
+    let whole = text.parse::<i64>().ok().map(Number::from);
+    let exact = whole.or_else(|| text.parse().ok());
+    exact.or_else(|| Number::from_f64(text.parse().ok()?))
 }
 
 impl Definition {
