@@ -72,9 +72,10 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         Body::Field(name) => {
             let field = input.get_field_by_name(name)?;
             match field.kind().as_message() {
-                Some(record) if matches!(binding.verb, "PATCH" | "PUT") => {
-                    object(record.fields().filter(|own| is_changed(own, options)), options)
-                }
+                Some(record) if matches!(binding.verb, "PATCH" | "PUT") => object(
+                    record.fields().filter(|own| is_changed(own, options)),
+                    options,
+                ),
                 Some(_) | None => value(&field, options)?,
             }
         }
