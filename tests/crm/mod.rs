@@ -20,6 +20,7 @@ mod known;
 mod limits;
 mod messages;
 mod query;
+mod races;
 mod small;
 mod state;
 mod strangers;
