@@ -23,6 +23,7 @@ pub(crate) const PRODUCT: Product = Product {
         support::CONVERSATIONS,
         support::FILES,
         search::DUE,
+        records::CALLERS,
     ],
 };
 

@@ -6,6 +6,7 @@ use prost::Message;
 use super::Crm;
 use super::query::Asked;
 use super::resource::Resource;
+use super::serve::permit;
 use super::store::{self, Candidate, How, Merged, Pair, Row};
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
@@ -23,6 +24,10 @@ impl Crm {
     ) -> Result<Reply<O>> {
         let context = self.context(call)?;
         let refuse = Asked::url(query).refuses_duplicates()? || refuse;
+        if refuse {
+            // It would be told who is there.
+            context.may_view(R::NAME)?;
+        }
         let made = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 if refuse {
@@ -41,6 +46,7 @@ impl Crm {
         given: Vec<R::Record>,
         wrap: fn(Vec<Row<R::Record>>) -> O,
     ) -> Result<Reply<O>> {
+        permit(call, "create", R::NAME)?;
         let context = self.context(call)?;
         let done = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
@@ -66,9 +72,21 @@ impl Crm {
         let context = self.context(call)?;
         let pair = Pair::new(target, &sources)?;
         if dry_run {
-            let read = self.db().read(call.deadline()).await?;
-            let merged = store::preview::<R>(&read, &context, &pair).await?;
-            return Ok(wrap(merged).into());
+            // What it does is known once it is done; then it is undone.
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let undone = self.db().write::<(), _>(move |tx| {
+                Box::pin(async move {
+                    let merged = store::merge::<R>(tx, &context, &pair).await?;
+                    let _ = tell.send(merged);
+                    Err(Error::internal("a dry run is undone"))
+                })
+            });
+            let undone = undone.await;
+            return match (told.await, undone) {
+                (Ok(merged), _) => Ok(wrap(merged).into()),
+                (Err(_), Err(error)) => Err(error),
+                (Err(_), Ok(())) => Err(Error::internal("a dry run told nothing")),
+            };
         }
         let merged = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move { Ok(wrap(store::merge::<R>(tx, &context, &pair).await?)) })

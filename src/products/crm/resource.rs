@@ -10,7 +10,7 @@ use super::query::Takes;
 use super::query::sql::Sql;
 use super::store::Key;
 use crate::api::apex::crm::v1 as pb;
-use crate::auth::OrganizationId;
+use crate::auth::{OrganizationId, refused};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 
@@ -173,6 +173,8 @@ pub(super) struct Context {
     pub(super) request: Option<Arc<str>>,
     /// The time, in microseconds, of whole milliseconds as they are shown.
     pub(super) now: i64,
+    /// Resources the caller may not view.
+    pub(super) hidden: Vec<String>,
 }
 
 impl Context {
@@ -184,6 +186,20 @@ impl Context {
             key: None,
             request: None,
             now,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Whether the caller may not view a resource: of its records others show the names.
+    pub(super) fn hides(&self, resource: &str) -> bool {
+        self.hidden.iter().any(|own| own == resource)
+    }
+
+    /// Refuses what would tell of a resource that the caller may not view.
+    pub(super) fn may_view(&self, resource: &str) -> Result<()> {
+        match self.hides(resource) {
+            true => Err(refused(&format!("view {}", resource.replace('-', " ")))),
+            false => Ok(()),
         }
     }
 }

@@ -251,7 +251,9 @@ fn select<R: Resource>(asked: &[String]) -> Result<Vec<String>> {
             let words = format!("{name} is no member to select");
             return Err(Error::invalid_field("$select", words));
         }
-        names.push(name.clone());
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
     }
     Ok(names)
 }
