@@ -69,6 +69,7 @@ impl Crm {
         (target, sources, dry_run): (i64, Vec<i64>, bool),
         wrap: fn(Merged<R::Record>) -> O,
     ) -> Result<Reply<O>> {
+        permit(call, "update", R::NAME)?;
         let context = self.context(call)?;
         let pair = Pair::new(target, &sources)?;
         if dry_run {
