@@ -147,9 +147,9 @@ pub(in super::super) async fn walk<R: Resource>(
     let records = found.iter().map(|row| Ok(load::<R>(row, &fields)?.record));
     let mut records: Vec<R::Record> = records.collect::<Result<_>>()?;
     // Not all show them.
-    let ids: Vec<i64> = records.iter().map(|record| record.id()).collect();
+    let ids: Vec<i64> = records.iter().map(R::Record::id).collect();
     finish::<R>(read, context, &mut records, find).await?;
-    let encoded = records.iter().map(|record| record.encode_to_vec());
+    let encoded = records.iter().map(R::Record::encode_to_vec);
     Ok(ids.into_iter().zip(encoded).collect())
 }
 
