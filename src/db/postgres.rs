@@ -65,6 +65,8 @@ pub(super) async fn connect(
         .options([
             ("statement_timeout", longest.as_str()),
             ("idle_in_transaction_session_timeout", abandoned.as_str()),
+            // A connection is taken back to the beginning without knowing where it was.
+            ("client_min_messages", "error"),
         ]);
     let options = sqlx::ConnectOptions::disable_statement_logging(options);
     let pool = PgPoolOptions::new()

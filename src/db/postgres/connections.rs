@@ -101,10 +101,12 @@ impl Connections {
         let permit = permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
         let permit =
             permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-        while let Some(Idle { mut held, since }) = inner.take() {
+        if let Some(Idle { mut held, since }) = inner.take() {
             if since.elapsed() < RECENT || is_over(&mut held, State::Statement).await {
                 return Ok(inner.leased(held, permit));
             }
+            // What befell it befell the others, and to ask each takes time.
+            inner.idle().clear();
         }
         let connected = timeout(WAIT, inner.options.connect()).await;
         let connected =
@@ -202,3 +204,6 @@ async fn is_over(held: &mut Held, state: State) -> bool {
     };
     matches!(timeout(SOUND, held.run(end)).await, Ok(Ok(_)))
 }
+
+#[cfg(test)]
+mod tests;
