@@ -18,12 +18,13 @@ use crate::config::{Config, ConfigError};
 use crate::db::{Db, Ledger, migrate};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, Gauges};
-use crate::limit::{Counters, Limits, Memory, Redis};
+use crate::limit::{self, Counters, Limits, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
 use crate::products::crm::{Crm, Files};
 use crate::products::growth::{Growth, Snippet};
+use crate::products::memory::Memory;
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
 use crate::server::dispatch::Endpoint;
@@ -88,12 +89,14 @@ impl App {
             webhooks("crm.webhooks")?,
             Files::new(config.files_path(), &secrets),
         );
+        let memory = Memory::new(db.clone(), clock.clone(), account.clone(), config);
         let own = webhooks("growth.webhooks")?;
         let growth = Growth::new(db, events.clone(), clock.clone(), own);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
             growth.endpoints(),
             crm.endpoints(),
+            memory.endpoints(),
             Metrics::new(events.clone(), clock, scripts.clone()).endpoints(),
             vec![Snippet::new(scripts).endpoint()],
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
@@ -176,6 +179,8 @@ pub(crate) async fn shared(
         sessions: SessionTokens::new(&secrets, clock.clone(), config.sessions.lifetime.0),
         metrics,
         transport: config.transport.clone(),
+        trial: config.trial.clone(),
+        trial_expired_code: config.compat.trial_expired_code,
         trusted_proxies: config.trusted_proxies.clone(),
         cors_origins: config.cors_origins.clone(),
         hosts: hosts(config)?,
@@ -190,7 +195,7 @@ pub(crate) async fn shared(
 /// Where requests are counted: in this process, or where several nodes meet.
 fn counters(config: &Config, metrics: &metrics::Metrics) -> Result<Box<dyn Counters>, ConfigError> {
     if config.redis_url.expose_secret().is_empty() {
-        return Ok(Box::new(Memory::new()));
+        return Ok(Box::new(limit::Memory::new()));
     }
     let up = metrics.limit_store_up.clone();
     Ok(Box::new(Redis::new(&config.redis_url, up)?))

@@ -1,0 +1,82 @@
+//! The memory product: what an application's end users said, and which of it matters to
+//! what they say next. Scoring, decay and retrieval are in `engine`, which is pure; here
+//! is what keeps memories, whom they belong to, and what a plan allows.
+
+mod health;
+mod service;
+mod signup;
+mod usage;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::api::{MemoryServiceEndpoint, MemoryTextServiceEndpoint};
+use crate::auth::{OrganizationId, Plan};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::products::account::Account;
+use crate::server::dispatch::Endpoint;
+use crate::server::Call;
+
+/// The memory product. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    clock: Clock,
+    account: Account,
+    settings: Settings,
+    started: Instant,
+}
+
+/// What of the configuration it goes by.
+#[derive(Debug)]
+struct Settings {
+    open: crate::config::Door,
+    trial: crate::config::Trial,
+    plans: crate::config::Plans,
+    ingest_status: u16,
+    index_bytes: usize,
+}
+
+impl Memory {
+    /// Makes the product.
+    pub fn new(db: Db, clock: Clock, account: Account, config: &Config) -> Self {
+        let settings = Settings {
+            open: config.trial_signup,
+            trial: config.trial.clone(),
+            plans: config.plans,
+            ingest_status: config.compat.ingest_status,
+            index_bytes: config.memory.index_bytes,
+        };
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            account,
+            settings,
+            started: Instant::now(),
+        }))
+    }
+
+    /// Its services.
+    pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
+        vec![
+            Arc::new(MemoryServiceEndpoint::new(self.clone())),
+            Arc::new(MemoryTextServiceEndpoint::new(self.clone())),
+        ]
+    }
+
+    fn now(&self) -> i64 {
+        self.0.clock.micros()
+    }
+
+    /// The organization a call is for, with its plan.
+    fn tenant(&self, call: &Call) -> Result<(OrganizationId, Plan)> {
+        let known = self.0.account.plan_of(call);
+        known.ok_or_else(|| Error::invalid("Name an organization with X-Organization"))
+    }
+}
