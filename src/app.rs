@@ -44,6 +44,7 @@ pub struct App {
     growth: Growth,
     /// Contacts and the like, for imports without a server.
     pub crm: Crm,
+    memory: Memory,
     serving: watch::Sender<bool>,
     _owner: Owner,
 }
@@ -111,6 +112,7 @@ impl App {
             account,
             growth,
             crm,
+            memory,
             serving,
             _owner: owner,
         })
@@ -124,6 +126,7 @@ impl App {
         let (close, closing) = watch::channel(false);
         self.growth.start_upkeep(self.shared.clone());
         self.crm.start_upkeep();
+        self.memory.start_upkeep();
         let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
         let draining = async {
             let _ = stop.wait_for(|stop| *stop).await;

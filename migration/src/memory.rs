@@ -10,8 +10,8 @@ pub(crate) const PRODUCT: Product = Product {
 
 /// End users are found by their tenant and the tenant's own id; everything else of
 /// theirs by the user's number. `version` counts what was written of a user, so that
-/// every node knows whether what it has in memory is what there is. `stems` are the
-/// words a memory is found by.
+/// every node knows whether what it has in memory is what there is. What a
+/// memory is found by follows from its text, so the index is made of the rows.
 const MEMORIES: Step = Step {
     name: "m0001_memories",
     up: "
@@ -37,7 +37,6 @@ CREATE TABLE memory_node (
     organization_id BIGINT NOT NULL,
     user_number BIGINT NOT NULL,
     content TEXT NOT NULL,
-    stems TEXT NOT NULL,
     topic TEXT NOT NULL,
     summary TEXT NOT NULL,
     kind TEXT NOT NULL,

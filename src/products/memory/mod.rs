@@ -2,23 +2,42 @@
 //! what they say next. Scoring, decay and retrieval are in `engine`, which is pure; here
 //! is what keeps memories, whom they belong to, and what a plan allows.
 
+mod context;
+#[allow(dead_code)] // the evaluation uses the rest
+pub mod engine;
+mod erase;
+mod find;
 mod health;
+mod ingest;
+mod person;
+mod plan;
+mod profile;
+mod replay;
+mod residents;
+mod row;
+mod said;
 mod service;
 mod signup;
+mod suppress;
+mod upkeep;
 mod usage;
+mod user;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::api::{MemoryServiceEndpoint, MemoryTextServiceEndpoint};
 use crate::auth::{OrganizationId, Plan};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Allowance, Config};
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::products::account::Account;
 use crate::server::dispatch::Endpoint;
 use crate::server::Call;
+use residents::Residents;
+use upkeep::Accesses;
 
 /// The memory product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +49,10 @@ struct Inner {
     clock: Clock,
     account: Account,
     settings: Settings,
+    residents: Residents,
+    accesses: Accesses,
+    /// Whether something that was erased may be in the database's log yet.
+    lingering: AtomicBool,
     started: Instant,
 }
 
@@ -40,7 +63,17 @@ struct Settings {
     trial: crate::config::Trial,
     plans: crate::config::Plans,
     ingest_status: u16,
-    index_bytes: usize,
+}
+
+impl Settings {
+    /// What a plan allows.
+    fn allowance(&self, plan: Plan) -> Allowance {
+        match plan {
+            Plan::Trial => self.plans.trial,
+            Plan::Starter => self.plans.starter,
+            Plan::Scale => self.plans.scale,
+        }
+    }
 }
 
 impl Memory {
@@ -51,13 +84,15 @@ impl Memory {
             trial: config.trial.clone(),
             plans: config.plans,
             ingest_status: config.compat.ingest_status,
-            index_bytes: config.memory.index_bytes,
         };
         Self(Arc::new(Inner {
             db,
             clock,
             account,
             settings,
+            residents: Residents::new(config.memory.index_bytes),
+            accesses: Accesses::default(),
+            lingering: AtomicBool::new(false),
             started: Instant::now(),
         }))
     }

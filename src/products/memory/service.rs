@@ -1,10 +1,10 @@
 //! The product's methods, each as the protocols call it.
 
-use super::Memory;
+use super::{Memory, profile};
 use crate::api::apex::memory::v1 as pb;
 use crate::api::google::api::HttpBody;
 use crate::api::{MemoryService, MemoryTextService};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::server::{Call, Reply};
 
 impl MemoryService for Memory {
@@ -29,7 +29,9 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::IngestRequest,
     ) -> Result<Reply<pb::IngestResponse>> {
-        Err(Error::unavailable("soon"))
+        let status = self.0.settings.ingest_status;
+        let answer = self.take_in(&call, request).await?;
+        Ok(Reply::from(answer).status(status))
     }
 
     async fn query(
@@ -37,7 +39,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::QueryRequest,
     ) -> Result<Reply<pb::QueryResponse>> {
-        Err(Error::unavailable("soon"))
+        self.find(&call, request).await.map(Reply::from)
     }
 
     async fn get_context(
@@ -45,7 +47,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::GetContextRequest,
     ) -> Result<Reply<pb::GetContextResponse>> {
-        Err(Error::unavailable("soon"))
+        self.context(&call, request).await.map(Reply::from)
     }
 
     async fn list_entities(
@@ -53,7 +55,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::ListEntitiesRequest,
     ) -> Result<Reply<pb::ListEntitiesResponse>> {
-        Err(Error::unavailable("soon"))
+        self.list(&call, request).await.map(Reply::from)
     }
 
     async fn delete_user(
@@ -61,7 +63,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::DeleteUserRequest,
     ) -> Result<Reply<pb::DeleteUserResponse>> {
-        Err(Error::unavailable("soon"))
+        self.erase(&call, request).await.map(Reply::from)
     }
 
     async fn get_profile(
@@ -69,7 +71,7 @@ impl MemoryService for Memory {
         call: Call,
         _: pb::GetProfileRequest,
     ) -> Result<Reply<pb::GetProfileResponse>> {
-        Err(Error::unavailable("soon"))
+        self.profile(&call).await.map(Reply::from)
     }
 
     async fn update_profile(
@@ -77,7 +79,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::UpdateProfileRequest,
     ) -> Result<Reply<pb::UpdateProfileResponse>> {
-        Err(Error::unavailable("soon"))
+        self.change_profile(&call, request).await.map(Reply::from)
     }
 
     async fn list_presets(
@@ -85,7 +87,7 @@ impl MemoryService for Memory {
         _call: Call,
         _: pb::ListPresetsRequest,
     ) -> Result<Reply<pb::ListPresetsResponse>> {
-        Err(Error::unavailable("soon"))
+        profile::all().map(Reply::from)
     }
 
     async fn delete_node(
@@ -93,7 +95,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::DeleteNodeRequest,
     ) -> Result<Reply<pb::DeleteNodeResponse>> {
-        Err(Error::unavailable("soon"))
+        self.erase_node(&call, request).await.map(Reply::from)
     }
 
     async fn list_suppressions(
@@ -101,7 +103,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::ListSuppressionsRequest,
     ) -> Result<Reply<pb::ListSuppressionsResponse>> {
-        Err(Error::unavailable("soon"))
+        self.suppressed(&call, request).await.map(Reply::from)
     }
 
     async fn create_suppression(
@@ -109,7 +111,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::CreateSuppressionRequest,
     ) -> Result<Reply<pb::CreateSuppressionResponse>> {
-        Err(Error::unavailable("soon"))
+        self.suppress(&call, request).await.map(Reply::from)
     }
 
     async fn delete_suppression(
@@ -117,7 +119,7 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::DeleteSuppressionRequest,
     ) -> Result<Reply<pb::DeleteSuppressionResponse>> {
-        Err(Error::unavailable("soon"))
+        self.lift(&call, request).await.map(Reply::from)
     }
 
     async fn rotate_key(
@@ -143,6 +145,6 @@ impl MemoryTextService for Memory {
         call: Call,
         request: pb::GetContextRequest,
     ) -> Result<Reply<HttpBody>> {
-        Err(Error::unavailable("soon"))
+        self.context_text(&call, request).await.map(Reply::from)
     }
 }
