@@ -1,6 +1,8 @@
 //! The memory product over HTTP, gRPC and gRPC-Web.
 
 mod documented;
+mod ingest;
+mod query;
 mod tiers;
 
 use serde_json::{Value, json};
@@ -24,4 +26,17 @@ async fn signup(server: &Server, company: &str) -> Value {
 async fn trial(server: &Server, company: &str) -> Http {
     let made = signup(server, company).await;
     server.http().with("x-api-key", made["api_key"].as_str().unwrap())
+}
+
+/// Takes in what a user says.
+async fn say(http: &Http, user: &str, content: &str) -> Value {
+    let body = json!({"user_id": user, "content": content});
+    http.post("/api/v1/ingest", &body).await.expect(201)
+}
+
+/// Whether a score is what was published, as far as that can be said.
+#[track_caller]
+fn close_to(value: &Value, published: f64) {
+    let value = value.as_f64().expect("a number");
+    assert!((value - published).abs() <= 0.0201, "{value} for {published}");
 }

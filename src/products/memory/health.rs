@@ -12,10 +12,10 @@ use crate::server::Reply;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Memory {
-    pub(super) async fn health(&self) -> Reply<pb::GetHealthResponse> {
+    pub(super) async fn health(&self) -> Reply<pb::GetMemoryHealthResponse> {
         let stored = self.reads().await.is_ok() && !self.0.db.is_faulty();
         let word = |fine: bool| if fine { "ok" } else { "failed" }.to_owned();
-        let reply = Reply::from(pb::GetHealthResponse {
+        let reply = Reply::from(pb::GetMemoryHealthResponse {
             status: if stored { "healthy" } else { "degraded" }.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.0.started.elapsed().as_secs() as i64,

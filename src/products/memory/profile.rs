@@ -68,7 +68,7 @@ impl Choice {
                 let number = number.ok_or_else(|| refused(&path, "must be a number"))?;
                 profile
                     .set(&section, &key, number)
-                    .map_err(|why| refused(&path, &words(why)))?;
+                    .map_err(|why| refused(&path, &words(&why)))?;
                 let own = self.overrides.entry(section.clone());
                 let own = own.or_insert_with(|| Json::Object(Map::new()));
                 if let Json::Object(own) = own {
@@ -80,7 +80,7 @@ impl Choice {
     }
 }
 
-fn words(why: Refused) -> String {
+fn words(why: &Refused) -> String {
     match why {
         Refused::Unknown => "is no member of the profile".to_owned(),
         Refused::Bounds(least, most) => format!("must be between {least} and {most}"),

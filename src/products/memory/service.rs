@@ -16,11 +16,11 @@ impl MemoryService for Memory {
         self.begin(&call, request).await.map(Reply::from)
     }
 
-    async fn get_health(
+    async fn get_memory_health(
         &self,
         _call: Call,
-        _: pb::GetHealthRequest,
-    ) -> Result<Reply<pb::GetHealthResponse>> {
+        _: pb::GetMemoryHealthRequest,
+    ) -> Result<Reply<pb::GetMemoryHealthResponse>> {
         Ok(self.health().await)
     }
 
@@ -130,11 +130,11 @@ impl MemoryService for Memory {
         self.rotate(&call).await.map(Reply::from)
     }
 
-    async fn get_usage(
+    async fn get_memory_usage(
         &self,
         call: Call,
-        _: pb::GetUsageRequest,
-    ) -> Result<Reply<pb::GetUsageResponse>> {
+        _: pb::GetMemoryUsageRequest,
+    ) -> Result<Reply<pb::GetMemoryUsageResponse>> {
         self.usage(&call).await.map(Reply::from)
     }
 }

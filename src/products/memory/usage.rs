@@ -12,7 +12,7 @@ use crate::server::Call;
 const GROUP: &str = "memory";
 
 impl Memory {
-    pub(super) async fn usage(&self, call: &Call) -> Result<pb::GetUsageResponse> {
+    pub(super) async fn usage(&self, call: &Call) -> Result<pb::GetMemoryUsageResponse> {
         let (organization, plan) = self.tenant(call)?;
         let allowed = call.limits().allowance(plan);
         let standings = call.limits().peek_of(GROUP, (organization, plan)).await;
@@ -26,7 +26,7 @@ impl Memory {
         let snapshot = call.directory().snapshot();
         let known = snapshot.organizations.get(&organization);
         let ends_at = known.and_then(|own| own.trial_ends_at);
-        Ok(pb::GetUsageResponse {
+        Ok(pb::GetMemoryUsageResponse {
             tenant_id: self.slug(call)?,
             plan: plan.word().to_owned(),
             trial_ends: ends_at.filter(|_| plan == Plan::Trial).map(timestamp),
