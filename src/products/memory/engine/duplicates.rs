@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::text::{Token, only_asks, terms, tokens};
+use super::text::{Token, denies, only_asks, terms, tokens};
 
 /// From which share of common stems two texts are one memory.
 pub const ALIKE: f64 = 0.9;
@@ -21,10 +21,6 @@ pub fn stems(content: &str) -> Vec<String> {
         stems.extend(["?".to_owned(), "??".to_owned()]);
     }
     stems.into_iter().collect()
-}
-
-fn denies(word: &str) -> bool {
-    word.ends_with("n't") || matches!(word, "not" | "no" | "never" | "nobody" | "nothing")
 }
 
 /// The share of common stems, 0 to 1. Both are as [`stems`] gives them.

@@ -167,6 +167,11 @@ pub fn stop(lower: &str) -> bool {
             && !lower.as_bytes().iter().all(u8::is_ascii_digit)
 }
 
+/// Whether a word in lower case denies something.
+pub fn denies(word: &str) -> bool {
+    word.ends_with("n't") || matches!(word, "not" | "no" | "never" | "nobody" | "nothing")
+}
+
 /// The stems of a text's words of content, in their order.
 pub fn terms(text: &str) -> Vec<String> {
     tokens(text)

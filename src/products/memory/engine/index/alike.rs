@@ -1,0 +1,177 @@
+//! Memories that say what a new one says, or speak of what it speaks of.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+use uuid::Uuid;
+
+use super::super::duplicates;
+use super::super::entities::{self, Kind};
+use super::super::text;
+use super::super::times::day;
+use super::{ASKS, DENIES, Index, flags_of};
+
+/// From which share of common words a memory counts as coming back.
+const AGAIN: f64 = 0.6;
+/// Memories that hold a word, beyond which the word says too little to look there.
+const COMMON: usize = 2000;
+
+impl Index {
+    /// The memory that a new one of a speaker repeats, if there is one: the most alike,
+    /// then the newest.
+    pub fn duplicate(&self, content: &str, speaker: Option<&str>) -> Option<Uuid> {
+        let (named, said) = text::speaker(content);
+        let speaker = speaker.or(named).unwrap_or_default().trim().to_lowercase();
+        let flags = flags_of(said) & (ASKS | DENIES);
+        self.alike(said, duplicates::ALIKE)
+            .into_iter()
+            .filter_map(|(slot, share)| Some((self.at(slot)?, share)))
+            .filter(|(kept, _)| kept.flags & (ASKS | DENIES) == flags)
+            .filter(|(kept, _)| {
+                let its = self.speakers.get(kept.speaker as usize);
+                its.is_some_and(|(name, _)| **name == *speaker)
+            })
+            .max_by(|(a, x), (b, y)| x.total_cmp(y).then(a.at.cmp(&b.at)).then(b.id.cmp(&a.id)))
+            .map(|(kept, _)| kept.id)
+    }
+
+    /// In how many sessions other than its own (UTC days where there are none) a memory
+    /// shares a name with a new one or is like it.
+    pub fn recurrence(&self, content: &str, session: Option<&str>, at: i64) -> u32 {
+        let (_, said) = text::speaker(content);
+        let mut slots: HashSet<u32, FixedState> = self
+            .alike(said, AGAIN)
+            .into_iter()
+            .map(|(slot, _)| slot)
+            .collect();
+        for entity in entities::extract(said) {
+            if entity.kind != Kind::Role && entity.name.starts_with(char::is_uppercase) {
+                slots.extend(self.holding(&text::terms(&entity.name)));
+            }
+        }
+        let own = session
+            .and_then(|name| self.sessions.get(name).copied())
+            .unwrap_or_default();
+        let places: HashSet<(u32, i32), FixedState> = slots
+            .into_iter()
+            .filter_map(|slot| self.at(slot))
+            .map(|kept| {
+                if kept.session == 0 {
+                    (0, day(kept.at))
+                } else {
+                    (kept.session, 0)
+                }
+            })
+            .filter(|place| *place != (own, if own == 0 { day(at) } else { 0 }))
+            .collect();
+        places.len() as u32
+    }
+
+    /// Slots that hold all of some terms.
+    pub(super) fn holding(&self, terms: &[String]) -> Vec<u32> {
+        let numbers: Option<Vec<u32>> = terms
+            .iter()
+            .map(|term| self.vocabulary.get(term.as_str()).copied())
+            .collect();
+        let numbers = numbers.unwrap_or_default();
+        let postings = numbers
+            .iter()
+            .filter_map(|number| self.postings.get(*number as usize));
+        let rarest = postings.min_by_key(|postings| postings.len());
+        rarest
+            .into_iter()
+            .flatten()
+            .map(|posting| posting >> 8)
+            .filter(|slot| {
+                let words = self.at(*slot).map(|kept| &kept.words);
+                words.is_some_and(|words| numbers.iter().all(|number| words.contains(number)))
+            })
+            .collect()
+    }
+
+    /// Slots whose stems have at least a share in common with a text's.
+    fn alike(&self, said: &str, least: f64) -> Vec<(u32, f64)> {
+        let mut terms = text::terms(said);
+        terms.sort_unstable();
+        terms.dedup();
+        let mut common: HashMap<u32, u32, FixedState> = HashMap::default();
+        for term in &terms {
+            let number = self.vocabulary.get(term.as_str());
+            let postings = number.and_then(|number| self.postings.get(*number as usize));
+            for posting in postings.into_iter().flatten().take(COMMON) {
+                *common.entry(posting >> 8).or_default() += 1;
+            }
+        }
+        common
+            .into_iter()
+            .filter_map(|(slot, both)| {
+                let mut words = self.at(slot)?.words.to_vec();
+                words.sort_unstable();
+                words.dedup();
+                let either = terms.len() + words.len() - both as usize;
+                let share = f64::from(both) / either.max(1) as f64;
+                (share >= least).then_some((slot, share))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::DAY;
+    use super::super::Document;
+    use super::*;
+    use crate::products::memory::engine::decay::State;
+
+    fn index(lines: &[(&str, &str, i64)]) -> Index {
+        let mut index = Index::default();
+        for (n, (session, content, day)) in lines.iter().enumerate() {
+            index.insert(&Document {
+                id: Uuid::from_u128(n as u128),
+                session: (!session.is_empty()).then_some(session),
+                speaker: None,
+                at: day * DAY,
+                content,
+                state: State::default(),
+                spikes: &[],
+                pinned: false,
+            });
+        }
+        index
+    }
+
+    #[test]
+    fn what_is_said_again_by_the_same_is_found() {
+        let index = index(&[
+            ("a", "Ana: My dog is called Biscuit.", 1),
+            ("a", "Ben: I love hiking.", 1),
+        ]);
+        let found = |text: &str| index.duplicate(text, None).map(|id| id.as_u128());
+        assert_eq!(found("Ana: my dog is called Biscuit!"), Some(0));
+        assert_eq!(found("Ben: My dog is called Biscuit."), None);
+        assert_eq!(found("Ben: I don't love hiking."), None);
+        assert_eq!(
+            index
+                .duplicate("I love hiking", Some("Ben"))
+                .map(|id| id.as_u128()),
+            Some(1)
+        );
+        assert_eq!(found("it is what it is"), None);
+    }
+
+    #[test]
+    fn sessions_are_counted_once() {
+        let lines = [
+            ("a", "I met Katya today.", 1),
+            ("a", "We saw Katya again.", 1),
+            ("b", "Lunch with Katya.", 2),
+            ("", "A call from Katya.", 3),
+            ("", "Then Katya left.", 3),
+        ];
+        let index = index(&lines);
+        assert_eq!(index.recurrence("I wrote to Katya.", Some("c"), 9 * DAY), 3);
+        assert_eq!(index.recurrence("I wrote to Katya.", Some("b"), 9 * DAY), 2);
+        assert_eq!(index.recurrence("I wrote to Katya.", None, 3 * DAY), 2);
+        assert_eq!(index.recurrence("Nothing of it.", None, 3 * DAY), 0);
+    }
+}

@@ -1,0 +1,136 @@
+//! What a question asks for: its words, the speakers it names, the days it means and
+//! whether it wants a time or a number.
+
+use super::super::lexicon::{ASKING, RELATED};
+use super::super::text::{Token, stem, stop, tokens};
+use super::super::times::{self, Span};
+use super::Index;
+
+/// A question, read once.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// Stems of its words of content, each once, in their order.
+    pub words: Vec<String>,
+    /// Pairs of stems that stand side by side.
+    pub pairs: Vec<(String, String)>,
+    /// Stems that its words may also mean.
+    pub related: Vec<String>,
+    /// Speakers it names, by number.
+    pub(super) speakers: Vec<u16>,
+    /// Days it means.
+    pub spans: Vec<Span>,
+    /// Whether a time is asked for.
+    pub when: bool,
+    /// Whether a number is asked for.
+    pub count: bool,
+}
+
+impl Index {
+    /// Reads a question asked at a time in microseconds.
+    pub fn question(&self, text: &str, now: i64) -> Question {
+        let tokens = tokens(text);
+        let lower: Vec<String> = tokens.iter().map(Token::lower).collect();
+        let mut question = Question {
+            spans: self.meant(text, now),
+            when: asks_when(&lower),
+            count: asks_count(&lower),
+            ..Question::default()
+        };
+        let mut last: Option<String> = None;
+        let mut spare = Vec::new();
+        for word in &lower {
+            if word.len() > 64 || stop(word) {
+                // "group of friends": a stop word does not part a pair.
+                continue;
+            }
+            let bare = word.strip_suffix("'s").unwrap_or(word);
+            if let Some(speaker) = self.named(bare) {
+                if !question.speakers.contains(&speaker) {
+                    question.speakers.push(speaker);
+                }
+                spare.push(stem(word));
+                last = None;
+                continue;
+            }
+            let stem = stem(word);
+            if ASKING.contains(&stem) {
+                spare.push(stem);
+                continue;
+            }
+            if let Some(before) = last.replace(stem.clone()) {
+                question.pairs.push((before, stem.clone()));
+            }
+            if !question.words.contains(&stem) {
+                question.words.push(stem);
+            }
+        }
+        if question.words.is_empty() {
+            question.words = spare;
+        }
+        question.relate();
+        question
+    }
+
+    /// Days a question means, as the memories' own times allow.
+    fn meant(&self, text: &str, now: i64) -> Vec<Span> {
+        let times = self.kept.iter().flatten().map(|kept| kept.at);
+        let (oldest, newest) = times.fold((i64::MAX, i64::MIN), |(oldest, newest), at| {
+            (oldest.min(at), newest.max(at))
+        });
+        if oldest > newest {
+            return Vec::new();
+        }
+        times::asked(text, now, oldest, newest).spans
+    }
+
+    /// The speaker of a name, by the whole of it or its first word.
+    fn named(&self, lower: &str) -> Option<u16> {
+        let found = self.speakers.iter().position(|(name, count)| {
+            *count > 0
+                && !name.is_empty()
+                && (**name == *lower || name.split(' ').next() == Some(lower))
+        });
+        found.map(|number| number as u16)
+    }
+}
+
+impl Question {
+    /// Whether it has nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.spans.is_empty()
+    }
+
+    fn relate(&mut self) {
+        for word in &self.words {
+            for related in RELATED.get(word).into_iter().flatten() {
+                if !self.words.contains(related) && !self.related.contains(related) {
+                    self.related.push(related.clone());
+                }
+            }
+        }
+    }
+}
+
+fn asks_when(words: &[String]) -> bool {
+    words.iter().enumerate().any(|(at, word)| {
+        let next = words.get(at + 1).map_or("", String::as_str);
+        match word.as_str() {
+            "when" => true,
+            "what" | "which" => matches!(next, "date" | "day" | "month" | "year" | "time" | "week"),
+            "how" => next == "long",
+            _ => false,
+        }
+    })
+}
+
+fn asks_count(words: &[String]) -> bool {
+    words.windows(2).any(|pair| {
+        matches!(
+            (pair[0].as_str(), pair[1].as_str()),
+            (
+                "how",
+                "many" | "much" | "old" | "often" | "long" | "tall" | "far"
+            )
+        )
+    })
+}

@@ -1,0 +1,380 @@
+//! A search: BM25 over stems, then what the memories around, the speaker, the days, and
+//! names found on the way say.
+
+use std::cmp::Ordering;
+
+use super::super::times::{Span, day};
+use super::{
+    ASKS, COUNTS, HIDDEN, Index, Kept, LEADS, NONE, OWN, Question, TIMED, TOGETHER, Tuning, slot,
+};
+use uuid::Uuid;
+
+/// A memory that a search found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    /// Its id.
+    pub id: Uuid,
+    /// When it was said, in microseconds.
+    pub at: i64,
+    /// How well it fits: larger is better, only comparable within one search.
+    pub score: f32,
+    /// The share of the question's words, by rarity, that it or its neighbours hold.
+    pub coverage: f32,
+}
+
+/// Candidates whose words are looked at one by one for pairs.
+const PAIRED: usize = 400;
+
+struct Search<'a> {
+    index: &'a Index,
+    tuning: &'a Tuning,
+    question: &'a Question,
+    /// By slot: what the memory's own words give it.
+    own: Vec<f32>,
+    /// Slots with a score.
+    touched: Vec<u32>,
+    mean: f32,
+}
+
+impl Index {
+    /// The memories a question is about, best first, at most as many as asked for.
+    pub fn search(&self, question: &Question, tuning: &Tuning, limit: usize) -> Vec<Found> {
+        if self.is_empty() || limit == 0 {
+            return Vec::new();
+        }
+        let mut search = Search {
+            index: self,
+            tuning,
+            question,
+            own: vec![0.0; self.kept.len()],
+            touched: Vec::new(),
+            mean: (self.words as f32 / self.len() as f32).max(1.0),
+        };
+        let whole = search.words();
+        search.days();
+        search.pairs();
+        search.signs();
+        let mut best = search.ranked(limit.max(tuning.seeds), whole);
+        if tuning.expansion > 0.0 && search.expand(&best) {
+            best = search.ranked(limit, whole);
+        }
+        best.truncate(limit);
+        best
+    }
+
+    /// How rare a number of memories is among all.
+    fn rarity(&self, count: usize) -> f32 {
+        let (all, count) = (self.len() as f32, count as f32);
+        ((all - count + 0.5) / (count + 0.5)).max(0.0).ln_1p()
+    }
+
+    /// The memory before or after, when they belong together.
+    pub(super) fn neighbour(&self, kept: &Kept, link: u32) -> Option<(u32, &Kept)> {
+        let other = (link != NONE).then(|| self.at(link)).flatten()?;
+        let together = kept.session != 0 || (kept.at - other.at).abs() <= TOGETHER;
+        together.then_some((link, other))
+    }
+}
+
+impl Search<'_> {
+    fn add(&mut self, slot: usize, score: f32) {
+        if let Some(own) = self.own.get_mut(slot) {
+            if *own == 0.0 {
+                self.touched.push(slot as u32);
+            }
+            *own += score;
+        }
+    }
+
+    /// The question's own words and related ones; the sum of the former's rarity.
+    fn words(&mut self) -> f32 {
+        let mut whole = 0.0;
+        let question = self.question;
+        for word in &question.words {
+            whole += self.term(word, 1.0);
+        }
+        if self.tuning.related > 0.0 {
+            for word in &question.related {
+                self.term(word, self.tuning.related);
+            }
+        }
+        whole
+    }
+
+    /// Adds one term's part; returns its rarity.
+    fn term(&mut self, word: &str, share: f32) -> f32 {
+        let index = self.index;
+        let number = index.vocabulary.get(word).copied();
+        let postings = number.and_then(|number| index.postings.get(number as usize));
+        let Some(postings) = postings else {
+            return index.rarity(0);
+        };
+        let rarity = index.rarity(postings.len());
+        let (k1, b) = (self.tuning.k1, self.tuning.b);
+        for posting in postings {
+            let Some(kept) = index.at(posting >> 8) else {
+                continue;
+            };
+            let count = (posting & 255) as f32;
+            let long = 1.0 - b + b * kept.words.len() as f32 / self.mean;
+            let part = count * (k1 + 1.0) / (count + k1 * long);
+            self.add(slot(*posting), share * rarity * part);
+        }
+        rarity
+    }
+
+    /// Memories of the days a question names: as if the day were one more word.
+    fn days(&mut self) {
+        if self.tuning.dated == 0.0 || self.question.spans.is_empty() {
+            return;
+        }
+        let index = self.index;
+        let mut said = Vec::new();
+        let mut named = Vec::new();
+        for (slot, kept) in index.kept.iter().enumerate() {
+            let Some(kept) = kept else { continue };
+            let spans = &self.question.spans;
+            if spans
+                .iter()
+                .any(|span| kept.spans.iter().any(|own| fits(*own, *span)))
+            {
+                named.push(slot);
+            } else if spans
+                .iter()
+                .any(|span| (span.from..=span.to).contains(&day(kept.at)))
+            {
+                said.push(slot);
+            }
+        }
+        let rarity = self.tuning.dated * index.rarity(said.len() + named.len());
+        for slot in said {
+            self.add(slot, rarity);
+        }
+        for slot in named {
+            self.add(slot, 1.3 * rarity);
+        }
+    }
+
+    /// What stands side by side in the question and in a memory.
+    fn pairs(&mut self) {
+        if self.tuning.pair == 0.0 || self.question.pairs.is_empty() {
+            return;
+        }
+        let index = self.index;
+        let number = |word: &String| index.vocabulary.get(word.as_str()).copied();
+        let pairs: Vec<(u32, u32)> = self
+            .question
+            .pairs
+            .iter()
+            .filter_map(|(a, b)| Some((number(a)?, number(b)?)))
+            .collect();
+        if pairs.is_empty() {
+            return;
+        }
+        let mut candidates = self.touched.clone();
+        if candidates.len() > PAIRED {
+            candidates.select_nth_unstable_by(PAIRED, |a, b| self.better(*a, *b));
+            candidates.truncate(PAIRED);
+        }
+        for slot in candidates {
+            let Some(kept) = index.at(slot) else { continue };
+            for (a, b) in &pairs {
+                let beside = kept
+                    .words
+                    .windows(2)
+                    .any(|two| two == [*a, *b] || two == [*b, *a]);
+                if beside {
+                    let both = [a, b].map(|t| index.postings.get(*t as usize).map_or(0, Vec::len));
+                    let rarity = index.rarity(both[0].min(both[1]));
+                    self.add(slot as usize, self.tuning.pair * rarity);
+                }
+            }
+        }
+    }
+
+    fn better(&self, a: u32, b: u32) -> Ordering {
+        let score = |slot: u32| self.own.get(slot as usize).copied().unwrap_or_default();
+        score(b).total_cmp(&score(a))
+    }
+
+    /// What kind of memory it is and who said it.
+    fn signs(&mut self) {
+        for slot in &self.touched {
+            let (Some(kept), Some(own)) = (self.index.at(*slot), self.own.get_mut(*slot as usize))
+            else {
+                continue;
+            };
+            if kept.flags & ASKS != 0 {
+                *own *= self.tuning.asking;
+            }
+            if kept.flags & TIMED != 0 && self.question.when {
+                *own *= self.tuning.timed;
+            }
+            if kept.flags & COUNTS != 0 && self.question.count {
+                *own *= self.tuning.counting;
+            }
+            if kept.flags & OWN != 0 {
+                *own *= self.tuning.own;
+            }
+            if self.question.speakers.contains(&kept.speaker) {
+                *own *= self.tuning.speaker;
+            }
+        }
+    }
+
+    /// The best with what their neighbours give them.
+    fn ranked(&self, limit: usize, whole: f32) -> Vec<Found> {
+        let mut total = self.own.clone();
+        let mut slots = self.touched.clone();
+        for slot in &self.touched {
+            let own = self.own.get(*slot as usize).copied().unwrap_or_default();
+            let Some(kept) = self.index.at(*slot) else {
+                continue;
+            };
+            let leads = kept.flags & LEADS != 0;
+            for (forward, link) in [(false, kept.before), (true, kept.after)] {
+                let Some((next, other)) = self.index.neighbour(kept, link) else {
+                    continue;
+                };
+                let share = if forward && leads {
+                    self.tuning.answer
+                } else {
+                    self.tuning.neighbour
+                };
+                give(&mut total, &mut slots, next, share * own);
+                let beyond = if forward { other.after } else { other.before };
+                if let Some((next, _)) = self.index.neighbour(other, beyond) {
+                    give(&mut total, &mut slots, next, self.tuning.further * own);
+                }
+            }
+        }
+        let mut found: Vec<(Found, u32)> = slots
+            .iter()
+            .filter_map(|slot| {
+                let kept = self
+                    .index
+                    .at(*slot)
+                    .filter(|kept| kept.flags & HIDDEN == 0)?;
+                let score = total.get(*slot as usize).copied()?;
+                let found = Found {
+                    id: kept.id,
+                    at: kept.at,
+                    score,
+                    coverage: 0.0,
+                };
+                (score > 0.0).then_some((found, *slot))
+            })
+            .collect();
+        let by = |a: &(Found, u32), b: &(Found, u32)| {
+            (b.0.score.total_cmp(&a.0.score))
+                .then(b.0.at.cmp(&a.0.at))
+                .then(a.0.id.cmp(&b.0.id))
+        };
+        if found.len() > limit {
+            found.select_nth_unstable_by(limit, by);
+            found.truncate(limit);
+        }
+        found.sort_unstable_by(by);
+        found
+            .into_iter()
+            .map(|(found, slot)| Found {
+                coverage: self.coverage(slot, whole),
+                ..found
+            })
+            .collect()
+    }
+
+    /// Which share of the question a memory and the ones beside it hold.
+    fn coverage(&self, slot: u32, whole: f32) -> f32 {
+        let Some(kept) = self.index.at(slot) else {
+            return 0.0;
+        };
+        let beside =
+            [kept.before, kept.after].map(|link| self.index.neighbour(kept, link).map(|n| n.1));
+        let mut held = 0.0;
+        for word in &self.question.words {
+            let Some(number) = self.index.vocabulary.get(word.as_str()) else {
+                continue;
+            };
+            let rarity = self.index.rarity(
+                self.index
+                    .postings
+                    .get(*number as usize)
+                    .map_or(0, Vec::len),
+            );
+            if kept.words.contains(number) {
+                held += rarity;
+            } else if beside
+                .iter()
+                .flatten()
+                .any(|kept| kept.words.contains(number))
+            {
+                held += 0.5 * rarity;
+            }
+        }
+        if whole > 0.0 {
+            (held / whole).min(1.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// Follows names that the best memories hold and the question does not; says
+    /// whether there were any.
+    fn expand(&mut self, best: &[Found]) -> bool {
+        let index = self.index;
+        let asked: Vec<u32> = self
+            .question
+            .words
+            .iter()
+            .filter_map(|word| index.vocabulary.get(word.as_str()).copied())
+            .collect();
+        let top = best.first().map_or(0.0, |found| found.score);
+        let mut names: Vec<(u32, f32)> = Vec::new();
+        for found in best
+            .iter()
+            .take(self.tuning.seeds)
+            .filter(|found| found.score > 0.0)
+        {
+            let Some(kept) = index.ids.get(&found.id).and_then(|slot| index.at(*slot)) else {
+                continue;
+            };
+            for term in &*kept.words {
+                let naming = index
+                    .naming
+                    .get(*term as usize)
+                    .copied()
+                    .unwrap_or_default();
+                let known = asked.contains(term) || names.iter().any(|(name, _)| name == term);
+                let shared = index.postings.get(*term as usize).map_or(0, Vec::len);
+                if naming && !known && shared > 1 && shared * 8 < index.len().max(16) {
+                    names.push((*term, found.score / top));
+                }
+            }
+        }
+        for (term, share) in &names {
+            let Some(postings) = index.postings.get(*term as usize) else {
+                continue;
+            };
+            let rarity = index.rarity(postings.len());
+            for posting in postings {
+                self.add(slot(*posting), self.tuning.expansion * share * rarity);
+            }
+        }
+        !names.is_empty()
+    }
+}
+
+fn give(total: &mut [f32], slots: &mut Vec<u32>, slot: u32, score: f32) {
+    if let Some(total) = total.get_mut(slot as usize).filter(|_| score > 0.0) {
+        if *total == 0.0 {
+            slots.push(slot);
+        }
+        *total += score;
+    }
+}
+
+/// Whether a memory's time is within what is asked for, or close about it.
+fn fits(own: Span, asked: Span) -> bool {
+    own.meets(asked) && own.len() <= 4 * asked.len().max(8)
+}
