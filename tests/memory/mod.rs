@@ -1,7 +1,11 @@
 //! The memory product over HTTP, gRPC and gRPC-Web.
 
 mod documented;
+mod erasure;
+mod grpc;
 mod ingest;
+mod limits;
+mod profile;
 mod query;
 mod tiers;
 
