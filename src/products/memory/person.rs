@@ -272,6 +272,13 @@ impl Person {
         self.suppressed.iter().map(|(topic, _)| topic.clone()).collect()
     }
 
+    /// The entity of exactly this name but for case.
+    pub(super) fn named(&self, name: &str) -> Option<i64> {
+        let lower = name.to_lowercase();
+        let mut all = self.entities.iter();
+        all.find(|(_, own)| own.name.to_lowercase() == lower).map(|(number, _)| *number)
+    }
+
     /// The entity a name means, if it is known.
     pub(super) fn entity_of(&self, name: &str, kind: Kind) -> Option<i64> {
         let all = self.entities.values().map(|own| (own.name.as_str(), own.kind));

@@ -88,6 +88,16 @@ impl Plan {
                 }),
             }
         }
+        // A sentence's first word is a name only if it is known to be one.
+        let tokens = text::tokens(content);
+        let begins = tokens.iter().filter(|token| token.first && token.capital());
+        for token in begins.take(entities::MOST) {
+            if let Some(own) = person.named(token.text)
+                && !known.contains(&own)
+            {
+                known.push(own);
+            }
+        }
         let alike = near.iter().filter(|(_, how)| *how >= ALIKE).map(|(own, _)| *own);
         let history = person.history((&said.session, said.at), &known, alike.clone());
         let score = score(content, said.role, &history, &effective.signal_weights);
