@@ -90,7 +90,12 @@ impl App {
             webhooks("crm.webhooks")?,
             Files::new(config.files_path(), &secrets),
         );
-        let memory = Memory::new(db.clone(), clock.clone(), account.clone(), config);
+        let memory = Memory::new(
+            (db.clone(), clock.clone()),
+            account.clone(),
+            shared.limits.clone(),
+            config,
+        );
         let own = webhooks("growth.webhooks")?;
         let growth = Growth::new(db, events.clone(), clock.clone(), own);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
@@ -126,7 +131,7 @@ impl App {
         let (close, closing) = watch::channel(false);
         self.growth.start_upkeep(self.shared.clone());
         self.crm.start_upkeep();
-        self.memory.start_upkeep();
+        self.memory.start_upkeep().await;
         let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
         let draining = async {
             let _ = stop.wait_for(|stop| *stop).await;
@@ -139,7 +144,8 @@ impl App {
             let _ = close.send(true);
         };
         tokio::join!(serving, draining);
-        if let Err(error) = self.account.flush().await {
+        let flushed = self.account.flush().await.and(self.memory.flush().await);
+        if let Err(error) = flushed {
             tracing::warn!(cause = error.log_cause(), "cannot write what was counted");
         }
         self.close().await;

@@ -1,7 +1,7 @@
 //! Which figures hold for which group, and who is counted.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -22,6 +22,8 @@ struct Inner {
     enabled: bool,
     groups: HashMap<String, (u32, Figures, Per)>,
     plans: Plans,
+    /// Requests of the day that were counted since somebody asked, by organization.
+    taken: Mutex<HashMap<OrganizationId, u32>>,
     counters: Box<dyn Counters>,
     clock: Clock,
 }
@@ -74,6 +76,7 @@ impl Limits {
             enabled: config.rate_limit_enabled,
             groups,
             plans: config.plans,
+            taken: Mutex::default(),
             counters,
             clock,
         })))
@@ -109,7 +112,27 @@ impl Limits {
             return Some(of_minute);
         }
         let of_day = counters.take(day.0, day.1, now).await;
+        let used = of_day.limit - of_day.remaining;
+        self.taken().insert(organization, used);
         Some(nearer(of_minute, of_day))
+    }
+
+    /// Organizations that made requests since this was last asked, with how many there
+    /// were on their day.
+    pub fn take_days(&self) -> Vec<(OrganizationId, u32)> {
+        std::mem::take(&mut *self.taken()).into_iter().collect()
+    }
+
+    /// Begins the day of an organization with so many requests counted.
+    pub fn restore_day(&self, group: &str, place: (OrganizationId, Plan), used: u32) {
+        if let Some([_, (key, figures)]) = self.windows(group, place.0, place.1) {
+            let now = self.0.clock.micros();
+            self.0.counters.restore(key, figures, used, now);
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<OrganizationId, u32>> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How a plan's minute and day stand for an organization.

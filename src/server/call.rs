@@ -17,7 +17,6 @@ use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
 use crate::db::Attempt;
 use crate::error::{Error, Result};
-use crate::limit::Limits;
 use crate::policy::MethodSpec;
 
 /// A call that was let in. Cheap to clone.
@@ -109,11 +108,6 @@ impl Call {
     /// What is known of keys, projects and organizations.
     pub fn directory(&self) -> &Directory {
         &self.shared().directory
-    }
-
-    /// How requests are counted.
-    pub fn limits(&self) -> &Limits {
-        &self.shared().limits
     }
 
     /// When the caller stops waiting.

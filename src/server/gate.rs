@@ -286,7 +286,10 @@ pub(super) async fn stray(
 
 /// How strangers from an address stand.
 pub(super) async fn standing_of(shared: &Shared, address: IpAddr) -> Option<Standing> {
-    shared.limits.peek(STRANGERS, Subject::Address(address)).await
+    shared
+        .limits
+        .peek(STRANGERS, Subject::Address(address))
+        .await
 }
 
 /// Refuses what is beyond the limit of a group, and counts the refusal.

@@ -19,7 +19,12 @@ fn number(answer: &Answer, name: &str) -> i64 {
 /// The three headers that stand on every answer.
 #[track_caller]
 fn rate(answer: &Answer, limit: i64) {
-    assert_eq!(number(answer, "x-ratelimit-limit"), limit, "{}", answer.text);
+    assert_eq!(
+        number(answer, "x-ratelimit-limit"),
+        limit,
+        "{}",
+        answer.text
+    );
     assert!((0..limit).contains(&number(answer, "x-ratelimit-remaining")));
     assert!(number(answer, "x-ratelimit-reset") > 1_750_320_000);
 }
@@ -62,7 +67,9 @@ async fn a_trial_begins() {
     let days = (ends.as_second() - jiff::Timestamp::now().as_second()) as f64 / DAY as f64;
     assert!((30.0..=31.0).contains(&days), "{days}");
     // The key is shown once: nothing says it again.
-    let http = server.http().with("x-api-key", made["api_key"].as_str().unwrap());
+    let http = server
+        .http()
+        .with("x-api-key", made["api_key"].as_str().unwrap());
     let usage = http.get("/api/v1/usage").await;
     rate(&usage, 60);
     assert_eq!(number(&usage, "x-trial-days-remaining"), 30);
@@ -80,11 +87,18 @@ async fn what_a_sign_up_lacks_is_named() {
         rate(&answer, 600);
         let words = format!("{missing} is required");
         let told = answer.expect(400);
-        assert_eq!(told, json!({"error": {"code": "BAD_REQUEST", "message": words}}));
+        assert_eq!(
+            told,
+            json!({"error": {"code": "BAD_REQUEST", "message": words}})
+        );
     }
     let mut body = whole.clone();
     body["email"] = json!("nobody");
-    let told = server.http().post("/api/v1/trial/signup", &body).await.expect(400);
+    let told = server
+        .http()
+        .post("/api/v1/trial/signup", &body)
+        .await
+        .expect(400);
     assert_eq!(told["error"]["message"], "email is not valid");
 }
 
@@ -98,7 +112,11 @@ async fn an_email_is_registered_once() {
     assert_eq!(told.expect(409)["error"]["code"], "CONFLICT");
     // The same company may try twice; it is another tenant.
     let body = json!({"company_name": "Acme", "email": "two@acme.com", "name": "Somebody"});
-    let second = server.http().post("/api/v1/trial/signup", &body).await.expect(201);
+    let second = server
+        .http()
+        .post("/api/v1/trial/signup", &body)
+        .await
+        .expect(201);
     assert_eq!(second["tenant_id"], "tn_acme_02");
 }
 
@@ -168,7 +186,9 @@ async fn a_trial_key_opens_nothing_else() {
     // And a key of another product does not open this one.
     let organization = server.organization("Third");
     let key = server.key(&organization, "metrics.read");
-    let other = server.http().with("x-api-key", key["key"].as_str().unwrap());
+    let other = server
+        .http()
+        .with("x-api-key", key["key"].as_str().unwrap());
     let answer = other.get("/api/v1/usage").await;
     assert_eq!(answer.expect(403)["error"]["code"], "FORBIDDEN");
 }
@@ -200,9 +220,14 @@ async fn paths_nobody_has_answer_alike() {
     assert_eq!(answer.expect(405)["error"]["code"], "METHOD_NOT_ALLOWED");
     let plain = http.with("content-type", "text/plain");
     let body = Some(b"{}".to_vec());
-    let answer = plain.send(reqwest::Method::POST, "/api/v1/query", body).await;
+    let answer = plain
+        .send(reqwest::Method::POST, "/api/v1/query", body)
+        .await;
     rate(&answer, 60);
-    assert_eq!(answer.expect(415)["error"]["code"], "UNSUPPORTED_MEDIA_TYPE");
+    assert_eq!(
+        answer.expect(415)["error"]["code"],
+        "UNSUPPORTED_MEDIA_TYPE"
+    );
     let large = json!({"user_id": "u", "content": "x".repeat(70_000)});
     let answer = http.post("/api/v1/ingest", &large).await;
     rate(&answer, 60);

@@ -35,7 +35,12 @@ async fn nothing_of_a_user_is_left() {
             "metadata": {"note": "Plantednote"}, "idempotency_key": format!("Plantedkey{at}"),
         });
         http.post("/api/v1/ingest", &body).await.expect(201);
-        say(&http, "other", &format!("Somebody{at} else lives in Lisbon{at}.")).await;
+        say(
+            &http,
+            "other",
+            &format!("Somebody{at} else lives in Lisbon{at}."),
+        )
+        .await;
     }
     let keyed = http.with("idempotency-key", "Plantedheader");
     let body = json!({"user_id": "plantedperson", "content": "Plantedtwice is a name."});
@@ -74,26 +79,45 @@ async fn nothing_of_a_user_is_left() {
     assert_eq!(told["memories"], json!([]));
     let again = keyed.post("/api/v1/ingest", &body).await;
     assert_eq!(again.header("idempotent-replayed"), None);
-    assert_eq!(again.expect(201)["entities_created"], json!(["Plantedtwice"]));
+    assert_eq!(
+        again.expect(201)["entities_created"],
+        json!(["Plantedtwice"])
+    );
 }
 
 #[tokio::test]
 async fn one_memory_is_erased_alone() {
     let server = Server::start();
     let made = signup(&server, "Acme").await;
-    let http = server.http().with("x-api-key", made["api_key"].as_str().unwrap());
+    let http = server
+        .http()
+        .with("x-api-key", made["api_key"].as_str().unwrap());
     let first = say(&http, "u", "My sister Zyzzyva moved to Lisbon.").await;
     say(&http, "u", "We went to Lisbon in May.").await;
     let id = first["node_id"].as_str().unwrap();
-    let told = http.delete(&format!("/api/v1/nodes/{id}")).await.expect(200);
+    let told = http
+        .delete(&format!("/api/v1/nodes/{id}"))
+        .await
+        .expect(200);
     assert_eq!(told, json!({"status": "deleted", "node_id": id}));
     gone(&server, "Zyzzyva").await;
     let told = http.get("/api/v1/context/u").await.expect(200);
     assert_eq!(told["nodes"].as_array().unwrap().len(), 1);
-    let names: Vec<_> = told["entities"].as_array().unwrap().iter().map(|own| own["name"].clone()).collect();
-    assert!(names.contains(&json!("Lisbon")) && !names.contains(&json!("Zyzzyva")), "{names:?}");
+    let names: Vec<_> = told["entities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|own| own["name"].clone())
+        .collect();
+    assert!(
+        names.contains(&json!("Lisbon")) && !names.contains(&json!("Zyzzyva")),
+        "{names:?}"
+    );
     for missing in [id, "f47ac10b-58cc-4372-a567-0e02b2c3d479", "nothing"] {
-        let told = http.delete(&format!("/api/v1/nodes/{missing}")).await.expect(404);
+        let told = http
+            .delete(&format!("/api/v1/nodes/{missing}"))
+            .await
+            .expect(404);
         assert_eq!(told["error"]["code"], "NOT_FOUND");
     }
 }

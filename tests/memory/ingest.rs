@@ -11,7 +11,10 @@ const DATAFLOW: &str =
 
 /// Everything there is of a user, without what changes with the time.
 async fn nodes(http: &Http, user: &str) -> Vec<Value> {
-    let told = http.get(&format!("/api/v1/context/{user}")).await.expect(200);
+    let told = http
+        .get(&format!("/api/v1/context/{user}"))
+        .await
+        .expect(200);
     told["nodes"].as_array().unwrap().clone()
 }
 
@@ -20,11 +23,15 @@ async fn the_published_example() {
     let server = Server::start();
     let http = trial(&server, "Acme").await;
     let answer = http
-        .post("/api/v1/ingest", &json!({"user_id": "user_001", "content": DATAFLOW}))
+        .post(
+            "/api/v1/ingest",
+            &json!({"user_id": "user_001", "content": DATAFLOW}),
+        )
         .await;
     assert_eq!(answer.header("x-trial-days-remaining"), Some("30"));
     let told = answer.expect(201);
-    let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let keys =
+        |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(
         keys(&told),
         ["node_id", "scoring", "entities_created", "safety", "merged"]
@@ -34,7 +41,15 @@ async fn the_published_example() {
     let scoring = &told["scoring"];
     assert_eq!(
         keys(scoring),
-        ["base_score", "sdv", "cscv", "lcs", "swv", "pdv", "signal_modifiers_applied"]
+        [
+            "base_score",
+            "sdv",
+            "cscv",
+            "lcs",
+            "swv",
+            "pdv",
+            "signal_modifiers_applied"
+        ]
     );
     for (name, published) in [
         ("base_score", 0.48),
@@ -47,7 +62,10 @@ async fn the_published_example() {
         close_to(&scoring[name], published);
     }
     assert_eq!(scoring["signal_modifiers_applied"], true);
-    assert_eq!(told["entities_created"], json!(["Dataflow", "engineering manager"]));
+    assert_eq!(
+        told["entities_created"],
+        json!(["Dataflow", "engineering manager"])
+    );
     assert_eq!(told["safety"]["crisis_detected"], false);
     assert_eq!(told["safety"]["route"], "pass");
     // Said again by somebody else it is the first memory of another.
@@ -66,14 +84,34 @@ async fn what_is_refused_changes_nothing() {
         ("user_id", json!(null), "user_id is required"),
         ("user_id", json!(""), "user_id is required"),
         ("user_id", json!("u\n1"), "user_id is not valid"),
-        ("user_id", json!("u".repeat(257)), "user_id must have at most 256 bytes"),
+        (
+            "user_id",
+            json!("u".repeat(257)),
+            "user_id must have at most 256 bytes",
+        ),
         ("content", json!(null), "content is required"),
         ("content", json!("  \n"), "content is required"),
-        ("content", json!(long), "content must have at most 32768 bytes"),
+        (
+            "content",
+            json!(long),
+            "content must have at most 32768 bytes",
+        ),
         ("role", json!("system"), "role is not valid"),
-        ("timestamp", json!("2999-01-01T00:00:00Z"), "timestamp must not be more than 24 hours ahead"),
-        ("metadata", json!({"a": {"b": 1}}), "metadata.a must be a plain value: metadata is flat"),
-        ("metadata", json!({"a": "x".repeat(4096)}), "metadata must have at most 4096 bytes"),
+        (
+            "timestamp",
+            json!("2999-01-01T00:00:00Z"),
+            "timestamp must not be more than 24 hours ahead",
+        ),
+        (
+            "metadata",
+            json!({"a": {"b": 1}}),
+            "metadata.a must be a plain value: metadata is flat",
+        ),
+        (
+            "metadata",
+            json!({"a": "x".repeat(4096)}),
+            "metadata must have at most 4096 bytes",
+        ),
     ] {
         let mut body = whole.clone();
         body[member] = value;
@@ -114,9 +152,7 @@ async fn a_repeat_is_answered_the_same_and_stored_once() {
 async fn what_is_said_twice_is_one_memory() {
     let server = Server::start();
     let http = trial(&server, "Acme").await;
-    let made = |content: &str, from: &str| {
-        json!({"user_id": "u", "content": content, "metadata": {"from": from}})
-    };
+    let made = |content: &str, from: &str| json!({"user_id": "u", "content": content, "metadata": {"from": from}});
     let first = http
         .post("/api/v1/ingest", &made("My dog is called Biscuit.", "a"))
         .await
@@ -126,7 +162,10 @@ async fn what_is_said_twice_is_one_memory() {
         .await
         .expect(201);
     assert_eq!(again["node_id"], first["node_id"]);
-    assert_eq!((&first["merged"], &again["merged"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&first["merged"], &again["merged"]),
+        (&json!(false), &json!(true))
+    );
     assert_eq!(again["entities_created"], json!([]));
     let all = nodes(&http, "u").await;
     assert_eq!(all.len(), 1);
@@ -148,7 +187,7 @@ async fn what_comes_back_over_sessions_counts() {
     for (session, content) in [
         ("s1", "I met Ana at the market."),
         ("s2", "Ana plays the cello."),
-        ("s3", "Tomorrow Ana and I go hiking."),
+        ("s3", "I will go hiking with Ana soon."),
     ] {
         let body = json!({"user_id": "u", "content": content, "session_id": session});
         let told = http.post("/api/v1/ingest", &body).await.expect(201);
@@ -163,7 +202,12 @@ async fn what_comes_back_over_sessions_counts() {
 async fn signs_of_a_crisis_are_told() {
     let server = Server::start();
     let http = trial(&server, "Acme").await;
-    let told = say(&http, "u", "I want to kill myself tonight, I have the pills here.").await;
+    let told = say(
+        &http,
+        "u",
+        "I want to kill myself tonight, I have the pills here.",
+    )
+    .await;
     assert_eq!(told["safety"]["crisis_detected"], true);
     assert_eq!(told["safety"]["level"], 3);
     assert_eq!(told["safety"]["route"], "escalate");

@@ -3,8 +3,10 @@
 mod documented;
 mod erasure;
 mod grpc;
+mod import;
 mod ingest;
 mod limits;
+mod mcp;
 mod profile;
 mod query;
 mod tiers;
@@ -23,13 +25,19 @@ async fn signup(server: &Server, company: &str) -> Value {
         "email": format!("dev@{}.com", company.to_lowercase().replace(' ', "")),
         "name": "Jordan Park",
     });
-    server.http().post("/api/v1/trial/signup", &body).await.expect(201)
+    server
+        .http()
+        .post("/api/v1/trial/signup", &body)
+        .await
+        .expect(201)
 }
 
 /// A client with the key of a new trial.
 async fn trial(server: &Server, company: &str) -> Http {
     let made = signup(server, company).await;
-    server.http().with("x-api-key", made["api_key"].as_str().unwrap())
+    server
+        .http()
+        .with("x-api-key", made["api_key"].as_str().unwrap())
 }
 
 /// Takes in what a user says.
@@ -42,5 +50,8 @@ async fn say(http: &Http, user: &str, content: &str) -> Value {
 #[track_caller]
 fn close_to(value: &Value, published: f64) {
     let value = value.as_f64().expect("a number");
-    assert!((value - published).abs() <= 0.0201, "{value} for {published}");
+    assert!(
+        (value - published).abs() <= 0.0201,
+        "{value} for {published}"
+    );
 }

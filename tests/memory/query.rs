@@ -28,7 +28,9 @@ async fn ask(http: &Http, user: &str, input: &str) -> Value {
 
 fn summaries(told: &Value) -> Vec<&str> {
     let memories = told["memories"].as_array().unwrap().iter();
-    memories.map(|one| one["summary"].as_str().unwrap()).collect()
+    memories
+        .map(|one| one["summary"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -40,7 +42,14 @@ async fn what_fits_is_found() {
     let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         members,
-        ["user_id", "context_block", "memories", "tokens_used", "token_budget", "safety"]
+        [
+            "user_id",
+            "context_block",
+            "memories",
+            "tokens_used",
+            "token_budget",
+            "safety"
+        ]
     );
     assert_eq!(told["user_id"], "user_001");
     assert_eq!(told["token_budget"], 4000);
@@ -88,12 +97,18 @@ async fn nobody_is_made_by_asking() {
     let server = Server::start();
     let http = trial(&server, "Acme").await;
     let told = ask(&http, "nobody", "How is the project going?").await;
-    assert_eq!((&told["memories"], &told["context_block"]), (&json!([]), &json!("")));
+    assert_eq!(
+        (&told["memories"], &told["context_block"]),
+        (&json!([]), &json!(""))
+    );
     let told = http.get("/api/v1/context/nobody").await.expect(200);
     assert_eq!(told["nodes"], json!([]));
     assert_eq!(told["token_budget"], 4000);
     let told = http.get("/api/v1/entities/nobody").await.expect(200);
-    assert_eq!(told, json!({"user_id": "nobody", "entities": [], "count": 0}));
+    assert_eq!(
+        told,
+        json!({"user_id": "nobody", "entities": [], "count": 0})
+    );
     let told = http.delete("/api/v1/users/nobody").await.expect(200);
     assert_eq!(
         told,
@@ -120,27 +135,42 @@ async fn everything_kept_of_a_user_is_exported() {
     let members: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members[..3], ["user_id", "exported_at", "context_block"]);
     let nodes = told["nodes"].as_array().unwrap();
-    let contents: Vec<_> = nodes.iter().map(|node| node["content"].as_str().unwrap()).collect();
+    let contents: Vec<_> = nodes
+        .iter()
+        .map(|node| node["content"].as_str().unwrap())
+        .collect();
     assert_eq!(contents, TALK);
     assert!(nodes[0]["scoring"]["base_score"].is_f64());
     let at = told["exported_at"].as_str().unwrap();
     assert!(at.ends_with('Z') && at.len() == 20, "{at}");
     let entities = told["entities"].as_array().unwrap();
-    let ana = entities.iter().find(|own| own["name"] == "Ana").expect("Ana");
+    let ana = entities
+        .iter()
+        .find(|own| own["name"] == "Ana")
+        .expect("Ana");
     assert_eq!(ana["type"], "person");
     assert_eq!(ana["mention_count"], 1);
     let edge = told["edges"].as_array().unwrap().iter();
     let edge = edge.filter(|edge| edge["target"] == ana["entity_id"]);
     assert_eq!(edge.count(), 1);
-    assert_eq!(told["processing_events"].as_array().unwrap().len(), TALK.len());
+    assert_eq!(
+        told["processing_events"].as_array().unwrap().len(),
+        TALK.len()
+    );
     let listed = http.get("/api/v1/entities/user_123").await.expect(200);
     assert_eq!(listed["count"], entities.len());
     assert_eq!(listed["entities"].as_array().unwrap().len(), entities.len());
     let text = http.get("/api/v1/context/user_123?format=text").await;
-    assert_eq!(text.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(
+        text.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
     assert_eq!(text.header("x-ratelimit-limit"), Some("60"));
     assert_eq!(text.text, told["context_block"].as_str().unwrap());
-    let small = http.get("/api/v1/context/user_123?max_tokens=100").await.expect(200);
+    let small = http
+        .get("/api/v1/context/user_123?max_tokens=100")
+        .await
+        .expect(200);
     assert!(small["tokens_used"].as_i64().unwrap() <= 100);
     for wrong in ["max_tokens=99", "max_tokens=32001", "format=xml"] {
         let path = format!("/api/v1/context/user_123?{wrong}");
@@ -161,7 +191,10 @@ async fn the_older_paths_answer_the_same() {
     let old = http.get("/v1/memory/entities/u").await;
     assert_eq!(old.text, http.get("/api/v1/entities/u").await.text);
     let old = http.get("/v1/memory/context/u?format=text").await;
-    assert_eq!(old.text, http.get("/api/v1/context/u?format=text").await.text);
+    assert_eq!(
+        old.text,
+        http.get("/api/v1/context/u?format=text").await.text
+    );
     let gone = http.delete("/v1/memory/user/u").await.expect(200);
     assert_eq!(gone["nodes_deleted"], 1);
     let told = http.post("/v1/memory/query", &json!({})).await.expect(400);
@@ -184,7 +217,10 @@ async fn a_restart_changes_no_answer() {
             one.as_object_mut().unwrap().remove("last_accessed_at");
             one
         };
-        (memories.map(shown).collect::<Vec<_>>(), told["context_block"].clone())
+        (
+            memories.map(shown).collect::<Vec<_>>(),
+            told["context_block"].clone(),
+        )
     };
     let before = seen(&http).await;
     assert_eq!(seen(&http).await, before);

@@ -15,7 +15,11 @@ fn number(answer: &Answer, name: &str) -> i64 {
 async fn ask(http: &Http) -> (u16, i64, i64) {
     let answer = http.get("/api/v1/profile/presets").await;
     let of = |name| number(&answer, name);
-    (answer.status, of("x-ratelimit-limit"), of("x-ratelimit-remaining"))
+    (
+        answer.status,
+        of("x-ratelimit-limit"),
+        of("x-ratelimit-remaining"),
+    )
 }
 
 #[tokio::test]
@@ -72,6 +76,20 @@ async fn the_day_is_told_once_it_has_fewer_left() {
     // A refusal is not counted, and a new day begins with nothing used.
     clock.put(24 * 60 * 60);
     assert_eq!(ask(&http).await, (200, 3, 2));
+}
+
+#[tokio::test]
+async fn a_restart_does_not_give_the_day_back() {
+    let mut server = Server::with(&[("APEX_PLANS_TRIAL_PER_DAY", "5")]);
+    let made = super::signup(&server, "Acme").await;
+    let key = made["api_key"].as_str().unwrap().to_owned();
+    let http = server.http().with("x-api-key", &key);
+    assert_eq!(ask(&http).await, (200, 5, 4));
+    assert_eq!(ask(&http).await, (200, 5, 3));
+    server.terminate();
+    server.run();
+    let http = server.http().with("x-api-key", &key);
+    assert_eq!(ask(&http).await, (200, 5, 2));
 }
 
 #[tokio::test]

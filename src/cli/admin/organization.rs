@@ -117,9 +117,9 @@ impl Organization {
                 let own = own.organization.unwrap_or_default();
                 let plan = plan_word(own.plan);
                 let json = json!({"id": own.id, "name": own.name, "plan": plan});
-                context
-                    .output
-                    .result(&json, || format!("{} ({}) is on {plan}\n", own.id, own.name));
+                context.output.result(&json, || {
+                    format!("{} ({}) is on {plan}\n", own.id, own.name)
+                });
             }
         }
         client.finish().await

@@ -1,7 +1,8 @@
 //! Trials: an organization anybody can begin, with a key for one product and an owner
-//! who cannot sign in. Keys of any organization can be rotated by whoever has one.
+//! who cannot sign in. It has no project: who may be begun by anybody must not be one
+//! more to whom a page without a key could belong. Keys of any organization can be rotated by whoever has one.
 
-use super::provision::{self, NewProject, NewUser};
+use super::provision::{self, NewUser};
 use super::{Account, keys, normal_email};
 use crate::auth::{self, Actor, OrganizationId, Plan, Scopes, UserId};
 use crate::clock::DAY;
@@ -67,7 +68,6 @@ impl Account {
                 let plan = (Plan::Trial, Some(ends_at));
                 let name = &new.organization;
                 let own = provision::organization(tx, name, plan, owner.id, now).await?;
-                provision::project(tx, own.id, NewProject::first(), now).await?;
                 let own_key = keys::NewKey {
                     name: "Trial".to_owned(),
                     organization: OrganizationId(own.id),

@@ -43,8 +43,10 @@ impl Memory {
         answer.context_block = found.block.text;
         answer.tokens_used = found.block.tokens.into();
         let kept = row::all(&view, user.number).await?;
-        let ids: foldhash::HashMap<i64, String> =
-            kept.iter().map(|row| (row.number, row.id.clone())).collect();
+        let ids: foldhash::HashMap<i64, String> = kept
+            .iter()
+            .map(|row| (row.number, row.id.clone()))
+            .collect();
         let sql = "SELECT node, kind, at FROM memory_event WHERE user_number = $1 ORDER BY number";
         for row in rows(&view, sql, [user.number.into()]).await? {
             if let Some(id) = ids.get(&column::<i64>(&row, "node")?) {

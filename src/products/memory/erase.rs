@@ -103,7 +103,8 @@ impl Memory {
 async fn thoroughly(tx: &Tx, on: bool) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Sqlite {
         let word = if on { "on" } else { "fast" };
-        tx.execute_unprepared(&format!("PRAGMA secure_delete = {word}")).await?;
+        tx.execute_unprepared(&format!("PRAGMA secure_delete = {word}"))
+            .await?;
     }
     Ok(())
 }
@@ -120,7 +121,12 @@ pub(super) async fn erase(tx: &Tx, organization: OrganizationId, user: &User) ->
             nodes = gone;
         }
     }
-    execute(tx, "DELETE FROM memory_user WHERE number = $1", [user.number.into()]).await?;
+    execute(
+        tx,
+        "DELETE FROM memory_user WHERE number = $1",
+        [user.number.into()],
+    )
+    .await?;
     let sql = "UPDATE memory_tenant SET users = users - 1 WHERE organization_id = $1";
     execute(tx, sql, [organization.into()]).await?;
     thoroughly(tx, false).await?;
@@ -134,7 +140,10 @@ async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<S
                WHERE node.id = $1 AND node.organization_id = $2";
     let found = row(tx, sql, [id.into(), organization.into()]).await?;
     let found = found.ok_or_else(|| Error::not_found("Memory not found"))?;
-    let (node, user): (i64, i64) = (found.try_get("", "number")?, found.try_get("", "user_number")?);
+    let (node, user): (i64, i64) = (
+        found.try_get("", "number")?,
+        found.try_get("", "user_number")?,
+    );
     let sql = "UPDATE memory_user SET version = version + 1, nodes = nodes - 1 WHERE number = $1";
     execute(tx, sql, [user.into()]).await?;
     thoroughly(tx, true).await?;

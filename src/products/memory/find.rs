@@ -153,7 +153,8 @@ pub(super) async fn finding(
             profile,
             alike: &[],
         };
-        held.as_ref().map_or_else(Vec::new, |own| retrieve(&own.index, &request))
+        held.as_ref()
+            .map_or_else(Vec::new, |own| retrieve(&own.index, &request))
     };
     let mut numbers: Vec<i64> = hits.iter().map(|hit| number_of(hit.id)).collect();
     numbers.sort_unstable();

@@ -8,11 +8,12 @@ use sea_orm::{ConnectionTrait as _, Value};
 
 use super::Memory;
 use super::engine::decay::{LASTING, State};
+use super::import::too_many;
 use super::person::{Entity, New, Person};
 use super::plan::{self, Fate, Plan};
 use super::replay::{self, Repeat};
 use super::residents::{Key, Resident};
-use super::said::Said;
+use super::said::{MAX_MERGED, Said};
 use super::user::{self, STALE, User};
 use crate::api::apex::memory::v1 as pb;
 use crate::auth::Plan as Tier;
@@ -83,14 +84,22 @@ impl Memory {
             let held = resident.read();
             // Somebody new has nothing in memory, or what is there is of before.
             let person = held.as_ref().filter(|_| known.is_some()).unwrap_or(&nobody);
-            let ring = known.as_ref().map(|user| user.crisis.clone()).unwrap_or_default();
-            Plan::of(said, person, (&ring, &effective), &near, &resident.last_found())
+            let ring = known
+                .as_ref()
+                .map(|user| user.crisis.clone())
+                .unwrap_or_default();
+            Plan::of(
+                said,
+                person,
+                (&ring, &effective),
+                &near,
+                &resident.last_found(),
+            )
         };
         let allowed = self.0.settings.allowance(tier);
         let held = known.as_ref().map_or(0, |user| user.nodes);
         if plan.fate == Fate::Made && held >= i64::from(allowed.nodes_per_user) {
-            let words = format!("Your plan allows {} memories of a user", allowed.nodes_per_user);
-            return Err(Error::forbidden(words).reason("NODE_LIMIT_EXCEEDED"));
+            return Err(too_many(allowed.nodes_per_user));
         }
         let slot = Slot::default();
         let plan = Arc::new(plan);
@@ -214,9 +223,6 @@ async fn insert(
     Ok(made.try_get("", "number")?)
 }
 
-/// Most bytes of what callers gave with what was said again: the newest are kept.
-const MERGED: usize = 16 * 1024;
-
 /// Processes a memory once more; answers its id.
 async fn merge(tx: &Tx, user: i64, node: i64, said: &Said, now: i64) -> Result<String> {
     let sql = "SELECT id, merged_metadata FROM memory_node WHERE user_number = $1 AND number = $2";
@@ -228,7 +234,13 @@ async fn merge(tx: &Tx, user: i64, node: i64, said: &Said, now: i64) -> Result<S
                accessed_at = $4, \
                reinforced_at = CASE WHEN reinforced_at > $5 THEN reinforced_at ELSE $5 END \
                WHERE user_number = $1 AND number = $2";
-    let values = [user.into(), node.into(), merged.into(), now.into(), said.at.into()];
+    let values = [
+        user.into(),
+        node.into(),
+        merged.into(),
+        now.into(),
+        said.at.into(),
+    ];
     execute(tx, sql, values).await?;
     Ok(found.try_get("", "id")?)
 }
@@ -239,7 +251,7 @@ fn with(array: &str, object: &str) -> String {
         return array.to_owned();
     }
     match array.strip_suffix(']') {
-        Some(begun) if begun.len() + object.len() < MERGED => format!("{begun},{object}]"),
+        Some(begun) if begun.len() + object.len() + 2 <= MAX_MERGED => format!("{begun},{object}]"),
         Some(_) | None => format!("[{object}]"),
     }
 }
@@ -277,9 +289,8 @@ async fn name(tx: &Tx, user: i64, node: i64, said: &Said, plan: &Plan) -> Result
     }
     if !all.is_empty() {
         let tuples = tuples(tx.get_database_backend(), 4, all.len());
-        let sql = format!(
-            "INSERT INTO memory_edge (user_number, node, entity, weight) VALUES {tuples}"
-        );
+        let sql =
+            format!("INSERT INTO memory_edge (user_number, node, entity, weight) VALUES {tuples}");
         let weight = 1.0 / all.len() as f64;
         let of = |own: &i64| [user.into(), node.into(), (*own).into(), Value::from(weight)];
         execute(tx, &sql, all.iter().flat_map(of)).await?;

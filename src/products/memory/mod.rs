@@ -3,12 +3,15 @@
 //! is what keeps memories, whom they belong to, and what a plan allows.
 
 mod context;
+mod days;
 #[allow(dead_code)] // the evaluation uses the rest
 pub mod engine;
 mod erase;
 mod find;
 mod health;
+mod import;
 mod ingest;
+mod mcp;
 mod person;
 mod plan;
 mod profile;
@@ -27,15 +30,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crate::api::{MemoryServiceEndpoint, MemoryTextServiceEndpoint};
+use crate::api::{McpServiceEndpoint, MemoryServiceEndpoint, MemoryTextServiceEndpoint};
 use crate::auth::{OrganizationId, Plan};
 use crate::clock::Clock;
 use crate::config::{Allowance, Config};
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::limit::Limits;
 use crate::products::account::Account;
-use crate::server::dispatch::Endpoint;
 use crate::server::Call;
+use crate::server::dispatch::Endpoint;
 use residents::Residents;
 use upkeep::Accesses;
 
@@ -48,6 +52,7 @@ struct Inner {
     db: Db,
     clock: Clock,
     account: Account,
+    limits: Limits,
     settings: Settings,
     residents: Residents,
     accesses: Accesses,
@@ -78,7 +83,12 @@ impl Settings {
 
 impl Memory {
     /// Makes the product.
-    pub fn new(db: Db, clock: Clock, account: Account, config: &Config) -> Self {
+    pub fn new(
+        (db, clock): (Db, Clock),
+        account: Account,
+        limits: Limits,
+        config: &Config,
+    ) -> Self {
         let settings = Settings {
             open: config.trial_signup,
             trial: config.trial.clone(),
@@ -89,6 +99,7 @@ impl Memory {
             db,
             clock,
             account,
+            limits,
             settings,
             residents: Residents::new(config.memory.index_bytes),
             accesses: Accesses::default(),
@@ -102,6 +113,7 @@ impl Memory {
         vec![
             Arc::new(MemoryServiceEndpoint::new(self.clone())),
             Arc::new(MemoryTextServiceEndpoint::new(self.clone())),
+            Arc::new(McpServiceEndpoint::new(self.clone())),
         ]
     }
 

@@ -182,7 +182,9 @@ impl Person {
         self.index.insert(&Document {
             id: of(new.number),
             session: Some(new.session).filter(|session| !session.is_empty()),
-            speaker: Some(new.speaker).filter(|name| !name.is_empty()).or(assistant),
+            speaker: Some(new.speaker)
+                .filter(|name| !name.is_empty())
+                .or(assistant),
             at: new.said_at,
             content: new.content,
             state: new.state,
@@ -221,7 +223,11 @@ impl Person {
             at: new.said_at,
         };
         for other in self.sharing(&new.entities, number) {
-            if let Some(own) = self.nodes.get_mut(&other).filter(|own| own.said_at <= spike.at) {
+            if let Some(own) = self
+                .nodes
+                .get_mut(&other)
+                .filter(|own| own.said_at <= spike.at)
+            {
                 own.spikes.push(spike);
                 if own.spikes.len() > SPIKES {
                     own.spikes.remove(0);
@@ -269,26 +275,35 @@ impl Person {
 
     /// The topics that are suppressed, in the order they were.
     pub(super) fn suppressed(&self) -> Vec<String> {
-        self.suppressed.iter().map(|(topic, _)| topic.clone()).collect()
+        self.suppressed
+            .iter()
+            .map(|(topic, _)| topic.clone())
+            .collect()
     }
 
     /// The entity of exactly this name but for case.
     pub(super) fn named(&self, name: &str) -> Option<i64> {
         let lower = name.to_lowercase();
         let mut all = self.entities.iter();
-        all.find(|(_, own)| own.name.to_lowercase() == lower).map(|(number, _)| *number)
+        all.find(|(_, own)| own.name.to_lowercase() == lower)
+            .map(|(number, _)| *number)
     }
 
     /// The entity a name means, if it is known.
     pub(super) fn entity_of(&self, name: &str, kind: Kind) -> Option<i64> {
-        let all = self.entities.values().map(|own| (own.name.as_str(), own.kind));
+        let all = self
+            .entities
+            .values()
+            .map(|own| (own.name.as_str(), own.kind));
         let at = entities::known(name, kind, all)?;
         self.entities.keys().nth(at).copied()
     }
 
     /// Whether somebody said a memory.
     pub(super) fn is_by(&self, node: i64, role: Role, speaker: &str) -> bool {
-        self.nodes.get(&node).is_some_and(|own| own.by == by(role, speaker))
+        self.nodes
+            .get(&node)
+            .is_some_and(|own| own.by == by(role, speaker))
     }
 
     /// Names of what a memory names.
@@ -309,9 +324,17 @@ impl Person {
         let own = session_of(session, at);
         let near = self.sharing(entities, 0).into_iter().chain(alike);
         let sessions = near.filter_map(|node| self.nodes.get(&node));
-        let sessions = sessions.map(|node| node.session).filter(|other| *other != own);
+        let sessions = sessions
+            .map(|node| node.session)
+            .filter(|other| *other != own);
         let sessions: HashSet<u64> = sessions.collect();
-        let habit: Vec<f64> = self.nodes.values().rev().take(HABIT).map(|own| own.habit).collect();
+        let habit: Vec<f64> = self
+            .nodes
+            .values()
+            .rev()
+            .take(HABIT)
+            .map(|own| own.habit)
+            .collect();
         let history = History {
             sessions: sessions.len() as u32,
             ..History::default()
@@ -322,13 +345,17 @@ impl Person {
     /// How much a memory matters now.
     pub(super) fn salience(&self, node: i64, profile: &Profile, now: i64) -> f64 {
         let own = self.nodes.get(&node);
-        own.map_or(0.0, |own| decay::salience(&own.state, &own.spikes, profile, now))
+        own.map_or(0.0, |own| {
+            decay::salience(&own.state, &own.spikes, profile, now)
+        })
     }
 
     /// How much an entity matters now: what its memories lend it.
     pub(super) fn lent(&self, entity: &Entity, profile: &Profile, now: i64) -> f64 {
         let nodes = entity.nodes.iter();
-        nodes.fold(0.0, |sum, node| decay::propagated(sum, self.salience(*node, profile, now)))
+        nodes.fold(0.0, |sum, node| {
+            decay::propagated(sum, self.salience(*node, profile, now))
+        })
     }
 
     /// Bytes it takes, about.

@@ -98,7 +98,10 @@ impl Plan {
                 known.push(own);
             }
         }
-        let alike = near.iter().filter(|(_, how)| *how >= ALIKE).map(|(own, _)| *own);
+        let alike = near
+            .iter()
+            .filter(|(_, how)| *how >= ALIKE)
+            .map(|(own, _)| *own);
         let history = person.history((&said.session, said.at), &known, alike.clone());
         let score = score(content, said.role, &history, &effective.signal_weights);
         let fate = if person.is_suppressed(content, domain) {
@@ -130,7 +133,11 @@ impl Plan {
             domain,
             pinned: said.role == Role::User && insists(content),
             known,
-            fresh: if fate == Fate::Made { fresh } else { Vec::new() },
+            fresh: if fate == Fate::Made {
+                fresh
+            } else {
+                Vec::new()
+            },
             reactivated,
         }
     }
@@ -166,7 +173,10 @@ pub(super) async fn alike(
     let stems = duplicates::stems(content);
     let some = row::contents(connection, user, numbers).await?;
     let how = |(number, other): &(i64, String)| {
-        (*number, duplicates::jaccard(&stems, &duplicates::stems(other)))
+        (
+            *number,
+            duplicates::jaccard(&stems, &duplicates::stems(other)),
+        )
     };
     Ok(some.iter().map(how).collect())
 }
@@ -200,7 +210,13 @@ fn kind(score: &Score, domain: &str, names: bool) -> &'static str {
 fn insists(content: &str) -> bool {
     let tokens = text::tokens(content);
     let words: Vec<String> = tokens.iter().map(text::Token::lower).collect();
-    let begins = |phrase: &[&str]| words.iter().map(String::as_str).take(phrase.len()).eq(phrase.iter().copied());
+    let begins = |phrase: &[&str]| {
+        words
+            .iter()
+            .map(String::as_str)
+            .take(phrase.len())
+            .eq(phrase.iter().copied())
+    };
     words.iter().any(|word| word.starts_with("allerg"))
         || [
             &["remember"][..],

@@ -22,10 +22,7 @@ struct Choice {
 
 impl Choice {
     /// What a tenant chose, or what holds for who chose nothing.
-    async fn read(
-        connection: &impl ConnectionTrait,
-        organization: OrganizationId,
-    ) -> Result<Self> {
+    async fn read(connection: &impl ConnectionTrait, organization: OrganizationId) -> Result<Self> {
         let sql = "SELECT preset, overrides FROM memory_tenant WHERE organization_id = $1";
         let (mut preset, mut overrides) = (String::new(), String::new());
         if let Some(row) = row(connection, sql, [organization.into()]).await? {

@@ -33,12 +33,7 @@ impl Repeat {
     }
 
     /// Keeps the answer, in the transaction of what it tells of.
-    pub(super) async fn keep(
-        self,
-        tx: &Tx,
-        user: i64,
-        answer: &pb::IngestResponse,
-    ) -> Result<()> {
+    pub(super) async fn keep(self, tx: &Tx, user: i64, answer: &pb::IngestResponse) -> Result<()> {
         if let Some((key, digest)) = self.key {
             let sql = "INSERT INTO memory_answer (user_number, key, digest, answer, expires_at) \
                        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_number, key) DO UPDATE SET \

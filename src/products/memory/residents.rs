@@ -119,7 +119,9 @@ impl Resident {
     /// Memories with the most words in common with what is said.
     pub(super) fn nearest(&self, said: &Said) -> Vec<i64> {
         let held = self.read();
-        let near = held.as_ref().map(|own| own.nearest(&said.content, said.at, NEAR));
+        let near = held
+            .as_ref()
+            .map(|own| own.nearest(&said.content, said.at, NEAR));
         near.unwrap_or_default()
     }
 

@@ -32,6 +32,7 @@ pub(super) struct Row {
     pub(super) reinforced_at: i64,
     pub(super) processed: i64,
     pub(super) scoring: pb::Scoring,
+    exact: pb::Exact,
     pub(super) metadata: String,
     pub(super) merged_metadata: String,
 }
@@ -70,6 +71,15 @@ impl Row {
                 pdv: round(column(row, "pdv")?),
                 signal_modifiers_applied: column::<i16>(row, "modified")? != 0,
             },
+            exact: pb::Exact {
+                base: column(row, "base")?,
+                sdv: column(row, "sdv")?,
+                swv: column(row, "swv")?,
+                event: column(row, "event")?,
+                pinned: column::<i16>(row, "pinned")? != 0,
+                said_at: column(row, "said_at")?,
+                reinforced_at: column(row, "reinforced_at")?,
+            },
             metadata: column(row, "metadata")?,
             merged_metadata: column(row, "merged_metadata")?,
         })
@@ -96,6 +106,7 @@ impl Row {
             role: self.role,
             speaker: self.speaker,
             domain: self.domain,
+            exact: Some(self.exact),
         }
     }
 }
@@ -148,7 +159,11 @@ async fn select(
     // Statements of few lengths: each is prepared once.
     let size = numbers.len().next_power_of_two();
     let last = numbers.last().copied().unwrap_or_default();
-    let padded = numbers.iter().copied().chain(std::iter::repeat(last)).take(size);
+    let padded = numbers
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(last))
+        .take(size);
     let sql = format!(
         "SELECT {columns} FROM memory_node WHERE user_number = $1 AND number IN ({}) \
          ORDER BY number",

@@ -14,6 +14,8 @@ use crate::products::micros;
 const MAX_TEXT: usize = 32 * 1024;
 /// Most bytes of what a caller gives with a memory.
 const MAX_METADATA: usize = 4 * 1024;
+/// Most bytes of what callers gave with what was said again: the newest are kept.
+pub(super) const MAX_MERGED: usize = 16 * 1024;
 
 /// Something that was said. It stands in no log.
 pub(super) struct Said {
@@ -85,7 +87,7 @@ pub(super) fn text<'t>(field: &str, given: &'t str) -> Result<&'t str> {
 }
 
 /// An object whose members are plain values, or nothing.
-fn flat(metadata: String) -> Result<String> {
+pub(super) fn flat(metadata: String) -> Result<String> {
     if metadata.len() > MAX_METADATA {
         let words = format!("metadata must have at most {MAX_METADATA} bytes");
         return Err(Error::invalid_field("metadata", words));
@@ -95,12 +97,34 @@ fn flat(metadata: String) -> Result<String> {
     }
     let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&metadata)
         .map_err(|_| Error::invalid_field("metadata", "metadata must be an object"))?;
-    let nested = members.iter().find(|(_, own)| own.is_object() || own.is_array());
+    let nested = members
+        .iter()
+        .find(|(_, own)| own.is_object() || own.is_array());
     match nested {
         Some((name, _)) => Err(Error::invalid_field(
             format!("metadata.{name}"),
             format!("metadata.{name} must be a plain value: metadata is flat"),
         )),
         None => Ok(metadata),
+    }
+}
+
+/// An array of such objects, or nothing.
+pub(super) fn merged(array: String) -> Result<String> {
+    let wrong = || {
+        let words = "merged_metadata must be an array of objects, of 16 KiB at most";
+        Error::invalid_field("merged_metadata", words)
+    };
+    if array.is_empty() {
+        return Ok(array);
+    }
+    if array.len() > MAX_MERGED {
+        return Err(wrong());
+    }
+    let all: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(&array).map_err(|_| wrong())?;
+    match all.is_empty() {
+        true => Ok(String::new()),
+        false => Ok(array),
     }
 }

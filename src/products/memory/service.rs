@@ -66,6 +66,14 @@ impl MemoryService for Memory {
         self.erase(&call, request).await.map(Reply::from)
     }
 
+    async fn import_user(
+        &self,
+        call: Call,
+        request: pb::ImportUserRequest,
+    ) -> Result<Reply<pb::ImportUserResponse>> {
+        self.import(&call, request).await.map(Reply::from)
+    }
+
     async fn get_profile(
         &self,
         call: Call,

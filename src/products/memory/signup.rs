@@ -20,7 +20,9 @@ impl Memory {
     ) -> Result<pb::SignupResponse> {
         let settings = &self.0.settings;
         if settings.open == Door::Closed {
-            return Err(Error::forbidden("Trials are closed; ask the operator for a key"));
+            return Err(Error::forbidden(
+                "Trials are closed; ask the operator for a key",
+            ));
         }
         self.limit(call).await?;
         let trial = NewTrial {
@@ -57,7 +59,7 @@ impl Memory {
     /// Refuses more trials than a few from one address.
     async fn limit(&self, call: &Call) -> Result<()> {
         let subject = Subject::Address(call.client().address);
-        let Some(standing) = call.limits().take(GROUP, subject).await else {
+        let Some(standing) = self.0.limits.take(GROUP, subject).await else {
             return Ok(());
         };
         if standing.allowed {

@@ -61,9 +61,7 @@ impl Memory {
                     let words = format!("A user has {MOST} suppressed topics at most");
                     return Err(Error::invalid_field("topic", words));
                 }
-                let sql = "INSERT INTO memory_suppression (user_number, topic, created_at) \
-                           VALUES ($1, $2, $3) ON CONFLICT (user_number, topic) DO NOTHING";
-                execute(tx, sql, [user.into(), topic.into(), now.into()]).await?;
+                add(tx, user, topic, now).await?;
                 let suppressed_topics = topics(tx, user).await?;
                 Ok(pb::CreateSuppressionResponse {
                     user_id: owner,
@@ -87,7 +85,9 @@ impl Memory {
         let answer = self.0.db.answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 let unknown = || Error::not_found("This topic is not suppressed");
-                let user = user::find(tx, organization, &owner).await?.ok_or_else(unknown)?;
+                let user = user::find(tx, organization, &owner)
+                    .await?
+                    .ok_or_else(unknown)?;
                 bump(tx, user.number).await?;
                 let sql = "DELETE FROM memory_suppression WHERE user_number = $1 AND topic = $2";
                 let values = [user.number.into(), topic.into()];
@@ -108,9 +108,17 @@ impl Memory {
 }
 
 /// A topic as it is kept: in lower case, with single spaces.
-fn normal(topic: &str) -> String {
+pub(super) fn normal(topic: &str) -> String {
     let words: Vec<String> = topic.split_whitespace().map(str::to_lowercase).collect();
     words.join(" ")
+}
+
+/// Adds a topic, if it is not there.
+pub(super) async fn add(tx: &Tx, user: i64, topic: String, now: i64) -> Result<()> {
+    let sql = "INSERT INTO memory_suppression (user_number, topic, created_at) \
+               VALUES ($1, $2, $3) ON CONFLICT (user_number, topic) DO NOTHING";
+    execute(tx, sql, [user.into(), topic.into(), now.into()]).await?;
+    Ok(())
 }
 
 /// What nodes have in memory of a user is read again.

@@ -48,8 +48,13 @@ impl Accesses {
 }
 
 impl Memory {
-    /// Starts the upkeep. It runs as long as the process.
-    pub fn start_upkeep(&self) {
+    /// Counts on from where the last process stopped, and starts the upkeep, which runs as
+    /// long as this one.
+    pub async fn start_upkeep(&self) {
+        if let Err(error) = self.restore_days().await {
+            let cause = error.log_cause();
+            tracing::warn!(cause, "cannot read how much of the day was used");
+        }
         let memory = self.clone();
         tokio::spawn(async move { memory.upkeep().await });
     }
@@ -61,7 +66,7 @@ impl Memory {
         loop {
             ticks.tick().await;
             since += 1;
-            let mut outcome = self.write_accesses().await;
+            let mut outcome = self.flush().await;
             self.write_back_again().await;
             if outcome.is_ok() && since > SELDOM {
                 since = 0;
@@ -72,6 +77,12 @@ impl Memory {
                 tracing::warn!(cause, "upkeep of memories failed; will try again");
             }
         }
+    }
+
+    /// Writes down what is kept in memory meanwhile.
+    pub async fn flush(&self) -> Result<()> {
+        self.write_days().await?;
+        self.write_accesses().await
     }
 
     /// Writes down which memories were read.

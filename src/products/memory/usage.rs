@@ -9,13 +9,13 @@ use crate::products::timestamp;
 use crate::server::Call;
 
 /// The rate group of the product's calls.
-const GROUP: &str = "memory";
+pub(super) const GROUP: &str = "memory";
 
 impl Memory {
     pub(super) async fn usage(&self, call: &Call) -> Result<pb::GetMemoryUsageResponse> {
         let (organization, plan) = self.tenant(call)?;
-        let allowed = call.limits().allowance(plan);
-        let standings = call.limits().peek_of(GROUP, (organization, plan)).await;
+        let allowed = self.0.limits.allowance(plan);
+        let standings = self.0.limits.peek_of(GROUP, (organization, plan)).await;
         let left = standings.map(|both| both.map(|one| i64::from(one.remaining)));
         let [minute, day] = left.unwrap_or([allowed.per_minute.into(), allowed.per_day.into()]);
         let read = self.0.db.read(call.deadline()).await?;

@@ -37,7 +37,10 @@ fn ring(kept: &str) -> Ring {
 
 /// What to keep of a ring.
 pub(super) fn kept(ring: &Ring) -> String {
-    ring.levels().iter().map(|level| char::from(b'0' + level)).collect()
+    ring.levels()
+        .iter()
+        .map(|level| char::from(b'0' + level))
+        .collect()
 }
 
 /// A user of a tenant.

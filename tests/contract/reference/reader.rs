@@ -44,7 +44,9 @@ impl Reader {
         };
         if example.contains("/keys/rotate") {
             // The key that is used to call is over then.
-            let key = self.made("/api/api-keys", json!({"name": "k"}), "key").await;
+            let key = self
+                .made("/api/api-keys", json!({"name": "k"}), "key")
+                .await;
             return vec![("KEY", key)];
         }
         let user = if example.contains("/suppressions") {
@@ -80,7 +82,11 @@ impl Reader {
             return String::new();
         }
         let said = json!({"user_id": "user_001", "content": "My dog is called Biscuit."});
-        let made = self.memory().post("/api/v1/ingest", &said).await.expect(201);
+        let made = self
+            .memory()
+            .post("/api/v1/ingest", &said)
+            .await
+            .expect(201);
         made["node_id"].as_str().unwrap().to_owned()
     }
 

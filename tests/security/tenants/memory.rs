@@ -9,6 +9,7 @@ use crate::security::world::Tenant;
 use crate::support::Http;
 
 const OWN_USER: &str = "the tenant's own id of an end user: another tenant's is another user";
+const MADE_ANEW: &str = "names what is made; one that is taken is made anew, whoever has it";
 const OWN_NAME: &str = "a name the caller chooses, known among the user's own alone";
 
 fn http(tenant: &Tenant) -> Http {
@@ -40,6 +41,9 @@ macro_rules! of_users {
     ($($method:literal),*) => {
         &[
             $((concat!("apex.memory.v1.", $method), "user_id", OWN_USER),)*
+            ("apex.memory.v1.MemoryService/ImportUser", "nodes.node_id", MADE_ANEW),
+            ("apex.memory.v1.MemoryService/ImportUser", "nodes.session_id", OWN_NAME),
+            ("apex.memory.v1.MemoryService/ImportUser", "entities.entity_id", MADE_ANEW),
             ("apex.memory.v1.MemoryService/Ingest", "session_id", OWN_NAME),
             ("apex.memory.v1.MemoryService/Ingest", "idempotency_key", OWN_NAME),
         ]
@@ -60,6 +64,7 @@ pub(super) const TABLE: Table = Table {
         "MemoryService/GetContext",
         "MemoryService/ListEntities",
         "MemoryService/DeleteUser",
+        "MemoryService/ImportUser",
         "MemoryService/ListSuppressions",
         "MemoryService/CreateSuppression",
         "MemoryService/DeleteSuppression",
