@@ -71,9 +71,13 @@ impl Mcp {
         if message["method"] == "tools/call"
             && let Some(params) = message["params"].as_object_mut()
         {
-            let arguments = params.entry("arguments").or_insert_with(|| Json::Object(Default::default()));
+            let arguments = params
+                .entry("arguments")
+                .or_insert_with(|| Json::Object(Default::default()));
             if let Some(arguments) = arguments.as_object_mut() {
-                arguments.entry("user_id").or_insert_with(|| Json::from(user.as_str()));
+                arguments
+                    .entry("user_id")
+                    .or_insert_with(|| Json::from(user.as_str()));
             }
         }
         message.to_string()

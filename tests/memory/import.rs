@@ -54,33 +54,58 @@ async fn an_export_is_taken_in_to_the_same_answers() {
         http.post("/api/v1/ingest", &body).await.expect(201);
     }
     let topic = json!({"topic": "promotion"});
-    http.post("/api/v1/users/u/suppressions", &topic).await.expect(201);
+    http.post("/api/v1/users/u/suppressions", &topic)
+        .await
+        .expect(201);
     let before = answers(&http, "u").await;
     let export = http.get("/api/v1/context/u").await.expect(200);
-    let taken = http.post("/api/v1/users/u/import", &export).await.expect(409);
+    let taken = http
+        .post("/api/v1/users/u/import", &export)
+        .await
+        .expect(409);
     assert_eq!(taken["error"]["code"], "CONFLICT");
 
     let other = trial(&server, "Other").await;
-    let told = other.post("/api/v1/users/u/import", &export).await.expect(201);
-    assert_eq!(told, json!({"status": "imported", "user_id": "u", "nodes_imported": 7}));
+    let told = other
+        .post("/api/v1/users/u/import", &export)
+        .await
+        .expect(201);
+    assert_eq!(
+        told,
+        json!({"status": "imported", "user_id": "u", "nodes_imported": 7})
+    );
     assert_eq!(answers(&other, "u").await, before);
     let again = other.get("/api/v1/context/u").await.expect(200);
     for member in ["suppressed_topics", "context_block", "tokens_used"] {
         assert_eq!(again[member], export[member], "{member}");
     }
-    assert_eq!(again["edges"].as_array().unwrap().len(), export["edges"].as_array().unwrap().len());
+    assert_eq!(
+        again["edges"].as_array().unwrap().len(),
+        export["edges"].as_array().unwrap().len()
+    );
     let names = |export: &Value| {
         let all = export["entities"].as_array().unwrap().iter();
-        all.map(|own| (own["name"].clone(), own["salience"].clone(), own["mention_count"].clone()))
-            .collect::<Vec<_>>()
+        all.map(|own| {
+            (
+                own["name"].clone(),
+                own["salience"].clone(),
+                own["mention_count"].clone(),
+            )
+        })
+        .collect::<Vec<_>>()
     };
     assert_eq!(names(&again), names(&export));
     // Its ids were taken there; where the user was erased they are as they were.
     let id = |export: &Value| export["nodes"][0]["node_id"].clone();
     assert_ne!(id(&again), id(&export));
     http.delete("/api/v1/users/u").await.expect(200);
-    http.post("/api/v1/users/u/import", &export).await.expect(201);
-    assert_eq!(id(&http.get("/api/v1/context/u").await.expect(200)), id(&export));
+    http.post("/api/v1/users/u/import", &export)
+        .await
+        .expect(201);
+    assert_eq!(
+        id(&http.get("/api/v1/context/u").await.expect(200)),
+        id(&export)
+    );
     assert_eq!(answers(&http, "u").await, before);
 }
 
@@ -90,12 +115,27 @@ async fn what_is_no_export_is_refused_whole() {
     let http = trial(&server, "Acme").await;
     let node = |content: &str| json!({"content": content});
     for (nodes, status, words) in [
-        (json!([node("I like tea."), node(" ")]), 400, "content is required"),
-        (json!([{"content": "x", "metadata": {"a": []}}]), 400, "metadata is flat"),
-        (json!([node("a"), node("b"), node("c")]), 403, "Your plan allows 2 memories"),
+        (
+            json!([node("I like tea."), node(" ")]),
+            400,
+            "content is required",
+        ),
+        (
+            json!([{"content": "x", "metadata": {"a": []}}]),
+            400,
+            "metadata is flat",
+        ),
+        (
+            json!([node("a"), node("b"), node("c")]),
+            403,
+            "Your plan allows 2 memories",
+        ),
     ] {
         let body = json!({"nodes": nodes});
-        let told = http.post("/api/v1/users/u/import", &body).await.expect(status);
+        let told = http
+            .post("/api/v1/users/u/import", &body)
+            .await
+            .expect(status);
         let message = told["error"]["message"].as_str().unwrap();
         assert!(message.contains(words), "{message}");
     }

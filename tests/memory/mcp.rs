@@ -29,7 +29,10 @@ fn initialize() -> Value {
 
 async fn call(http: &Http, tool: &str, arguments: Value) -> Value {
     let params = json!({"name": tool, "arguments": arguments});
-    let told = http.post("/mcp", &message(7, "tools/call", &params)).await.expect(200);
+    let told = http
+        .post("/mcp", &message(7, "tools/call", &params))
+        .await
+        .expect(200);
     assert_eq!((&told["jsonrpc"], &told["id"]), (&json!("2.0"), &json!(7)));
     told["result"].clone()
 }
@@ -48,11 +51,21 @@ async fn five_tools_over_http() {
         let told = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         let answer = http.post(path, &told).await;
         assert_eq!((answer.status, answer.text.as_str()), (202, ""));
-        let listed = http.post(path, &message(2, "tools/list", &json!({}))).await.expect(200);
+        let listed = http
+            .post(path, &message(2, "tools/list", &json!({})))
+            .await
+            .expect(200);
         let tools = listed["result"]["tools"].as_array().unwrap();
-        let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+        let names: Vec<_> = tools
+            .iter()
+            .map(|tool| tool["name"].as_str().unwrap())
+            .collect();
         assert_eq!(names, TOOLS);
-        assert!(tools.iter().all(|tool| tool["inputSchema"]["type"] == "object"));
+        assert!(
+            tools
+                .iter()
+                .all(|tool| tool["inputSchema"]["type"] == "object")
+        );
     }
     let said = json!({"user_id": "u", "content": "My dog is called Biscuit."});
     let kept = call(&http, "kapex_ingest", said).await;
@@ -84,11 +97,19 @@ async fn what_is_refused_is_told() {
     let told = json!({"error": {"code": "BAD_REQUEST", "message": "content is required"}});
     assert_eq!(refused["structuredContent"], told);
     let params = json!({"name": "nothing", "arguments": {}});
-    let unknown = http.post("/mcp", &message(1, "tools/call", &params)).await.expect(200);
+    let unknown = http
+        .post("/mcp", &message(1, "tools/call", &params))
+        .await
+        .expect(200);
     assert_eq!(unknown["error"]["code"], -32602);
-    let unknown = http.post("/mcp", &message(1, "nothing", &json!({}))).await.expect(200);
+    let unknown = http
+        .post("/mcp", &message(1, "nothing", &json!({})))
+        .await
+        .expect(200);
     assert!(unknown["error"]["code"].is_i64(), "{unknown}");
-    let broken = http.send(reqwest::Method::POST, "/mcp", Some(b"{".to_vec())).await;
+    let broken = http
+        .send(reqwest::Method::POST, "/mcp", Some(b"{".to_vec()))
+        .await;
     assert_eq!(broken.expect(400)["error"]["code"], -32700);
     assert_eq!(http.get("/mcp").await.status, 405);
     assert_eq!(http.delete("/mcp").await.status, 405);
@@ -98,7 +119,9 @@ async fn what_is_refused_is_told() {
     // Who may write may not read with it.
     let organization = server.organization("Other");
     let key = server.key(&organization, "memory.write");
-    let writer = server.http().with("x-api-key", key["key"].as_str().unwrap());
+    let writer = server
+        .http()
+        .with("x-api-key", key["key"].as_str().unwrap());
     let user = json!({"user_id": "u"});
     let refused = call(&writer, "kapex_context", user.clone()).await;
     assert_eq!(refused["structuredContent"]["error"]["code"], "FORBIDDEN");

@@ -143,7 +143,11 @@ const NEEDED: [(&str, &str, &str); 5] = [
         "wh_0",
     ),
     ("apex.memory.v1.MemoryService/Query", "user_id", "nobody"),
-    ("apex.memory.v1.MemoryService/Query", "current_input", "what"),
+    (
+        "apex.memory.v1.MemoryService/Query",
+        "current_input",
+        "what",
+    ),
 ];
 
 /// A request with one member, and what it must hold besides.

@@ -44,7 +44,11 @@ impl Memory {
                     let sql = "INSERT INTO memory_day (organization_id, day, requests) \
                                VALUES ($1, $2, $3) ON CONFLICT (organization_id) DO UPDATE SET \
                                day = excluded.day, requests = excluded.requests";
-                    let values = [organization.into(), today.into(), i64::from(requests).into()];
+                    let values = [
+                        organization.into(),
+                        today.into(),
+                        i64::from(requests).into(),
+                    ];
                     execute(tx, sql, values).await?;
                 }
                 Ok(())

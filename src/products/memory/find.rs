@@ -10,7 +10,8 @@ use super::engine::block::{Block, Line, block};
 use super::engine::crisis::Ring;
 use super::engine::presets::Profile;
 use super::engine::retrieve::{Hit, Request, retrieve};
-use super::person::{Person, number_of};
+use super::engine::text;
+use super::person::{Person, number_of, speaker_of};
 use super::plan::safety;
 use super::residents::{Key, Resident};
 use super::row::{self, Row, given, round, seconds};
@@ -166,7 +167,10 @@ pub(super) async fn finding(
         rows.extend(at.map(|at| kept.swap_remove(at)));
         at.is_some()
     });
-    let texts: Vec<String> = rows.iter().map(|row| told(&row.content)).collect();
+    let texts: Vec<String> = rows
+        .iter()
+        .map(|row| told(text::speaker(&row.content).1))
+        .collect();
     let lines: Vec<Line<'_>> = hits
         .iter()
         .zip(&rows)
@@ -184,11 +188,7 @@ pub(super) async fn finding(
 }
 
 fn speaker(row: &Row) -> Option<&str> {
-    match (row.speaker.as_str(), row.role.as_str()) {
-        ("", "assistant") => Some("assistant"),
-        ("", _) => None,
-        (name, _) => Some(name),
-    }
+    speaker_of(&row.speaker, &row.role).or(text::speaker(&row.content).0)
 }
 
 /// What the block tells of a text: not more than so many letters.

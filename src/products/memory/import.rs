@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Memory;
 use super::engine::duplicates;
 use super::engine::entities::{self, Kind};
+use super::engine::text;
 use super::said;
 use super::suppress;
 use super::user::{self, User};
@@ -128,17 +129,28 @@ fn ready(node: &pb::Node, now: i64) -> Result<Ready> {
             return Err(Error::invalid_field(field, words));
         }
     }
-    let share = |value: f64| if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
+    let share = |value: f64| {
+        if value.is_finite() {
+            value.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    };
     let time = |at: i64| at.min(now + DAY);
-    let domain = entities::domain(&content);
+    let words = text::speaker(&content).1;
+    let domain = entities::domain(words);
     let kind = KINDS.iter().find(|kind| **kind == node.node_type);
-    let role = if node.role == "assistant" { "assistant" } else { "user" };
+    let role = if node.role == "assistant" {
+        "assistant"
+    } else {
+        "user"
+    };
     let id = free_id(&node.node_id);
     let values = vec![
         id.clone().into(),
         content.clone().into(),
-        entities::topic(&content).into(),
-        entities::summary(&content).into(),
+        entities::topic(words).into(),
+        entities::summary(words).into(),
         kind.copied().unwrap_or("facet").into(),
         domain.into(),
         node.session_id.clone().into(),
@@ -241,8 +253,10 @@ async fn connect(
     let fitting: Vec<&pb::Entity> = request.entities.iter().filter(fitting).collect();
     let ids: Vec<String> = fitting.iter().map(|own| free_id(&own.entity_id)).collect();
     let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let mut used: std::collections::HashSet<String> =
-        taken(tx, "memory_entity", &all).await?.into_iter().collect();
+    let mut used: std::collections::HashSet<String> = taken(tx, "memory_entity", &all)
+        .await?
+        .into_iter()
+        .collect();
     let pairs: Vec<(&pb::Entity, String)> = fitting.into_iter().zip(ids).collect();
     let mut numbers: HashMap<&str, i64> = HashMap::default();
     for some in ladder(&pairs) {
@@ -272,7 +286,9 @@ async fn connect(
             ]);
             given.insert(id, own.entity_id.as_str());
         }
-        let number = |row: &QueryResult| Ok::<_, Error>((row.try_get::<String>("", "id")?, row.try_get("", "number")?));
+        let number = |row: &QueryResult| {
+            Ok::<_, Error>((row.try_get::<String>("", "id")?, row.try_get("", "number")?))
+        };
         for row in rows(tx, &sql, values).await? {
             let (id, number): (String, i64) = number(&row)?;
             if let Some(own) = given.get(&id) {
@@ -296,7 +312,12 @@ async fn connect(
         let sql =
             format!("INSERT INTO memory_edge (user_number, node, entity, weight) VALUES {tuples}");
         let of = |(node, entity, weight): &(i64, i64, f64)| {
-            [user.into(), (*node).into(), (*entity).into(), Value::from(*weight)]
+            [
+                user.into(),
+                (*node).into(),
+                (*entity).into(),
+                Value::from(*weight),
+            ]
         };
         execute(tx, &sql, some.iter().flat_map(of)).await?;
     }

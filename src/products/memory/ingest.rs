@@ -10,7 +10,7 @@ use super::Memory;
 use super::engine::decay::{LASTING, State};
 use super::import::too_many;
 use super::person::{Entity, New, Person};
-use super::plan::{self, Fate, Plan};
+use super::plan::{Fate, Plan};
 use super::replay::{self, Repeat};
 use super::residents::{Key, Resident};
 use super::said::{MAX_MERGED, Said};
@@ -68,7 +68,6 @@ impl Memory {
     ) -> Result<pb::IngestResponse> {
         let now = self.now();
         let (known, effective) = self.known(call, key, resident).await?;
-        let mut near = Vec::new();
         if let Some(user) = &known {
             let read = self.0.db.read(call.deadline()).await?;
             if let Some((name, digest)) = &said.key
@@ -76,8 +75,6 @@ impl Memory {
             {
                 return Ok(answer);
             }
-            let numbers = resident.nearest(said);
-            near = plan::alike(&read, user.number, &numbers, &said.content).await?;
         }
         let plan = {
             let nobody = Person::nobody(0);
@@ -88,13 +85,7 @@ impl Memory {
                 .as_ref()
                 .map(|user| user.crisis.clone())
                 .unwrap_or_default();
-            Plan::of(
-                said,
-                person,
-                (&ring, &effective),
-                &near,
-                &resident.last_found(),
-            )
+            Plan::of(said, person, (&ring, &effective), &resident.last_found())
         };
         let allowed = self.0.settings.allowance(tier);
         let held = known.as_ref().map_or(0, |user| user.nodes);
@@ -353,8 +344,7 @@ fn learn(held: &mut Option<Person>, made: Made, said: &Said, plan: &Plan) {
                 content: &said.content,
                 domain: plan.domain,
                 session: &said.session,
-                role: said.role,
-                speaker: &said.speaker,
+                speaker: said.speaker(),
                 said_at: said.at,
                 state: State {
                     base: plan.score.base,

@@ -6,16 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use foldhash::HashMap;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::engine::decay::{self, Profile, Spike, State};
 use super::engine::duplicates;
 use super::engine::entities::{self, Kind};
-use super::engine::index::{Document, Index, Tuning};
-use super::engine::score::{History, Role};
+use super::engine::index::{Document, Index};
+use super::engine::score::History;
 use super::row;
 use super::user::User;
-use crate::clock::DAY;
 use crate::db::sql::{column, rows};
 use crate::error::Result;
 
@@ -42,13 +40,9 @@ pub(super) struct Person {
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) said_at: i64,
-    /// The session it belongs to, as a hash; the UTC day where there is none.
-    session: u64,
     pub(super) state: State,
     /// Strength of the life event it tells of.
     pub(super) event: f64,
-    /// Who said it, as a hash.
-    by: u64,
     /// What the user's habit is made of: `sdv + swv`.
     habit: f64,
     pub(super) entities: Vec<i64>,
@@ -74,8 +68,7 @@ pub(super) struct New<'t> {
     pub(super) content: &'t str,
     pub(super) domain: &'t str,
     pub(super) session: &'t str,
-    pub(super) role: Role,
-    pub(super) speaker: &'t str,
+    pub(super) speaker: Option<&'t str>,
     pub(super) said_at: i64,
     pub(super) state: State,
     pub(super) event: f64,
@@ -111,11 +104,7 @@ impl Person {
                 content: &content,
                 domain: &domain,
                 session: &session,
-                role: match role.as_str() {
-                    "assistant" => Role::Assistant,
-                    _ => Role::User,
-                },
-                speaker: &speaker,
+                speaker: speaker_of(&speaker, &role),
                 said_at: column(&row, "said_at")?,
                 state: row::state(&row)?,
                 event: column(&row, "event")?,
@@ -178,13 +167,10 @@ impl Person {
                 own.nodes.push(new.number);
             }
         }
-        let assistant = (new.role == Role::Assistant).then_some("assistant");
         self.index.insert(&Document {
             id: of(new.number),
             session: Some(new.session).filter(|session| !session.is_empty()),
-            speaker: Some(new.speaker)
-                .filter(|name| !name.is_empty())
-                .or(assistant),
+            speaker: new.speaker,
             at: new.said_at,
             content: new.content,
             state: new.state,
@@ -197,10 +183,8 @@ impl Person {
         }
         let node = Node {
             said_at: new.said_at,
-            session: session_of(new.session, new.said_at),
             state: new.state,
             event: new.event,
-            by: by(new.role, new.speaker),
             habit: new.habit,
             entities: new.entities,
             spikes: Vec::new(),
@@ -244,13 +228,6 @@ impl Person {
             own.state.reinforced_at = own.state.reinforced_at.max(at);
             self.index.update(of(number), own.state, &own.spikes);
         }
-    }
-
-    /// Memories with the most words in common with a text.
-    pub(super) fn nearest(&self, content: &str, at: i64, most: usize) -> Vec<i64> {
-        let question = self.index.question(content, at);
-        let found = self.index.search(&question, &Tuning::plain(), most);
-        found.iter().map(|found| number_of(found.id)).collect()
     }
 
     /// Memories that name one of some entities, without one of them.
@@ -299,13 +276,6 @@ impl Person {
         self.entities.keys().nth(at).copied()
     }
 
-    /// Whether somebody said a memory.
-    pub(super) fn is_by(&self, node: i64, role: Role, speaker: &str) -> bool {
-        self.nodes
-            .get(&node)
-            .is_some_and(|own| own.by == by(role, speaker))
-    }
-
     /// Names of what a memory names.
     pub(super) fn names_of(&self, node: i64) -> Vec<String> {
         let named = self.nodes.get(&node).map(|own| own.entities.as_slice());
@@ -313,21 +283,10 @@ impl Person {
         named.unwrap_or_default().iter().filter_map(name).collect()
     }
 
-    /// What went before something that is said now: sessions that hold what shares an
-    /// entity with it or is alike, and the user's habit.
-    pub(super) fn history(
-        &self,
-        (session, at): (&str, i64),
-        entities: &[i64],
-        alike: impl IntoIterator<Item = i64>,
-    ) -> History {
-        let own = session_of(session, at);
-        let near = self.sharing(entities, 0).into_iter().chain(alike);
-        let sessions = near.filter_map(|node| self.nodes.get(&node));
-        let sessions = sessions
-            .map(|node| node.session)
-            .filter(|other| *other != own);
-        let sessions: HashSet<u64> = sessions.collect();
+    /// What went before something that is said now: in how many sessions it came up, and
+    /// the user's habit.
+    pub(super) fn history(&self, content: &str, session: &str, at: i64) -> History {
+        let session = Some(session).filter(|session| !session.is_empty());
         let habit: Vec<f64> = self
             .nodes
             .values()
@@ -336,10 +295,15 @@ impl Person {
             .map(|own| own.habit)
             .collect();
         let history = History {
-            sessions: sessions.len() as u32,
+            sessions: self.index.recurrence(content, session, at),
             ..History::default()
         };
         history.habit(&habit)
+    }
+
+    /// The memory that says what somebody says now.
+    pub(super) fn twin(&self, content: &str, speaker: Option<&str>) -> Option<i64> {
+        self.index.duplicate(content, speaker).map(number_of)
     }
 
     /// How much a memory matters now.
@@ -378,14 +342,11 @@ pub(super) fn number_of(id: Uuid) -> i64 {
     id.as_u128() as i64
 }
 
-fn by(role: Role, speaker: &str) -> u64 {
-    xxh3_64(speaker.as_bytes()) ^ u64::from(role == Role::Assistant)
-}
-
-/// The session something belongs to: by its name, or the UTC day where there is none.
-fn session_of(session: &str, at: i64) -> u64 {
-    match session {
-        "" => at.div_euclid(DAY) as u64,
-        session => xxh3_64(session.as_bytes()) | 1 << 63,
+/// Who said something, as the index is told; it reads names in a text by itself.
+pub(super) fn speaker_of<'t>(speaker: &'t str, role: &'t str) -> Option<&'t str> {
+    match (speaker, role) {
+        ("", "assistant") => Some(role),
+        ("", _) => None,
+        (name, _) => Some(name),
     }
 }

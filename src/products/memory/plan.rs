@@ -1,20 +1,17 @@
 //! What is to be done with something that was said, worked out before anything is
 //! written: its score, what it names, whether it says again what was said already.
 
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::engine::crisis::{Ring, Triage};
-use super::engine::duplicates;
 use super::engine::entities::{self, Kind};
 use super::engine::presets::Profile;
 use super::engine::score::{Role, Score, score};
 use super::engine::text;
 use super::person::Person;
-use super::row::{self, round};
+use super::row::round;
 use super::said::Said;
 use crate::api::apex::memory::v1 as pb;
-use crate::error::Result;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -65,10 +62,9 @@ impl Plan {
         said: &Said,
         person: &Person,
         (ring, effective): (&Ring, &Profile),
-        near: &[(i64, f64)],
         returned: &[i64],
     ) -> Self {
-        let content = said.content.as_str();
+        let content = said.words();
         let mut ring = ring.clone();
         // What an assistant says is no sign of how its user is.
         let triage = match said.role {
@@ -98,26 +94,20 @@ impl Plan {
                 known.push(own);
             }
         }
-        let alike = near
-            .iter()
-            .filter(|(_, how)| *how >= ALIKE)
-            .map(|(own, _)| *own);
-        let history = person.history((&said.session, said.at), &known, alike.clone());
+        let history = person.history(&said.content, &said.session, said.at);
         let score = score(content, said.role, &history, &effective.signal_weights);
         let fate = if person.is_suppressed(content, domain) {
             Fate::Dropped
         } else {
-            let twin = near.iter().find(|(own, how)| {
-                *how >= duplicates::ALIKE && person.is_by(*own, said.role, &said.speaker)
-            });
-            twin.map_or(Fate::Made, |(own, _)| Fate::Merged(*own))
+            match person.twin(&said.content, said.speaker()) {
+                Some(own) if person.nodes.contains_key(&own) => Fate::Merged(own),
+                Some(_) | None => Fate::Made,
+            }
         };
         let touched = person.sharing(&known, 0);
-        let touched = |node: &&i64| {
-            touched.contains(node) || near.iter().any(|(own, how)| own == *node && *how >= ALIKE)
-        };
+        let touched = |node: &&i64| touched.contains(node);
         let mut reactivated: Vec<i64> = returned.iter().filter(touched).copied().collect();
-        reactivated.retain(|own| fate != Fate::Merged(*own) && person.nodes.contains_key(own));
+        reactivated.retain(|own| fate != Fate::Merged(*own));
         Self {
             id: match fate {
                 Fate::Made => Uuid::new_v4().to_string(),
@@ -162,27 +152,6 @@ impl Plan {
         }
     }
 }
-
-/// How alike a text and some memories of a user are.
-pub(super) async fn alike(
-    connection: &impl ConnectionTrait,
-    user: i64,
-    numbers: &[i64],
-    content: &str,
-) -> Result<Vec<(i64, f64)>> {
-    let stems = duplicates::stems(content);
-    let some = row::contents(connection, user, numbers).await?;
-    let how = |(number, other): &(i64, String)| {
-        (
-            *number,
-            duplicates::jaccard(&stems, &duplicates::stems(other)),
-        )
-    };
-    Ok(some.iter().map(how).collect())
-}
-
-/// From where on two memories are about the same.
-const ALIKE: f64 = 0.6;
 
 /// What was found of a crisis, as callers see it.
 pub(super) fn safety(triage: Triage) -> pb::Safety {

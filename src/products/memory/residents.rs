@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use lru::LruCache;
 
 use super::person::Person;
-use super::said::Said;
 use super::user::User;
 use crate::auth::OrganizationId;
 
@@ -34,8 +33,6 @@ pub(super) struct Resident {
     bytes: AtomicUsize,
 }
 
-/// Memories that are looked at for whether they are alike.
-const NEAR: usize = 8;
 /// Bytes of somebody of whom nothing is known yet.
 const EMPTY: usize = 512;
 
@@ -114,15 +111,6 @@ impl Resident {
 
     fn lock_returned(&self) -> MutexGuard<'_, Vec<i64>> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Memories with the most words in common with what is said.
-    pub(super) fn nearest(&self, said: &Said) -> Vec<i64> {
-        let held = self.read();
-        let near = held
-            .as_ref()
-            .map(|own| own.nearest(&said.content, said.at, NEAR));
-        near.unwrap_or_default()
     }
 
     /// Remembers what a question found.

@@ -126,33 +126,12 @@ pub(super) fn seconds(micros: i64) -> prost_types::Timestamp {
     timestamp(micros.div_euclid(MICROS) * MICROS)
 }
 
-/// Numbers and texts of some memories of a user.
-pub(super) async fn contents(
-    connection: &impl ConnectionTrait,
-    user: i64,
-    numbers: &[i64],
-) -> Result<Vec<(i64, String)>> {
-    let found = select(connection, "number, content", user, numbers).await?;
-    let pair = |row: &QueryResult| Ok((column(row, "number")?, column(row, "content")?));
-    found.iter().map(pair).collect()
-}
-
 /// Some memories of a user, oldest first.
 pub(super) async fn some(
     connection: &impl ConnectionTrait,
     user: i64,
     numbers: &[i64],
 ) -> Result<Vec<Row>> {
-    let found = select(connection, COLUMNS, user, numbers).await?;
-    found.iter().map(Row::of).collect()
-}
-
-async fn select(
-    connection: &impl ConnectionTrait,
-    columns: &str,
-    user: i64,
-    numbers: &[i64],
-) -> Result<Vec<QueryResult>> {
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
@@ -165,12 +144,13 @@ async fn select(
         .chain(std::iter::repeat(last))
         .take(size);
     let sql = format!(
-        "SELECT {columns} FROM memory_node WHERE user_number = $1 AND number IN ({}) \
+        "SELECT {COLUMNS} FROM memory_node WHERE user_number = $1 AND number IN ({}) \
          ORDER BY number",
         placeholders(2, size)
     );
     let values = std::iter::once(user).chain(padded).map(Value::from);
-    rows(connection, &sql, values).await
+    let found = rows(connection, &sql, values).await?;
+    found.iter().map(Row::of).collect()
 }
 
 /// All memories of a user, oldest first.

@@ -5,6 +5,8 @@ use sha2::{Digest as _, Sha256};
 use prost::Message as _;
 
 use super::engine::score::Role;
+use super::engine::text;
+use super::person::speaker_of;
 use crate::api::apex::memory::v1 as pb;
 use crate::clock::DAY;
 use crate::error::{Error, Result};
@@ -50,7 +52,8 @@ impl Said {
             }
         };
         Ok(Self {
-            content: text("content", &request.content)?.to_owned(),
+            content: self::text("content", &request.content)?.to_owned(),
+            speaker: speaker(request.speaker, &request.metadata),
             metadata: flat(request.metadata)?,
             user_id: request.user_id,
             session: request.session_id,
@@ -58,10 +61,19 @@ impl Said {
                 "assistant" => Role::Assistant,
                 _ => Role::User,
             },
-            speaker: request.speaker,
             at,
             key: Some((key, digest)).filter(|(key, _)| !key.is_empty()),
         })
+    }
+
+    /// What was said, without the name a line of a transcript begins with.
+    pub(super) fn words(&self) -> &str {
+        text::speaker(&self.content).1
+    }
+
+    /// Who said it, as the index is told.
+    pub(super) fn speaker(&self) -> Option<&str> {
+        speaker_of(&self.speaker, self.role_word())
     }
 
     /// Who said it, as the database and callers have it.
@@ -71,6 +83,22 @@ impl Said {
             Role::Assistant => "assistant",
         }
     }
+}
+
+/// Longest name of who speaks, in bytes.
+const MAX_SPEAKER: usize = 100;
+
+/// Who speaks: as the request says, or what is given with it.
+fn speaker(named: String, metadata: &str) -> String {
+    if !named.is_empty() || metadata.is_empty() {
+        return named;
+    }
+    let members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(metadata).unwrap_or_default();
+    let named = ["speaker", "name"].map(|name| members.get(name).and_then(|own| own.as_str()));
+    let named = named.into_iter().flatten().map(str::trim);
+    let mut fitting = named.filter(|name| (1..=MAX_SPEAKER).contains(&name.len()));
+    fitting.next().unwrap_or_default().to_owned()
 }
 
 /// A text without the spaces around it, if it is not too long.

@@ -120,7 +120,11 @@ const SOUNDS_SECRET: [(&str, &str, &str); 34] = [
         "s3_key",
         "where a file is",
     ),
-    ("apex.memory.v1.SignupResponse", "api_key", "once, when it was made"),
+    (
+        "apex.memory.v1.SignupResponse",
+        "api_key",
+        "once, when it was made",
+    ),
     (
         "apex.memory.v1.RotateKeyResponse",
         "api_key",

@@ -185,8 +185,14 @@ fn read<T: Message + Name + Default + Check>(arguments: &str) -> Result<T> {
     let id = SCHEMA.find(&T::full_name());
     let id = id.ok_or_else(|| Error::internal("a message nobody described"))?;
     let mut wire = Vec::new();
-    decode::message(&SCHEMA, Rules::of(Profile::Lenient), id, arguments, &mut wire)
-        .map_err(|fault| Error::invalid(fault.to_string()))?;
+    decode::message(
+        &SCHEMA,
+        Rules::of(Profile::Lenient),
+        id,
+        arguments,
+        &mut wire,
+    )
+    .map_err(|fault| Error::invalid(fault.to_string()))?;
     let request = T::decode(wire.as_slice()).map_err(Error::internal)?;
     check(&request)?;
     Ok(request)
