@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 use uuid::Uuid;
 
-pub use self::question::Question;
+pub use self::question::{Question, Word};
 pub use self::search::Found;
 pub use self::tuning::Tuning;
 use super::decay::{Spike, State};
