@@ -275,7 +275,7 @@ fn speed(
 type Set = fn(&mut Tuning, f32);
 
 /// The constants and values to try.
-const TRIED: [(&str, Set, &[f32]); 18] = [
+const TRIED: [(&str, Set, &[f32]); 15] = [
     ("k1", |t, v| t.k1 = v, &[0.4, 0.6, 0.9, 1.2]),
     ("b", |t, v| t.b = v, &[0.1, 0.2, 0.3, 0.4, 0.55]),
     (
@@ -284,7 +284,6 @@ const TRIED: [(&str, Set, &[f32]); 18] = [
         &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
     ),
     ("further", |t, v| t.further = v, &[0.0, 0.1, 0.2, 0.3, 0.4]),
-    ("far", |t, v| t.far = v, &[0.0, 0.05, 0.1, 0.15, 0.2, 0.3]),
     ("answer", |t, v| t.answer = v, &[0.3, 0.4, 0.5, 0.6, 0.7]),
     (
         "several",
@@ -298,8 +297,6 @@ const TRIED: [(&str, Set, &[f32]); 18] = [
         &[1.0, 1.1, 1.25, 1.4, 1.6, 2.0],
     ),
     ("timed", |t, v| t.timed = v, &[1.0, 1.2, 1.4, 1.6]),
-    ("counting", |t, v| t.counting = v, &[1.0, 1.1, 1.3]),
-    ("pair", |t, v| t.pair = v, &[0.0, 0.25, 0.5, 0.8]),
     (
         "related",
         |t, v| t.related = v,

@@ -152,9 +152,13 @@ pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
         let relevance = relevance.get(&memory.id).copied();
         let ranking = &request.profile.retrieval;
         let recency = (-days(memory.at, request.now) / RECENT_DAYS).exp();
-        let score = ranking.relevance_weight() * relevance.unwrap_or_default()
-            + ranking.salience_weight * salience
-            + ranking.recency_weight * recency;
+        // What a question is about is ordered by how much it is about that; the rest of
+        // the score grows with it, so it never lifts what is hardly relevant.
+        let rest_of = ranking.salience_weight * salience + ranking.recency_weight * recency;
+        let score = match relevance {
+            Some(relevance) => relevance * (ranking.relevance_weight() + rest_of),
+            None => rest_of,
+        };
         let hit = Hit {
             id: memory.id,
             relevance: relevance.unwrap_or_default(),

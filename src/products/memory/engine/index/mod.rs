@@ -78,8 +78,6 @@ struct Kept {
 const TIMED: u8 = 1;
 /// Only asks.
 const ASKS: u8 = 2;
-/// Speaks of a number.
-const COUNTS: u8 = 4;
 /// Is always told.
 const PINNED: u8 = 8;
 /// Is never told.
@@ -425,7 +423,6 @@ fn flags_of(said: &str) -> u8 {
     for (flag, holds) in [
         (ASKS, text::only_asks(said)),
         (LEADS, said.trim_end().ends_with(['?', '？'])),
-        (COUNTS, tokens.iter().any(text::Token::number)),
         (OWN, words().any(|word| FIRST_PERSON.contains(&word))),
         (DENIES, words().any(|word| text::denies(&word))),
     ] {

@@ -1,5 +1,5 @@
 //! What a question asks for: its words, the speakers it names, the days it means and
-//! whether it wants a time or a number.
+//! whether it wants a time.
 
 use super::super::lexicon::{ASKING, RELATED, THESAURUS};
 use super::super::text::{self, Token, stem, stop, tokens};
@@ -11,16 +11,12 @@ use super::Index;
 pub struct Question {
     /// Its words of content, each once, in their order.
     pub words: Vec<Word>,
-    /// Pairs of stems that stand side by side.
-    pub pairs: Vec<(String, String)>,
     /// Speakers it names, by number.
     pub(super) speakers: Vec<u16>,
     /// Days it means.
     pub spans: Vec<Span>,
     /// Whether a time is asked for.
     pub when: bool,
-    /// Whether a number is asked for.
-    pub count: bool,
 }
 
 /// A word of a question.
@@ -63,14 +59,11 @@ impl Index {
         let mut question = Question {
             spans: self.meant(text, now),
             when: asks_when(&lower),
-            count: asks_count(&lower),
             ..Question::default()
         };
-        let mut last: Option<String> = None;
         let (mut stems, mut spare) = (Vec::new(), Vec::new());
         for word in &lower {
             if word.len() > 64 || stop(word) {
-                // "group of friends": a stop word does not part a pair.
                 continue;
             }
             let bare = word.strip_suffix("'s").unwrap_or(word);
@@ -79,16 +72,12 @@ impl Index {
                     question.speakers.push(speaker);
                 }
                 spare.push(stem(word));
-                last = None;
                 continue;
             }
             let stem = stem(word);
             if ASKING.contains(&stem) {
                 spare.push(stem);
                 continue;
-            }
-            if let Some(before) = last.replace(stem.clone()) {
-                question.pairs.push((before, stem.clone()));
             }
             if !stems.contains(&stem) {
                 stems.push(stem);
@@ -140,17 +129,5 @@ fn asks_when(words: &[String]) -> bool {
             "how" => next == "long",
             _ => false,
         }
-    })
-}
-
-fn asks_count(words: &[String]) -> bool {
-    words.windows(2).any(|pair| {
-        matches!(
-            (pair[0].as_str(), pair[1].as_str()),
-            (
-                "how",
-                "many" | "much" | "old" | "often" | "long" | "tall" | "far"
-            )
-        )
     })
 }

@@ -1,12 +1,8 @@
 //! A search: BM25 over stems, then what the memories around, the speaker, the days, and
 //! names found on the way say.
 
-use std::cmp::Ordering;
-
 use super::super::times::{Span, day};
-use super::{
-    ASKS, COUNTS, HIDDEN, Index, Kept, LEADS, NONE, OWN, Question, TIMED, TOGETHER, Tuning, slot,
-};
+use super::{ASKS, HIDDEN, Index, Kept, LEADS, NONE, OWN, Question, TIMED, TOGETHER, Tuning, slot};
 use uuid::Uuid;
 
 /// A memory that a search found.
@@ -22,9 +18,6 @@ pub struct Found {
     pub coverage: f32,
 }
 
-/// Candidates whose words are looked at one by one for pairs.
-const PAIRED: usize = 400;
-
 struct Search<'a> {
     index: &'a Index,
     tuning: &'a Tuning,
@@ -38,6 +31,8 @@ struct Search<'a> {
     /// The same for the largest and the sum of what it and those around give.
     most: Vec<f32>,
     sum: Vec<f32>,
+    /// By slot: the rarity of the words that it or those around hold.
+    covered: Vec<f32>,
     mean: f32,
 }
 
@@ -57,11 +52,11 @@ impl Index {
             here: vec![0.0; slots],
             most: vec![0.0; slots],
             sum: vec![0.0; slots],
+            covered: vec![0.0; slots],
             mean: (self.words as f32 / self.len() as f32).max(1.0),
         };
         let whole = search.words();
         search.days();
-        search.pairs();
         let mut best = search.ranked(limit.max(tuning.seeds), whole);
         if tuning.expansion > 0.0 && search.expand(&best) {
             best = search.ranked(limit, whole);
@@ -101,13 +96,14 @@ impl Search<'_> {
         let (related, meant) = (self.tuning.related, self.tuning.meant);
         for word in &question.words {
             let mut found = Vec::new();
-            whole += self.term(&word.stem, 1.0, &mut found);
+            let rarity = self.term(&word.stem, 1.0, &mut found);
+            whole += rarity;
             for (stems, share) in [(&word.related, related), (&word.meant, meant)] {
                 for stem in stems.iter().filter(|_| share > 0.0) {
                     self.term(stem, share, &mut found);
                 }
             }
-            self.spread(&found);
+            self.spread(&found, rarity);
         }
         whole
     }
@@ -140,7 +136,7 @@ impl Search<'_> {
     }
 
     /// Adds one word's part to the memories that hold it and those around them.
-    fn spread(&mut self, found: &[u32]) {
+    fn spread(&mut self, found: &[u32], rarity: f32) {
         let mut reached = Vec::with_capacity(found.len() * 4);
         let tuning = self.tuning;
         for slot in found {
@@ -160,7 +156,7 @@ impl Search<'_> {
             };
             for (forward, beside) in [(false, tuning.neighbour), (true, answer)] {
                 let mut last = kept;
-                for share in [beside, tuning.further, tuning.far, tuning.far * tuning.far] {
+                for share in [beside, tuning.further] {
                     let link = if forward { last.after } else { last.before };
                     let Some((next, other)) = self.index.neighbour(last, link) else {
                         break;
@@ -180,6 +176,9 @@ impl Search<'_> {
             };
             let (most, sum) = (std::mem::take(most), std::mem::take(sum));
             self.add(at, most + tuning.several * (sum - most));
+            if let Some(covered) = self.covered.get_mut(at) {
+                *covered += most.min(rarity);
+            }
         }
     }
 
@@ -226,48 +225,6 @@ impl Search<'_> {
         }
     }
 
-    /// What stands side by side in the question and in a memory.
-    fn pairs(&mut self) {
-        if self.tuning.pair == 0.0 || self.question.pairs.is_empty() {
-            return;
-        }
-        let index = self.index;
-        let number = |word: &String| index.vocabulary.get(word.as_str()).copied();
-        let pairs: Vec<(u32, u32)> = self
-            .question
-            .pairs
-            .iter()
-            .filter_map(|(a, b)| Some((number(a)?, number(b)?)))
-            .collect();
-        if pairs.is_empty() {
-            return;
-        }
-        let mut candidates = self.touched.clone();
-        if candidates.len() > PAIRED {
-            candidates.select_nth_unstable_by(PAIRED, |a, b| self.better(*a, *b));
-            candidates.truncate(PAIRED);
-        }
-        for slot in candidates {
-            let Some(kept) = index.at(slot) else { continue };
-            for (a, b) in &pairs {
-                let beside = kept
-                    .words
-                    .windows(2)
-                    .any(|two| two == [*a, *b] || two == [*b, *a]);
-                if beside {
-                    let both = [a, b].map(|t| index.postings.get(*t as usize).map_or(0, Vec::len));
-                    let rarity = index.rarity(both[0].min(both[1]));
-                    self.add(slot as usize, self.tuning.pair * rarity);
-                }
-            }
-        }
-    }
-
-    fn better(&self, a: u32, b: u32) -> Ordering {
-        let score = |slot: u32| self.total.get(slot as usize).copied().unwrap_or_default();
-        score(b).total_cmp(&score(a))
-    }
-
     /// What kind of memory it is and who said it.
     fn sign(&self, kept: &Kept) -> f32 {
         let tuning = self.tuning;
@@ -282,7 +239,6 @@ impl Search<'_> {
         flag(ASKS, true, tuning.asking)
             * flag(OWN, true, tuning.own)
             * flag(TIMED, self.question.when, tuning.timed)
-            * flag(COUNTS, self.question.count, tuning.counting)
             * if named { tuning.speaker } else { 1.0 }
     }
 
@@ -318,46 +274,12 @@ impl Search<'_> {
         found.sort_unstable_by(by);
         found
             .into_iter()
-            .map(|(found, slot)| Found {
-                coverage: self.coverage(slot, whole),
-                ..found
+            .map(|(found, slot)| {
+                let covered = self.covered.get(slot as usize).copied().unwrap_or_default();
+                let coverage = (covered / whole.max(f32::EPSILON)).min(1.0);
+                Found { coverage, ..found }
             })
             .collect()
-    }
-
-    /// Which share of the question a memory and the ones beside it hold.
-    fn coverage(&self, slot: u32, whole: f32) -> f32 {
-        let Some(kept) = self.index.at(slot) else {
-            return 0.0;
-        };
-        let beside =
-            [kept.before, kept.after].map(|link| self.index.neighbour(kept, link).map(|n| n.1));
-        let mut held = 0.0;
-        for word in &self.question.words {
-            let Some(number) = self.index.vocabulary.get(word.stem.as_str()) else {
-                continue;
-            };
-            let rarity = self.index.rarity(
-                self.index
-                    .postings
-                    .get(*number as usize)
-                    .map_or(0, Vec::len),
-            );
-            if kept.words.contains(number) {
-                held += rarity;
-            } else if beside
-                .iter()
-                .flatten()
-                .any(|kept| kept.words.contains(number))
-            {
-                held += 0.5 * rarity;
-            }
-        }
-        if whole > 0.0 {
-            (held / whole).min(1.0)
-        } else {
-            0.0
-        }
     }
 
     /// Follows names that the best memories hold and the question does not; says

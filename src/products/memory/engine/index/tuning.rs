@@ -12,8 +12,6 @@ pub struct Tuning {
     pub neighbour: f32,
     /// What it gets for one two away.
     pub further: f32,
-    /// What it gets for one three away, and its square for four away.
-    pub far: f32,
     /// What an answer gets of the question before it, instead of `neighbour`.
     pub answer: f32,
     /// How much of what several memories give for one word is added to the largest.
@@ -24,10 +22,6 @@ pub struct Tuning {
     pub speaker: f32,
     /// One that speaks of a time, when a time is asked for.
     pub timed: f32,
-    /// One with a number, when a number is asked for.
-    pub counting: f32,
-    /// One in which two words of the question stand side by side, as there.
-    pub pair: f32,
     /// A related word counts this much of the question's own.
     pub related: f32,
     /// One that the thesaurus gives.
@@ -47,22 +41,19 @@ impl Default for Tuning {
         Self {
             k1: 0.9,
             b: 0.4,
-            neighbour: 0.3,
-            further: 0.2,
-            far: 0.1,
-            answer: 0.4,
+            neighbour: 0.25,
+            further: 0.25,
+            answer: 0.5,
             several: 0.5,
-            asking: 0.8,
-            speaker: 1.25,
+            asking: 0.7,
+            speaker: 1.5,
             timed: 1.2,
-            counting: 1.1,
-            pair: 0.25,
-            related: 0.3,
-            meant: 0.2,
+            related: 0.4,
+            meant: 0.1,
             dated: 1.0,
             expansion: 0.1,
             seeds: 3,
-            own: 1.15,
+            own: 1.2,
         }
     }
 }
