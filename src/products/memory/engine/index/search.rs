@@ -2,7 +2,8 @@
 //! names found on the way say.
 
 use super::super::times::{Span, day};
-use super::{ASKS, HIDDEN, Index, Kept, LEADS, NONE, OWN, Question, TIMED, TOGETHER, Tuning, slot};
+use super::signs::{ASKS, HIDDEN, LEADS, OWN, TIMED};
+use super::{Index, Kept, NONE, Question, TOGETHER, Tuning, slot};
 use uuid::Uuid;
 
 /// A memory that a search found.

@@ -46,14 +46,14 @@ impl Default for Tuning {
             answer: 0.5,
             several: 0.5,
             asking: 0.7,
-            speaker: 1.5,
+            speaker: 1.6,
             timed: 1.2,
             related: 0.4,
             meant: 0.1,
             dated: 1.0,
             expansion: 0.1,
             seeds: 3,
-            own: 1.2,
+            own: 1.3,
         }
     }
 }
