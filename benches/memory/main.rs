@@ -172,7 +172,9 @@ fn main() -> std::io::Result<()> {
         .skip(1)
         .filter(|argument| argument != "--bench");
     match arguments.next().as_deref() {
-        Some("sweep") => return sweep(out, &halves[0]),
+        Some("sweep") => {
+            return sweep(out, &make(&first, 200..220), &arguments.collect::<Vec<_>>());
+        }
         Some("misses") => return misses(out, &halves[usize::from(arguments.next().is_some())]),
         _ => {}
     }
@@ -183,8 +185,6 @@ fn main() -> std::io::Result<()> {
 fn quality(out: &mut impl Write, halves: &[Vec<Conversation>; 2]) -> std::io::Result<()> {
     let turns: usize = halves.iter().flatten().map(|c| c.turns.len()).sum();
     let questions: usize = halves.iter().flatten().map(|c| c.asked.len()).sum();
-    let distinct = (1, 2);
-    let _ = distinct;
     writeln!(
         out,
         "{} conversations, {turns} turns, {questions} questions.\n",
@@ -272,61 +272,83 @@ fn speed(
     )
 }
 
-/// What changing one constant does, on the first half.
-fn sweep(out: &mut impl Write, half: &[Conversation]) -> std::io::Result<()> {
-    let base = all(&searched(half, &Tuning::default()));
-    writeln!(
-        out,
-        "base {:.4} {:.4}",
-        base.recall / base.questions,
-        base.reciprocal / base.questions
-    )?;
-    type Set = fn(&mut Tuning, f32);
-    let constants: [(&str, Set, &[f32]); 15] = [
-        ("k1", |t, v| t.k1 = v, &[0.5, 0.7, 1.2, 1.5]),
-        ("b", |t, v| t.b = v, &[0.1, 0.2, 0.3, 0.55, 0.75]),
-        (
-            "neighbour",
-            |t, v| t.neighbour = v,
-            &[0.0, 0.15, 0.25, 0.35, 0.4, 0.5],
-        ),
-        (
-            "further",
-            |t, v| t.further = v,
-            &[0.0, 0.05, 0.15, 0.2, 0.3],
-        ),
-        ("answer", |t, v| t.answer = v, &[0.3, 0.5, 0.6, 0.7]),
-        ("asking", |t, v| t.asking = v, &[0.5, 0.6, 0.7, 0.9, 1.0]),
-        ("speaker", |t, v| t.speaker = v, &[1.0, 1.1, 1.3, 1.5, 2.0]),
-        ("timed", |t, v| t.timed = v, &[1.0, 1.3, 1.5]),
-        ("counting", |t, v| t.counting = v, &[1.0, 1.3]),
-        ("pair", |t, v| t.pair = v, &[0.0, 0.1, 0.5, 0.8]),
-        ("related", |t, v| t.related = v, &[0.0, 0.1, 0.3, 0.4, 0.5]),
-        ("dated", |t, v| t.dated = v, &[0.0, 0.5, 2.0]),
-        (
-            "expansion",
-            |t, v| t.expansion = v,
-            &[0.0, 0.1, 0.2, 0.3, 0.5],
-        ),
-        ("seeds", |t, v| t.seeds = v as usize, &[1.0, 2.0, 5.0, 8.0]),
-        ("own", |t, v| t.own = v, &[1.1, 1.2, 1.4]),
-    ];
-    for (name, set, values) in constants {
+type Set = fn(&mut Tuning, f32);
+
+/// The constants and values to try.
+const TRIED: [(&str, Set, &[f32]); 15] = [
+    ("k1", |t, v| t.k1 = v, &[0.4, 0.6, 0.9, 1.2]),
+    ("b", |t, v| t.b = v, &[0.1, 0.2, 0.3, 0.4, 0.55]),
+    (
+        "neighbour",
+        |t, v| t.neighbour = v,
+        &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
+    ),
+    ("further", |t, v| t.further = v, &[0.0, 0.1, 0.2, 0.3, 0.4]),
+    ("answer", |t, v| t.answer = v, &[0.3, 0.4, 0.5, 0.6, 0.7]),
+    (
+        "several",
+        |t, v| t.several = v,
+        &[0.0, 0.25, 0.5, 0.75, 1.0],
+    ),
+    ("asking", |t, v| t.asking = v, &[0.6, 0.7, 0.8, 0.9, 1.0]),
+    (
+        "speaker",
+        |t, v| t.speaker = v,
+        &[1.0, 1.1, 1.25, 1.4, 1.6, 2.0],
+    ),
+    ("timed", |t, v| t.timed = v, &[1.0, 1.2, 1.4, 1.6]),
+    (
+        "related",
+        |t, v| t.related = v,
+        &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
+    ),
+    (
+        "meant",
+        |t, v| t.meant = v,
+        &[0.0, 0.05, 0.1, 0.2, 0.3, 0.4],
+    ),
+    ("dated", |t, v| t.dated = v, &[0.0, 0.5, 1.0, 2.0]),
+    ("expansion", |t, v| t.expansion = v, &[0.0, 0.1, 0.2, 0.3]),
+    ("seeds", |t, v| t.seeds = v as usize, &[1.0, 3.0, 5.0]),
+    ("own", |t, v| t.own = v, &[1.0, 1.15, 1.3, 1.5]),
+];
+
+/// What changing one constant at a time does, on the first half; `name=value` sets
+/// others before.
+fn sweep(out: &mut impl Write, half: &[Conversation], given: &[String]) -> std::io::Result<()> {
+    let mut start = Tuning::default();
+    for (name, value) in given.iter().filter_map(|given| given.split_once('=')) {
+        if let (Some((_, set, _)), Ok(value)) =
+            (TRIED.iter().find(|tried| tried.0 == name), value.parse())
+        {
+            set(&mut start, value);
+        }
+    }
+    let row = |out: &mut dyn Write, name: &str, tuning: &Tuning| -> std::io::Result<()> {
+        let table = searched(half, tuning);
+        let sums = all(&table);
+        write!(
+            out,
+            "{name:16} {:.4} {:.4} |",
+            sums.recall / sums.questions,
+            sums.reciprocal / sums.questions
+        )?;
+        for (kind, sums) in table {
+            write!(out, " {kind} {:.3}", sums.recall / sums.questions)?;
+        }
+        writeln!(out)
+    };
+    row(out, "start", &start)?;
+    if given.iter().any(|given| given == "once") {
+        return Ok(());
+    }
+    for (name, set, values) in TRIED {
         for value in values {
-            let mut tuning = Tuning::default();
+            let mut tuning = start.clone();
             set(&mut tuning, *value);
-            let table = searched(half, &tuning);
-            let sums = all(&table);
-            write!(
-                out,
-                "{name} {value}: {:+.4} {:+.4} |",
-                (sums.recall - base.recall) / base.questions,
-                (sums.reciprocal - base.reciprocal) / base.questions
-            )?;
-            for (kind, sums) in table {
-                write!(out, " {kind} {:.3}", sums.recall / sums.questions)?;
+            if tuning != start {
+                row(out, &format!("{name} {value}"), &tuning)?;
             }
-            writeln!(out)?;
         }
     }
     Ok(())
@@ -349,7 +371,14 @@ fn misses(out: &mut impl Write, half: &[Conversation]) -> std::io::Result<()> {
             writeln!(
                 out,
                 "{} {}  {:?} {:?}",
-                asked.kind, asked.text, question.words, question.related
+                asked.kind,
+                asked.text,
+                question.words.iter().map(|w| &w.stem).collect::<Vec<_>>(),
+                question
+                    .words
+                    .iter()
+                    .map(|w| w.related.len() + w.meant.len())
+                    .collect::<Vec<_>>()
             )?;
             for turn in asked.evidence.iter().filter(|turn| !ranked.contains(turn)) {
                 writeln!(

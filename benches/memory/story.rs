@@ -31,11 +31,14 @@ impl Dice {
     }
 }
 
+/// A question as written: its kind, the tags of its evidence and its text.
+type Question = (String, Vec<String>, String);
+
 /// A story as written.
 #[derive(Debug, Clone, Default)]
 pub struct Story {
     scenes: Vec<Vec<(char, String, String)>>,
-    questions: Vec<(String, Vec<String>, String)>,
+    questions: Vec<Question>,
 }
 
 /// Reads a file of stories.
@@ -213,7 +216,7 @@ pub fn conversation(stories: &[Story], chatter: &[&str], seed: u64) -> Conversat
             }
         }
     }
-    let mut questions: Vec<(usize, &(String, Vec<String>, String))> = chosen
+    let mut questions: Vec<(usize, &Question)> = chosen
         .iter()
         .enumerate()
         .flat_map(|(n, s)| s.questions.iter().map(move |q| (n, q)))

@@ -46,6 +46,10 @@ pub static DOMAINS: LazyLock<Vec<(&'static str, Words)>> = LazyLock::new(domains
 pub static RELATED: LazyLock<Valued<Vec<String>>> =
     LazyLock::new(|| related(include_str!("lexicons/related.txt")));
 
+/// For a stem, the words it may mean by the thesaurus, as written.
+pub static THESAURUS: LazyLock<Valued<Vec<&'static str>>> =
+    LazyLock::new(|| thesaurus(include_str!("lexicons/thesaurus.txt")));
+
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
@@ -106,6 +110,17 @@ fn related(text: &'static str) -> Valued<Vec<String>> {
     table
 }
 
+/// Only heads are stemmed at once: there are tens of thousands of other words.
+fn thesaurus(text: &'static str) -> Valued<Vec<&'static str>> {
+    let mut table: Valued<Vec<&'static str>> = Valued::default();
+    for line in lines(text) {
+        let mut words = line.split_whitespace();
+        let Some(head) = words.next() else { continue };
+        table.entry(stem(head)).or_default().extend(words);
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +147,8 @@ mod tests {
         assert_eq!(DOMAINS.len(), 9);
         assert!(IRREGULAR.len() > 140);
         assert!(RELATED.len() > 130);
+        assert!(THESAURUS.len() > 8000);
+        assert!(THESAURUS["photograph"].contains(&"photo"));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::super::duplicates;
 use super::super::entities::{self, Kind};
 use super::super::text;
 use super::super::times::day;
-use super::{ASKS, DENIES, Index, flags_of};
+use super::Index;
+use super::signs::{ASKS, DENIES, flags_of};
 
 /// From which share of common words a memory counts as coming back.
 const AGAIN: f64 = 0.6;

@@ -5,6 +5,7 @@
 mod alike;
 mod question;
 mod search;
+mod signs;
 mod tuning;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,11 +13,11 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 use uuid::Uuid;
 
-pub use self::question::Question;
+pub use self::question::{Question, Word};
 pub use self::search::Found;
+use self::signs::{HIDDEN, PINNED, TIMED, flags_of};
 pub use self::tuning::Tuning;
 use super::decay::{Spike, State};
-use super::lexicon::FIRST_PERSON;
 use super::times::{self, Span};
 use super::{entities, text};
 
@@ -73,23 +74,6 @@ struct Kept {
     after: u32,
     flags: u8,
 }
-
-/// Speaks of a time.
-const TIMED: u8 = 1;
-/// Only asks.
-const ASKS: u8 = 2;
-/// Speaks of a number.
-const COUNTS: u8 = 4;
-/// Is always told.
-const PINNED: u8 = 8;
-/// Is never told.
-const HIDDEN: u8 = 16;
-/// Ends by asking, so that what follows answers.
-const LEADS: u8 = 32;
-/// The speaker speaks of himself.
-const OWN: u8 = 64;
-/// Denies something.
-const DENIES: u8 = 128;
 
 /// Memories of one index: what a slot's bits can count.
 const MOST: usize = 1 << 24;
@@ -415,25 +399,6 @@ impl Index {
         }
         number as u16
     }
-}
-
-/// What its words alone make a memory.
-fn flags_of(said: &str) -> u8 {
-    let tokens = text::tokens(said);
-    let words = || tokens.iter().map(text::Token::lower);
-    let mut flags = 0;
-    for (flag, holds) in [
-        (ASKS, text::only_asks(said)),
-        (LEADS, said.trim_end().ends_with(['?', '？'])),
-        (COUNTS, tokens.iter().any(text::Token::number)),
-        (OWN, words().any(|word| FIRST_PERSON.contains(&word))),
-        (DENIES, words().any(|word| text::denies(&word))),
-    ] {
-        if holds {
-            flags |= flag;
-        }
-    }
-    flags
 }
 
 /// About how many bytes a memory takes with its postings and its place in the maps.

@@ -1,28 +1,54 @@
 //! What a question asks for: its words, the speakers it names, the days it means and
-//! whether it wants a time or a number.
+//! whether it wants a time.
 
-use super::super::lexicon::{ASKING, RELATED};
-use super::super::text::{Token, stem, stop, tokens};
+use super::super::lexicon::{ASKING, RELATED, THESAURUS};
+use super::super::text::{self, Token, stem, stop, tokens};
 use super::super::times::{self, Span};
 use super::Index;
 
 /// A question, read once.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
-    /// Stems of its words of content, each once, in their order.
-    pub words: Vec<String>,
-    /// Pairs of stems that stand side by side.
-    pub pairs: Vec<(String, String)>,
-    /// Stems that its words may also mean.
-    pub related: Vec<String>,
+    /// Its words of content, each once, in their order.
+    pub words: Vec<Word>,
     /// Speakers it names, by number.
     pub(super) speakers: Vec<u16>,
     /// Days it means.
     pub spans: Vec<Span>,
     /// Whether a time is asked for.
     pub when: bool,
-    /// Whether a number is asked for.
-    pub count: bool,
+}
+
+/// A word of a question.
+#[derive(Debug, Clone, Default)]
+pub struct Word {
+    /// Its stem.
+    pub stem: String,
+    /// Stems that are of its kind or sense.
+    pub related: Vec<String>,
+    /// Stems that it may mean by the thesaurus.
+    pub meant: Vec<String>,
+}
+
+/// What a word may mean, at most.
+const MEANT: usize = 120;
+
+impl Word {
+    fn new(stem: String) -> Self {
+        let related: Vec<String> = RELATED.get(&stem).cloned().unwrap_or_default();
+        let words = THESAURUS.get(&stem).into_iter().flatten().take(MEANT);
+        let mut meant: Vec<String> = Vec::new();
+        for word in words.map(|word| text::stem(word)) {
+            if word != stem && !related.contains(&word) && !meant.contains(&word) {
+                meant.push(word);
+            }
+        }
+        Self {
+            stem,
+            related,
+            meant,
+        }
+    }
 }
 
 impl Index {
@@ -33,14 +59,11 @@ impl Index {
         let mut question = Question {
             spans: self.meant(text, now),
             when: asks_when(&lower),
-            count: asks_count(&lower),
             ..Question::default()
         };
-        let mut last: Option<String> = None;
-        let mut spare = Vec::new();
+        let (mut stems, mut spare) = (Vec::new(), Vec::new());
         for word in &lower {
             if word.len() > 64 || stop(word) {
-                // "group of friends": a stop word does not part a pair.
                 continue;
             }
             let bare = word.strip_suffix("'s").unwrap_or(word);
@@ -49,7 +72,6 @@ impl Index {
                     question.speakers.push(speaker);
                 }
                 spare.push(stem(word));
-                last = None;
                 continue;
             }
             let stem = stem(word);
@@ -57,17 +79,14 @@ impl Index {
                 spare.push(stem);
                 continue;
             }
-            if let Some(before) = last.replace(stem.clone()) {
-                question.pairs.push((before, stem.clone()));
-            }
-            if !question.words.contains(&stem) {
-                question.words.push(stem);
+            if !stems.contains(&stem) {
+                stems.push(stem);
             }
         }
-        if question.words.is_empty() {
-            question.words = spare;
+        if stems.is_empty() {
+            stems = spare;
         }
-        question.relate();
+        question.words = stems.into_iter().map(Word::new).collect();
         question
     }
 
@@ -99,16 +118,6 @@ impl Question {
     pub fn is_empty(&self) -> bool {
         self.words.is_empty() && self.spans.is_empty()
     }
-
-    fn relate(&mut self) {
-        for word in &self.words {
-            for related in RELATED.get(word).into_iter().flatten() {
-                if !self.words.contains(related) && !self.related.contains(related) {
-                    self.related.push(related.clone());
-                }
-            }
-        }
-    }
 }
 
 fn asks_when(words: &[String]) -> bool {
@@ -120,17 +129,5 @@ fn asks_when(words: &[String]) -> bool {
             "how" => next == "long",
             _ => false,
         }
-    })
-}
-
-fn asks_count(words: &[String]) -> bool {
-    words.windows(2).any(|pair| {
-        matches!(
-            (pair[0].as_str(), pair[1].as_str()),
-            (
-                "how",
-                "many" | "much" | "old" | "often" | "long" | "tall" | "far"
-            )
-        )
     })
 }

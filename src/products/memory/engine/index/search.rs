@@ -1,12 +1,9 @@
 //! A search: BM25 over stems, then what the memories around, the speaker, the days, and
 //! names found on the way say.
 
-use std::cmp::Ordering;
-
 use super::super::times::{Span, day};
-use super::{
-    ASKS, COUNTS, HIDDEN, Index, Kept, LEADS, NONE, OWN, Question, TIMED, TOGETHER, Tuning, slot,
-};
+use super::signs::{ASKS, HIDDEN, LEADS, OWN, TIMED};
+use super::{Index, Kept, NONE, Question, TOGETHER, Tuning, slot};
 use uuid::Uuid;
 
 /// A memory that a search found.
@@ -22,17 +19,21 @@ pub struct Found {
     pub coverage: f32,
 }
 
-/// Candidates whose words are looked at one by one for pairs.
-const PAIRED: usize = 400;
-
 struct Search<'a> {
     index: &'a Index,
     tuning: &'a Tuning,
     question: &'a Question,
-    /// By slot: what the memory's own words give it.
-    own: Vec<f32>,
-    /// Slots with a score.
+    /// By slot: the sum over words.
+    total: Vec<f32>,
+    /// Slots with a sum.
     touched: Vec<u32>,
+    /// By slot, for one word at a time: what a memory itself gives.
+    here: Vec<f32>,
+    /// The same for the largest and the sum of what it and those around give.
+    most: Vec<f32>,
+    sum: Vec<f32>,
+    /// By slot: the rarity of the words that it or those around hold.
+    covered: Vec<f32>,
     mean: f32,
 }
 
@@ -42,18 +43,21 @@ impl Index {
         if self.is_empty() || limit == 0 {
             return Vec::new();
         }
+        let slots = self.kept.len();
         let mut search = Search {
             index: self,
             tuning,
             question,
-            own: vec![0.0; self.kept.len()],
+            total: vec![0.0; slots],
             touched: Vec::new(),
+            here: vec![0.0; slots],
+            most: vec![0.0; slots],
+            sum: vec![0.0; slots],
+            covered: vec![0.0; slots],
             mean: (self.words as f32 / self.len() as f32).max(1.0),
         };
         let whole = search.words();
         search.days();
-        search.pairs();
-        search.signs();
         let mut best = search.ranked(limit.max(tuning.seeds), whole);
         if tuning.expansion > 0.0 && search.expand(&best) {
             best = search.ranked(limit, whole);
@@ -78,33 +82,37 @@ impl Index {
 
 impl Search<'_> {
     fn add(&mut self, slot: usize, score: f32) {
-        if let Some(own) = self.own.get_mut(slot) {
-            if *own == 0.0 {
+        if let Some(total) = self.total.get_mut(slot) {
+            if *total == 0.0 {
                 self.touched.push(slot as u32);
             }
-            *own += score;
+            *total += score;
         }
     }
 
-    /// The question's own words and related ones; the sum of the former's rarity.
+    /// The question's words, each with what it may mean; the sum of their rarity.
     fn words(&mut self) -> f32 {
         let mut whole = 0.0;
         let question = self.question;
+        let (related, meant) = (self.tuning.related, self.tuning.meant);
         for word in &question.words {
-            whole += self.term(word, 1.0);
-        }
-        if self.tuning.related > 0.0 {
-            for word in &question.related {
-                self.term(word, self.tuning.related);
+            let mut found = Vec::new();
+            let rarity = self.term(&word.stem, 1.0, &mut found);
+            whole += rarity;
+            for (stems, share) in [(&word.related, related), (&word.meant, meant)] {
+                for stem in stems.iter().filter(|_| share > 0.0) {
+                    self.term(stem, share, &mut found);
+                }
             }
+            self.spread(&found, rarity);
         }
         whole
     }
 
-    /// Adds one term's part; returns its rarity.
-    fn term(&mut self, word: &str, share: f32) -> f32 {
+    /// Notes one term's part where it is the largest of its word; returns its rarity.
+    fn term(&mut self, stem: &str, share: f32, found: &mut Vec<u32>) -> f32 {
         let index = self.index;
-        let number = index.vocabulary.get(word).copied();
+        let number = index.vocabulary.get(stem).copied();
         let postings = number.and_then(|number| index.postings.get(number as usize));
         let Some(postings) = postings else {
             return index.rarity(0);
@@ -117,10 +125,73 @@ impl Search<'_> {
             };
             let count = (posting & 255) as f32;
             let long = 1.0 - b + b * kept.words.len() as f32 / self.mean;
-            let part = count * (k1 + 1.0) / (count + k1 * long);
-            self.add(slot(*posting), share * rarity * part);
+            let part = share * rarity * count * (k1 + 1.0) / (count + k1 * long);
+            if let Some(here) = self.here.get_mut(slot(*posting)) {
+                if *here == 0.0 {
+                    found.push(posting >> 8);
+                }
+                *here = here.max(part);
+            }
         }
         rarity
+    }
+
+    /// Adds one word's part to the memories that hold it and those around them.
+    fn spread(&mut self, found: &[u32], rarity: f32) {
+        let mut reached = Vec::with_capacity(found.len() * 4);
+        let tuning = self.tuning;
+        for slot in found {
+            let part = self
+                .here
+                .get_mut(*slot as usize)
+                .map(std::mem::take)
+                .unwrap_or_default();
+            self.give(*slot, part, &mut reached);
+            let Some(kept) = self.index.at(*slot) else {
+                continue;
+            };
+            let answer = if kept.flags & LEADS != 0 {
+                tuning.answer
+            } else {
+                tuning.neighbour
+            };
+            for (forward, beside) in [(false, tuning.neighbour), (true, answer)] {
+                let mut last = kept;
+                for share in [beside, tuning.further] {
+                    let link = if forward { last.after } else { last.before };
+                    let Some((next, other)) = self.index.neighbour(last, link) else {
+                        break;
+                    };
+                    if share <= 0.0 {
+                        break;
+                    }
+                    self.give(next, share * part, &mut reached);
+                    last = other;
+                }
+            }
+        }
+        for slot in reached {
+            let at = slot as usize;
+            let (Some(most), Some(sum)) = (self.most.get_mut(at), self.sum.get_mut(at)) else {
+                continue;
+            };
+            let (most, sum) = (std::mem::take(most), std::mem::take(sum));
+            self.add(at, most + tuning.several * (sum - most));
+            if let Some(covered) = self.covered.get_mut(at) {
+                *covered += most.min(rarity);
+            }
+        }
+    }
+
+    fn give(&mut self, slot: u32, part: f32, reached: &mut Vec<u32>) {
+        let at = slot as usize;
+        if let (Some(most), Some(sum)) = (self.most.get_mut(at), self.sum.get_mut(at)) {
+            if *sum == 0.0 {
+                reached.push(slot);
+            }
+            *most = most.max(part);
+            *sum += part;
+        }
     }
 
     /// Memories of the days a question names: as if the day were one more word.
@@ -155,107 +226,34 @@ impl Search<'_> {
         }
     }
 
-    /// What stands side by side in the question and in a memory.
-    fn pairs(&mut self) {
-        if self.tuning.pair == 0.0 || self.question.pairs.is_empty() {
-            return;
-        }
-        let index = self.index;
-        let number = |word: &String| index.vocabulary.get(word.as_str()).copied();
-        let pairs: Vec<(u32, u32)> = self
-            .question
-            .pairs
-            .iter()
-            .filter_map(|(a, b)| Some((number(a)?, number(b)?)))
-            .collect();
-        if pairs.is_empty() {
-            return;
-        }
-        let mut candidates = self.touched.clone();
-        if candidates.len() > PAIRED {
-            candidates.select_nth_unstable_by(PAIRED, |a, b| self.better(*a, *b));
-            candidates.truncate(PAIRED);
-        }
-        for slot in candidates {
-            let Some(kept) = index.at(slot) else { continue };
-            for (a, b) in &pairs {
-                let beside = kept
-                    .words
-                    .windows(2)
-                    .any(|two| two == [*a, *b] || two == [*b, *a]);
-                if beside {
-                    let both = [a, b].map(|t| index.postings.get(*t as usize).map_or(0, Vec::len));
-                    let rarity = index.rarity(both[0].min(both[1]));
-                    self.add(slot as usize, self.tuning.pair * rarity);
-                }
-            }
-        }
-    }
-
-    fn better(&self, a: u32, b: u32) -> Ordering {
-        let score = |slot: u32| self.own.get(slot as usize).copied().unwrap_or_default();
-        score(b).total_cmp(&score(a))
-    }
-
     /// What kind of memory it is and who said it.
-    fn signs(&mut self) {
-        for slot in &self.touched {
-            let (Some(kept), Some(own)) = (self.index.at(*slot), self.own.get_mut(*slot as usize))
-            else {
-                continue;
-            };
-            if kept.flags & ASKS != 0 {
-                *own *= self.tuning.asking;
+    fn sign(&self, kept: &Kept) -> f32 {
+        let tuning = self.tuning;
+        let flag = |flag: u8, asked: bool, share: f32| {
+            if asked && kept.flags & flag != 0 {
+                share
+            } else {
+                1.0
             }
-            if kept.flags & TIMED != 0 && self.question.when {
-                *own *= self.tuning.timed;
-            }
-            if kept.flags & COUNTS != 0 && self.question.count {
-                *own *= self.tuning.counting;
-            }
-            if kept.flags & OWN != 0 {
-                *own *= self.tuning.own;
-            }
-            if self.question.speakers.contains(&kept.speaker) {
-                *own *= self.tuning.speaker;
-            }
-        }
+        };
+        let named = self.question.speakers.contains(&kept.speaker);
+        flag(ASKS, true, tuning.asking)
+            * flag(OWN, true, tuning.own)
+            * flag(TIMED, self.question.when, tuning.timed)
+            * if named { tuning.speaker } else { 1.0 }
     }
 
-    /// The best with what their neighbours give them.
+    /// The best.
     fn ranked(&self, limit: usize, whole: f32) -> Vec<Found> {
-        let mut total = self.own.clone();
-        let mut slots = self.touched.clone();
-        for slot in &self.touched {
-            let own = self.own.get(*slot as usize).copied().unwrap_or_default();
-            let Some(kept) = self.index.at(*slot) else {
-                continue;
-            };
-            let leads = kept.flags & LEADS != 0;
-            for (forward, link) in [(false, kept.before), (true, kept.after)] {
-                let Some((next, other)) = self.index.neighbour(kept, link) else {
-                    continue;
-                };
-                let share = if forward && leads {
-                    self.tuning.answer
-                } else {
-                    self.tuning.neighbour
-                };
-                give(&mut total, &mut slots, next, share * own);
-                let beyond = if forward { other.after } else { other.before };
-                if let Some((next, _)) = self.index.neighbour(other, beyond) {
-                    give(&mut total, &mut slots, next, self.tuning.further * own);
-                }
-            }
-        }
-        let mut found: Vec<(Found, u32)> = slots
+        let mut found: Vec<(Found, u32)> = self
+            .touched
             .iter()
             .filter_map(|slot| {
                 let kept = self
                     .index
                     .at(*slot)
                     .filter(|kept| kept.flags & HIDDEN == 0)?;
-                let score = total.get(*slot as usize).copied()?;
+                let score = self.total.get(*slot as usize)? * self.sign(kept);
                 let found = Found {
                     id: kept.id,
                     at: kept.at,
@@ -277,46 +275,12 @@ impl Search<'_> {
         found.sort_unstable_by(by);
         found
             .into_iter()
-            .map(|(found, slot)| Found {
-                coverage: self.coverage(slot, whole),
-                ..found
+            .map(|(found, slot)| {
+                let covered = self.covered.get(slot as usize).copied().unwrap_or_default();
+                let coverage = (covered / whole.max(f32::EPSILON)).min(1.0);
+                Found { coverage, ..found }
             })
             .collect()
-    }
-
-    /// Which share of the question a memory and the ones beside it hold.
-    fn coverage(&self, slot: u32, whole: f32) -> f32 {
-        let Some(kept) = self.index.at(slot) else {
-            return 0.0;
-        };
-        let beside =
-            [kept.before, kept.after].map(|link| self.index.neighbour(kept, link).map(|n| n.1));
-        let mut held = 0.0;
-        for word in &self.question.words {
-            let Some(number) = self.index.vocabulary.get(word.as_str()) else {
-                continue;
-            };
-            let rarity = self.index.rarity(
-                self.index
-                    .postings
-                    .get(*number as usize)
-                    .map_or(0, Vec::len),
-            );
-            if kept.words.contains(number) {
-                held += rarity;
-            } else if beside
-                .iter()
-                .flatten()
-                .any(|kept| kept.words.contains(number))
-            {
-                held += 0.5 * rarity;
-            }
-        }
-        if whole > 0.0 {
-            (held / whole).min(1.0)
-        } else {
-            0.0
-        }
     }
 
     /// Follows names that the best memories hold and the question does not; says
@@ -327,7 +291,7 @@ impl Search<'_> {
             .question
             .words
             .iter()
-            .filter_map(|word| index.vocabulary.get(word.as_str()).copied())
+            .filter_map(|word| index.vocabulary.get(word.stem.as_str()).copied())
             .collect();
         let top = best.first().map_or(0.0, |found| found.score);
         let mut names: Vec<(u32, f32)> = Vec::new();
@@ -362,15 +326,6 @@ impl Search<'_> {
             }
         }
         !names.is_empty()
-    }
-}
-
-fn give(total: &mut [f32], slots: &mut Vec<u32>, slot: u32, score: f32) {
-    if let Some(total) = total.get_mut(slot as usize).filter(|_| score > 0.0) {
-        if *total == 0.0 {
-            slots.push(slot);
-        }
-        *total += score;
     }
 }
 

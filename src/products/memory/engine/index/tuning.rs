@@ -8,24 +8,24 @@ pub struct Tuning {
     pub k1: f32,
     /// BM25: how much long memories are held back.
     pub b: f32,
-    /// What a memory gets of the ones before and after it.
+    /// What a memory gets for a word that one beside it holds.
     pub neighbour: f32,
-    /// What it gets of the ones two before and after it.
+    /// What it gets for one two away.
     pub further: f32,
     /// What an answer gets of the question before it, instead of `neighbour`.
     pub answer: f32,
+    /// How much of what several memories give for one word is added to the largest.
+    pub several: f32,
     /// A memory that only asks counts this much.
     pub asking: f32,
     /// One by a speaker whom the question names counts this much more.
     pub speaker: f32,
     /// One that speaks of a time, when a time is asked for.
     pub timed: f32,
-    /// One with a number, when a number is asked for.
-    pub counting: f32,
-    /// One in which two words of the question stand side by side, as there.
-    pub pair: f32,
     /// A related word counts this much of the question's own.
     pub related: f32,
+    /// One that the thesaurus gives.
+    pub meant: f32,
     /// One of a day that the question names, beside a word as rare as it.
     pub dated: f32,
     /// Names in the best memories count this much for the next ones.
@@ -41,41 +41,19 @@ impl Default for Tuning {
         Self {
             k1: 0.9,
             b: 0.4,
-            neighbour: 0.3,
-            further: 0.1,
-            answer: 0.4,
-            asking: 0.8,
-            speaker: 1.2,
-            timed: 1.15,
-            counting: 1.1,
-            pair: 0.25,
-            related: 0.2,
+            neighbour: 0.25,
+            further: 0.25,
+            answer: 0.5,
+            several: 0.5,
+            asking: 0.7,
+            speaker: 1.6,
+            timed: 1.2,
+            related: 0.4,
+            meant: 0.1,
             dated: 1.0,
-            expansion: 0.15,
+            expansion: 0.1,
             seeds: 3,
-            own: 1.0,
-        }
-    }
-}
-
-impl Tuning {
-    /// BM25 over a memory's own words and nothing else, to compare with.
-    pub fn plain() -> Self {
-        Self {
-            neighbour: 0.0,
-            further: 0.0,
-            answer: 0.0,
-            asking: 1.0,
-            speaker: 1.0,
-            timed: 1.0,
-            counting: 1.0,
-            pair: 0.0,
-            related: 0.0,
-            dated: 0.0,
-            expansion: 0.0,
-            seeds: 0,
-            own: 1.0,
-            ..Self::default()
+            own: 1.3,
         }
     }
 }
