@@ -65,7 +65,7 @@ async fn what_a_trial_left_is_erased_after_thirty_days() {
     say(&http, "u", "My sister Zyzzyva moved to Lisbon.").await;
     let bytes = |server: &Server| {
         let all = server.kept_bytes();
-        all.windows(7).any(|own| own == b\"Zyzzyva\")
+        all.windows(7).any(|own| own == b"Zyzzyva")
     };
     assert!(bytes(&server));
     // A day before, it is still there.
