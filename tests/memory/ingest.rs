@@ -186,7 +186,7 @@ async fn what_comes_back_over_sessions_counts() {
     let mut last = 0.0;
     for (session, content) in [
         ("s1", "I met Ana at the market."),
-        ("s2", "Ana plays the cello."),
+        ("s2", "Yesterday I heard Ana play the cello."),
         ("s3", "I will go hiking with Ana soon."),
     ] {
         let body = json!({"user_id": "u", "content": content, "session_id": session});

@@ -250,7 +250,13 @@ async fn connect(
     now: i64,
 ) -> Result<()> {
     let fitting = |own: &&pb::Entity| (1..=MAX_NAME).contains(&own.name.len());
-    let fitting: Vec<&pb::Entity> = request.entities.iter().filter(fitting).collect();
+    let mut fitting: Vec<&pb::Entity> = request.entities.iter().filter(fitting).collect();
+    // They were made in the order in which memories first named them.
+    let mut first: HashMap<&str, usize> = HashMap::default();
+    for (at, edge) in request.edges.iter().enumerate() {
+        first.entry(&edge.target).or_insert(at);
+    }
+    fitting.sort_by_key(|own| first.get(own.entity_id.as_str()).copied());
     let ids: Vec<String> = fitting.iter().map(|own| free_id(&own.entity_id)).collect();
     let all: Vec<&str> = ids.iter().map(String::as_str).collect();
     let mut used: std::collections::HashSet<String> = taken(tx, "memory_entity", &all)

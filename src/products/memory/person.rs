@@ -161,7 +161,9 @@ impl Person {
     }
 
     /// Makes a memory known.
-    pub(super) fn add(&mut self, new: New<'_>) {
+    pub(super) fn add(&mut self, mut new: New<'_>) {
+        // As they are read back.
+        new.entities.sort_unstable();
         for entity in &new.entities {
             if let Some(own) = self.entities.get_mut(entity) {
                 own.nodes.push(new.number);
