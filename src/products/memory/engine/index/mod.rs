@@ -312,7 +312,7 @@ impl Index {
                 Some(number) => *number,
                 None => {
                     let number = self.postings.len() as u32;
-                    self.bytes += term.len() + 64;
+                    self.bytes += term.len() + 96;
                     self.vocabulary.insert(term.into(), number);
                     self.postings.push(Vec::new());
                     self.naming.push(false);
@@ -321,14 +321,11 @@ impl Index {
             };
             words.push(number);
         }
-        for entity in entities::extract(said) {
-            if matches!(entity.kind, entities::Kind::Role) {
-                continue;
-            }
-            for term in text::terms(&entity.name) {
+        for name in entities::names(said) {
+            for term in text::terms(&name) {
                 let number = self.vocabulary.get(term.as_str());
                 if let Some(naming) = number.and_then(|n| self.naming.get_mut(*n as usize)) {
-                    *naming = entity.name.starts_with(char::is_uppercase) || *naming;
+                    *naming = true;
                 }
             }
         }
@@ -404,7 +401,7 @@ impl Index {
 /// About how many bytes a memory takes with its postings and its place in the maps.
 fn weight(kept: &Kept) -> usize {
     size_of::<Kept>()
-        + kept.words.len() * (4 + 5)
+        + kept.words.len() * (4 + 8)
         + size_of_val(&*kept.spans)
         + size_of_val(&*kept.spikes)
         + 32

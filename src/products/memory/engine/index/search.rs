@@ -104,6 +104,8 @@ impl Search<'_> {
                     self.term(stem, share, &mut found);
                 }
             }
+            // In the order memories were made, so that sums round alike in any index.
+            found.sort_unstable_by_key(|slot| self.index.at(*slot).map(|kept| kept.made));
             self.spread(&found, rarity);
         }
         whole
