@@ -18,8 +18,8 @@ pub use self::search::Found;
 use self::signs::{HIDDEN, PINNED, TIMED, flags_of};
 pub use self::tuning::Tuning;
 use super::decay::{Spike, State};
+use super::text;
 use super::times::{self, Span};
-use super::{entities, text};
 
 /// A memory as the index is given it.
 #[derive(Debug, Clone)]
@@ -90,8 +90,6 @@ pub struct Index {
     vocabulary: HashMap<Box<str>, u32, FixedState>,
     /// For each term its memories, each as slot and count in one number.
     postings: Vec<Vec<u32>>,
-    /// Whether a term names something.
-    naming: Vec<bool>,
     kept: Vec<Option<Kept>>,
     free: Vec<u32>,
     ids: HashMap<Uuid, u32, FixedState>,
@@ -315,19 +313,10 @@ impl Index {
                     self.bytes += term.len() + 96;
                     self.vocabulary.insert(term.into(), number);
                     self.postings.push(Vec::new());
-                    self.naming.push(false);
                     number
                 }
             };
             words.push(number);
-        }
-        for name in entities::names(said) {
-            for term in text::terms(&name) {
-                let number = self.vocabulary.get(term.as_str());
-                if let Some(naming) = number.and_then(|n| self.naming.get_mut(*n as usize)) {
-                    *naming = true;
-                }
-            }
         }
         words
     }
