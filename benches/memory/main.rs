@@ -275,7 +275,7 @@ fn speed(
 type Set = fn(&mut Tuning, f32);
 
 /// The constants and values to try.
-const TRIED: [(&str, Set, &[f32]); 15] = [
+const TRIED: [(&str, Set, &[f32]); 16] = [
     ("k1", |t, v| t.k1 = v, &[0.4, 0.6, 0.9, 1.2]),
     ("b", |t, v| t.b = v, &[0.1, 0.2, 0.3, 0.4, 0.55]),
     (
@@ -309,7 +309,16 @@ const TRIED: [(&str, Set, &[f32]); 15] = [
     ),
     ("dated", |t, v| t.dated = v, &[0.0, 0.5, 1.0, 2.0]),
     ("expansion", |t, v| t.expansion = v, &[0.0, 0.1, 0.2, 0.3]),
-    ("seeds", |t, v| t.seeds = v as usize, &[1.0, 3.0, 5.0]),
+    (
+        "followed",
+        |t, v| t.followed = v as usize,
+        &[10.0, 20.0, 40.0, 80.0, 400.0],
+    ),
+    (
+        "seeds",
+        |t, v| t.seeds = v as usize,
+        &[3.0, 8.0, 15.0, 20.0],
+    ),
     ("own", |t, v| t.own = v, &[1.0, 1.15, 1.3, 1.5]),
 ];
 

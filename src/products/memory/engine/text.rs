@@ -129,9 +129,18 @@ pub fn only_asks(text: &str) -> bool {
     asked && !open
 }
 
-/// The name before a colon with which a line of a transcript begins, and the rest.
+/// The name before a colon with which a line of a transcript begins, and the rest. A
+/// time in brackets may stand before the name.
 pub fn speaker(content: &str) -> (Option<&str>, &str) {
-    let Some((head, rest)) = content.split_once(':') else {
+    let line = content.trim_start();
+    let stamped = [('[', ']'), ('(', ')')]
+        .into_iter()
+        .find_map(|(open, close)| {
+            let (stamp, rest) = line.strip_prefix(open)?.split_once(close)?;
+            let time = stamp.len() <= 48 && stamp.contains(|c: char| c.is_ascii_digit());
+            time.then(|| rest.trim_start())
+        });
+    let Some((head, rest)) = stamped.unwrap_or(line).split_once(':') else {
         return (None, content);
     };
     let name = head.trim_matches(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '*'));
@@ -232,6 +241,15 @@ mod tests {
     fn lines_of_transcripts_name_their_speaker() {
         assert_eq!(speaker("Ana: I moved."), (Some("Ana"), "I moved."));
         assert_eq!(speaker("[Ana Lee]: hi"), (Some("Ana Lee"), "hi"));
+        assert_eq!(
+            speaker("[2023-05-08 13:56] Ana: I moved."),
+            (Some("Ana"), "I moved.")
+        );
+        assert_eq!(
+            speaker("(1:56 pm on 8 May, 2023) Ana: I moved."),
+            (Some("Ana"), "I moved.")
+        );
+        assert_eq!(speaker("(2 of us) went").0, None);
         assert_eq!(speaker("note: buy milk").0, None);
         assert_eq!(speaker("See https://a.b").0, None);
         assert_eq!(speaker("Meet at 10:30").0, None);

@@ -4,6 +4,7 @@
 mod labels;
 mod names;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -88,29 +89,7 @@ static MARKED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// What a text names: names first, then roles and relations, each once.
 pub fn extract(content: &str) -> Vec<Entity> {
-    let mut found: Vec<Entity> = Vec::new();
-    let mut rest = content.to_owned();
-    if let Some(marked) = MARKED.as_ref() {
-        for capture in marked.captures_iter(content) {
-            let Some(whole) = capture.get(0) else {
-                continue;
-            };
-            let kind = if capture.name("quoted").is_some() {
-                Kind::Product
-            } else if capture.name("url").is_some() {
-                Kind::Other
-            } else {
-                Kind::Person
-            };
-            let name = whole.as_str().trim_matches(['"', '“', '”', '.', ',']);
-            let named = kind != Kind::Product || name.starts_with(char::is_uppercase);
-            if named {
-                add(&mut found, name, kind);
-            }
-            // Its words are not read again; its place stays.
-            rest.replace_range(whole.range(), &" ".repeat(whole.len()));
-        }
-    }
+    let (mut found, rest) = marked(content);
     let tokens = tokens(&rest);
     names::names(&rest, &tokens, &mut found);
     let mut spoken = Vec::new();
@@ -119,6 +98,47 @@ pub fn extract(content: &str) -> Vec<Entity> {
         add(&mut found, &entity.name, entity.kind);
     }
     found
+}
+
+/// The names alone that a text has.
+pub(super) fn names(content: &str) -> Vec<String> {
+    let (mut found, rest) = marked(content);
+    names::names(&rest, &tokens(&rest), &mut found);
+    let capital = |entity: &Entity| entity.name.starts_with(char::is_uppercase);
+    found.retain(capital);
+    found.into_iter().map(|entity| entity.name).collect()
+}
+
+/// What marks itself as a name, and the text without it: what was quoted, addresses.
+fn marked(content: &str) -> (Vec<Entity>, Cow<'_, str>) {
+    let mut found: Vec<Entity> = Vec::new();
+    let mut rest = Cow::Borrowed(content);
+    if !content.contains(['"', '“', '@']) && !content.contains("://") {
+        return (found, rest);
+    }
+    let Some(marked) = MARKED.as_ref() else {
+        return (found, rest);
+    };
+    for capture in marked.captures_iter(content) {
+        let Some(whole) = capture.get(0) else {
+            continue;
+        };
+        let kind = if capture.name("quoted").is_some() {
+            Kind::Product
+        } else if capture.name("url").is_some() {
+            Kind::Other
+        } else {
+            Kind::Person
+        };
+        let name = whole.as_str().trim_matches(['"', '“', '”', '.', ',']);
+        if kind != Kind::Product || name.starts_with(char::is_uppercase) {
+            add(&mut found, name, kind);
+        }
+        // Its words are not read again; its place stays.
+        rest.to_mut()
+            .replace_range(whole.range(), &" ".repeat(whole.len()));
+    }
+    (found, rest)
 }
 
 fn add(found: &mut Vec<Entity>, name: &str, kind: Kind) {

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use uuid::Uuid;
 
 use super::super::duplicates;
-use super::super::entities::{self, Kind};
+use super::super::entities;
 use super::super::text;
 use super::super::times::day;
 use super::Index;
@@ -45,10 +45,8 @@ impl Index {
             .into_iter()
             .map(|(slot, _)| slot)
             .collect();
-        for entity in entities::extract(said) {
-            if entity.kind != Kind::Role && entity.name.starts_with(char::is_uppercase) {
-                slots.extend(self.holding(&text::terms(&entity.name)));
-            }
+        for name in entities::names(said) {
+            slots.extend(self.holding(&text::terms(&name)));
         }
         let own = session
             .and_then(|name| self.sessions.get(name).copied())
@@ -120,7 +118,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::super::super::DAY;
-    use super::super::Document;
+    use super::super::{Document, Tuning};
     use super::*;
     use crate::products::memory::engine::decay::State;
 
@@ -158,6 +156,63 @@ mod tests {
             Some(1)
         );
         assert_eq!(found("it is what it is"), None);
+    }
+
+    /// Whatever was put in and taken out before, what is left answers as a new index
+    /// of it would.
+    #[test]
+    fn history_leaves_no_trace() {
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut below = |limit: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % limit
+        };
+        let words = [
+            "boat", "garden", "Katya", "seventy", "letters", "swim", "Oslo", "tea",
+        ];
+        let mut index = Index::default();
+        let mut live: Vec<(u64, String, i64)> = Vec::new();
+        for number in 0..600 {
+            if below(3) == 0 && !live.is_empty() {
+                let (id, ..) = live.remove(below(live.len() as u64) as usize);
+                assert!(index.remove(Uuid::from_u128(id.into())));
+                continue;
+            }
+            let said: Vec<_> = (0..=below(6)).map(|_| words[below(8) as usize]).collect();
+            live.push((number, said.join(" "), below(20) as i64 * 600_000_000));
+            insert(&mut index, live.last().unwrap());
+        }
+        let mut fresh = Index::default();
+        for memory in &live {
+            insert(&mut fresh, memory);
+        }
+        for asked in [
+            "Who swam to Oslo?",
+            "Katya's garden and tea",
+            "letters",
+            "seventy boats",
+        ] {
+            let found = |index: &Index| {
+                index.search(&index.question(asked, 9 * DAY), &Tuning::default(), 50)
+            };
+            assert_eq!(found(&index), found(&fresh), "{asked}");
+        }
+        assert_eq!(index.len(), live.len());
+    }
+
+    fn insert(index: &mut Index, (id, content, at): &(u64, String, i64)) {
+        index.insert(&Document {
+            id: Uuid::from_u128((*id).into()),
+            session: None,
+            speaker: None,
+            at: *at,
+            content,
+            state: State::default(),
+            spikes: &[],
+            pinned: false,
+        });
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub use self::search::Found;
 use self::signs::{HIDDEN, PINNED, TIMED, flags_of};
 pub use self::tuning::Tuning;
 use super::decay::{Spike, State};
+use super::text;
 use super::times::{self, Span};
-use super::{entities, text};
 
 /// A memory as the index is given it.
 #[derive(Debug, Clone)]
@@ -90,8 +90,6 @@ pub struct Index {
     vocabulary: HashMap<Box<str>, u32, FixedState>,
     /// For each term its memories, each as slot and count in one number.
     postings: Vec<Vec<u32>>,
-    /// Whether a term names something.
-    naming: Vec<bool>,
     kept: Vec<Option<Kept>>,
     free: Vec<u32>,
     ids: HashMap<Uuid, u32, FixedState>,
@@ -312,25 +310,13 @@ impl Index {
                 Some(number) => *number,
                 None => {
                     let number = self.postings.len() as u32;
-                    self.bytes += term.len() + 64;
+                    self.bytes += term.len() + 96;
                     self.vocabulary.insert(term.into(), number);
                     self.postings.push(Vec::new());
-                    self.naming.push(false);
                     number
                 }
             };
             words.push(number);
-        }
-        for entity in entities::extract(said) {
-            if matches!(entity.kind, entities::Kind::Role) {
-                continue;
-            }
-            for term in text::terms(&entity.name) {
-                let number = self.vocabulary.get(term.as_str());
-                if let Some(naming) = number.and_then(|n| self.naming.get_mut(*n as usize)) {
-                    *naming = entity.name.starts_with(char::is_uppercase) || *naming;
-                }
-            }
         }
         words
     }
@@ -404,7 +390,7 @@ impl Index {
 /// About how many bytes a memory takes with its postings and its place in the maps.
 fn weight(kept: &Kept) -> usize {
     size_of::<Kept>()
-        + kept.words.len() * (4 + 5)
+        + kept.words.len() * (4 + 8)
         + size_of_val(&*kept.spans)
         + size_of_val(&*kept.spikes)
         + 32

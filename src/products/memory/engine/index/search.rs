@@ -1,10 +1,14 @@
 //! A search: BM25 over stems, then what the memories around, the speaker, the days, and
 //! names found on the way say.
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use uuid::Uuid;
+
 use super::super::times::{Span, day};
 use super::signs::{ASKS, HIDDEN, LEADS, OWN, TIMED};
 use super::{Index, Kept, NONE, Question, TOGETHER, Tuning, slot};
-use uuid::Uuid;
 
 /// A memory that a search found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +76,11 @@ impl Index {
         ((all - count + 0.5) / (count + 0.5)).max(0.0).ln_1p()
     }
 
+    /// How many memories hold a term.
+    fn held(&self, term: u32) -> usize {
+        self.postings.get(term as usize).map_or(0, Vec::len)
+    }
+
     /// The memory before or after, when they belong together.
     pub(super) fn neighbour(&self, kept: &Kept, link: u32) -> Option<(u32, &Kept)> {
         let other = (link != NONE).then(|| self.at(link)).flatten()?;
@@ -104,6 +113,8 @@ impl Search<'_> {
                     self.term(stem, share, &mut found);
                 }
             }
+            // In the order memories were made, so that sums round alike in any index.
+            found.sort_unstable_by_key(|slot| self.index.at(*slot).map(|kept| kept.made));
             self.spread(&found, rarity);
         }
         whole
@@ -283,49 +294,60 @@ impl Search<'_> {
             .collect()
     }
 
-    /// Follows names that the best memories hold and the question does not; says
-    /// whether there were any.
+    /// Follows what the best memories speak of and the question does not, names and
+    /// other words that are not common. Says whether there was anything.
     fn expand(&mut self, best: &[Found]) -> bool {
+        let mut followed: Vec<(u32, f32)> = self
+            .spoken_of(best)
+            .into_iter()
+            .map(|(term, share)| {
+                (
+                    term,
+                    share.min(1.0) * self.index.rarity(self.index.held(term)),
+                )
+            })
+            .collect();
+        // A stable sort: equals stay in the order in which the best speak of them.
+        followed.sort_by(|a, b| b.1.total_cmp(&a.1));
+        followed.truncate(self.tuning.followed);
         let index = self.index;
-        let asked: Vec<u32> = self
-            .question
-            .words
-            .iter()
+        for (term, part) in &followed {
+            for posting in index.postings.get(*term as usize).into_iter().flatten() {
+                self.add(slot(*posting), self.tuning.expansion * part);
+            }
+        }
+        !followed.is_empty()
+    }
+
+    /// The terms of the best memories in their order, each with how much of the best
+    /// speaks of it.
+    fn spoken_of(&self, best: &[Found]) -> Vec<(u32, f32)> {
+        let index = self.index;
+        let words = self.question.words.iter();
+        let asked: Vec<u32> = words
             .filter_map(|word| index.vocabulary.get(word.stem.as_str()).copied())
             .collect();
-        let top = best.first().map_or(0.0, |found| found.score);
-        let mut names: Vec<(u32, f32)> = Vec::new();
-        for found in best
-            .iter()
-            .take(self.tuning.seeds)
-            .filter(|found| found.score > 0.0)
-        {
+        let top = best.first().map_or(1.0, |found| found.score);
+        let common = index.len().max(16) / 8;
+        let mut places: HashMap<u32, usize, FixedState> = HashMap::default();
+        let mut shares: Vec<(u32, f32)> = Vec::new();
+        for found in best.iter().take(self.tuning.seeds) {
             let Some(kept) = index.ids.get(&found.id).and_then(|slot| index.at(*slot)) else {
                 continue;
             };
-            for term in &*kept.words {
-                let naming = index
-                    .naming
-                    .get(*term as usize)
-                    .copied()
-                    .unwrap_or_default();
-                let known = asked.contains(term) || names.iter().any(|(name, _)| name == term);
-                let shared = index.postings.get(*term as usize).map_or(0, Vec::len);
-                if naming && !known && shared > 1 && shared * 8 < index.len().max(16) {
-                    names.push((*term, found.score / top));
+            for (at, term) in kept.words.iter().enumerate() {
+                let again = kept.words[..at].contains(term);
+                if again || asked.contains(term) || !(2..common).contains(&index.held(*term)) {
+                    continue;
+                }
+                let place = *places.entry(*term).or_insert(shares.len());
+                match shares.get_mut(place) {
+                    Some((_, share)) => *share += found.score / top,
+                    None => shares.push((*term, found.score / top)),
                 }
             }
         }
-        for (term, share) in &names {
-            let Some(postings) = index.postings.get(*term as usize) else {
-                continue;
-            };
-            let rarity = index.rarity(postings.len());
-            for posting in postings {
-                self.add(slot(*posting), self.tuning.expansion * share * rarity);
-            }
-        }
-        !names.is_empty()
+        shares
     }
 }
 

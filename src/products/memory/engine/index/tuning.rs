@@ -28,10 +28,12 @@ pub struct Tuning {
     pub meant: f32,
     /// One of a day that the question names, beside a word as rare as it.
     pub dated: f32,
-    /// Names in the best memories count this much for the next ones.
+    /// What the best memories speak of counts this much for the others.
     pub expansion: f32,
-    /// How many of the best are looked into for names.
+    /// How many of the best are looked into for that.
     pub seeds: usize,
+    /// How many of their words are followed.
+    pub followed: usize,
     /// One whose speaker speaks of himself counts this much more.
     pub own: f32,
 }
@@ -51,8 +53,9 @@ impl Default for Tuning {
             related: 0.4,
             meant: 0.1,
             dated: 1.0,
-            expansion: 0.1,
-            seeds: 3,
+            expansion: 0.15,
+            seeds: 15,
+            followed: 80,
             own: 1.3,
         }
     }
