@@ -33,8 +33,7 @@ struct Search<'a> {
     touched: Vec<u32>,
     /// By slot, for one word at a time: what a memory itself gives.
     here: Vec<f32>,
-    /// The same for the largest and the sum of what it and those around give.
-    most: Vec<f32>,
+    /// The same for the sum of what it and those around give.
     sum: Vec<f32>,
     /// By slot: the rarity of the words that it or those around hold.
     covered: Vec<f32>,
@@ -55,7 +54,6 @@ impl Index {
             total: vec![0.0; slots],
             touched: Vec::new(),
             here: vec![0.0; slots],
-            most: vec![0.0; slots],
             sum: vec![0.0; slots],
             covered: vec![0.0; slots],
             mean: (self.words as f32 / self.len() as f32).max(1.0),
@@ -183,24 +181,19 @@ impl Search<'_> {
         }
         for slot in reached {
             let at = slot as usize;
-            let (Some(most), Some(sum)) = (self.most.get_mut(at), self.sum.get_mut(at)) else {
-                continue;
-            };
-            let (most, sum) = (std::mem::take(most), std::mem::take(sum));
-            self.add(at, most + tuning.several * (sum - most));
+            let sum = self.sum.get_mut(at).map(std::mem::take).unwrap_or_default();
+            self.add(at, sum);
             if let Some(covered) = self.covered.get_mut(at) {
-                *covered += most.min(rarity);
+                *covered += sum.min(rarity);
             }
         }
     }
 
     fn give(&mut self, slot: u32, part: f32, reached: &mut Vec<u32>) {
-        let at = slot as usize;
-        if let (Some(most), Some(sum)) = (self.most.get_mut(at), self.sum.get_mut(at)) {
+        if let Some(sum) = self.sum.get_mut(slot as usize) {
             if *sum == 0.0 {
                 reached.push(slot);
             }
-            *most = most.max(part);
             *sum += part;
         }
     }
