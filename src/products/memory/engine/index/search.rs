@@ -23,6 +23,9 @@ pub struct Found {
     pub coverage: f32,
 }
 
+/// Words of one memory that others are looked for by.
+const LOOKED_AT: usize = 200;
+
 struct Search<'a> {
     index: &'a Index,
     tuning: &'a Tuning,
@@ -75,7 +78,7 @@ impl Index {
     }
 
     /// How many memories hold a term.
-    fn held(&self, term: u32) -> usize {
+    pub(super) fn held(&self, term: u32) -> usize {
         self.postings.get(term as usize).map_or(0, Vec::len)
     }
 
@@ -328,7 +331,7 @@ impl Search<'_> {
             let Some(kept) = index.ids.get(&found.id).and_then(|slot| index.at(*slot)) else {
                 continue;
             };
-            for (at, term) in kept.words.iter().enumerate() {
+            for (at, term) in kept.words.iter().take(LOOKED_AT).enumerate() {
                 let again = kept.words[..at].contains(term);
                 if again || asked.contains(term) || !(2..common).contains(&index.held(*term)) {
                     continue;
