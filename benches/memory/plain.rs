@@ -1,4 +1,5 @@
-//! What to compare with: BM25 over stems without stop words, each turn by itself.
+//! What to compare with: BM25 over stems without stop words, each turn by itself or with
+//! a share of the turns beside it.
 
 use std::collections::HashMap;
 
@@ -38,28 +39,37 @@ impl Plain {
         plain
     }
 
-    /// The best twenty.
-    pub fn search(&self, question: &str) -> Vec<usize> {
+    /// The best twenty, each with a share of what the turns before and after it score.
+    pub fn search(&self, question: &str, share: f64) -> Vec<usize> {
         let all = self.turns.len() as f64;
         let mean = self.lengths.iter().sum::<f64>() / all.max(1.0);
         let mut words = terms(question);
         words.sort();
         words.dedup();
-        let mut scores: Vec<(f64, usize)> = Vec::new();
-        for (at, counts) in self.turns.iter().enumerate() {
-            let long = 1.0 - B + B * self.lengths[at] / mean;
-            let score: f64 = words
-                .iter()
-                .filter_map(|word| Some((counts.get(word)?, self.held.get(word)?)))
-                .map(|(count, held)| {
-                    let rarity = (1.0 + (all - held + 0.5) / (held + 0.5)).ln();
-                    rarity * count * (K1 + 1.0) / (count + K1 * long)
-                })
-                .sum();
-            if score > 0.0 {
-                scores.push((score, at));
-            }
-        }
+        let own: Vec<f64> = self
+            .turns
+            .iter()
+            .zip(&self.lengths)
+            .map(|(counts, length)| {
+                let long = 1.0 - B + B * length / mean;
+                words
+                    .iter()
+                    .filter_map(|word| Some((counts.get(word)?, self.held.get(word)?)))
+                    .map(|(count, held)| {
+                        let rarity = (1.0 + (all - held + 0.5) / (held + 0.5)).ln();
+                        rarity * count * (K1 + 1.0) / (count + K1 * long)
+                    })
+                    .sum()
+            })
+            .collect();
+        let beside = |at: Option<usize>| at.and_then(|at| own.get(at)).copied().unwrap_or_default();
+        let mut scores: Vec<(f64, usize)> = (0..own.len())
+            .map(|at| {
+                let around = beside(at.checked_sub(1)) + beside(Some(at + 1));
+                (own[at] + share * around, at)
+            })
+            .filter(|(score, _)| *score > 0.0)
+            .collect();
         scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
         scores.into_iter().take(20).map(|(_, at)| at).collect()
     }

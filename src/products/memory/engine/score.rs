@@ -2,6 +2,10 @@
 //! and the factors that raise or lower their sum. The formulas and weights are the
 //! project's own.
 
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
+
 use super::lexicon::{EMOTIONS, EVENTS, FIRST_PERSON, PERSONAL};
 use super::text::{Token, only_asks, sentences, stem, stop, tokens};
 
@@ -152,7 +156,7 @@ impl Counts {
             words: tokens.len(),
             ..Self::default()
         };
-        let mut content: Vec<String> = Vec::new();
+        let mut content: HashSet<String, FixedState> = HashSet::default();
         for token in &tokens {
             let word = token.lower();
             if FIRST_PERSON.contains(&word) {
@@ -166,8 +170,8 @@ impl Counts {
                 continue;
             }
             counts.weigh(token, &word);
-            if !token.number() && !content.contains(&word) {
-                content.push(word);
+            if !token.number() {
+                content.insert(word);
             }
         }
         counts.content = content.len();

@@ -48,12 +48,16 @@ pub fn topic(content: &str) -> String {
     words.join(" ")
 }
 
+/// Bytes of a text in which its first sentence is looked for.
+const LOOKED_AT: usize = 2000;
 /// The longest summary, in characters.
 const SUMMARY: usize = 160;
 
 /// The first sentence, at most 160 characters of it.
 pub fn summary(content: &str) -> String {
-    let content = content.trim();
+    let content = content.trim_start();
+    let content = &content[..content.floor_char_boundary(LOOKED_AT)];
+    let content = content.trim_end();
     let mut end = content.len();
     for (at, c) in content.char_indices() {
         let mark = matches!(c, '.' | '!' | '?' | '。' | '！' | '？');

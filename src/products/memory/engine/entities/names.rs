@@ -1,6 +1,9 @@
 //! Names by their capitals, what they are of by the words beside them, and roles.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
 
 use super::super::lexicon::{self, RELATIONS, ROLES, Words};
 use super::super::text::{Token, stem, stop};
@@ -19,8 +22,13 @@ fn nameable(token: &Token<'_>) -> bool {
 
 /// Runs of capitalised words, with what joins them.
 pub(super) fn names(text: &str, tokens: &[Token<'_>], found: &mut Vec<Entity>) {
+    let within: HashSet<&str, FixedState> = tokens
+        .iter()
+        .filter(|token| !token.first)
+        .map(|token| token.text)
+        .collect();
     let mut at = 0;
-    while at < tokens.len() {
+    while at < tokens.len() && found.len() < MOST {
         if !nameable(&tokens[at]) {
             at += 1;
             continue;
@@ -43,7 +51,7 @@ pub(super) fn names(text: &str, tokens: &[Token<'_>], found: &mut Vec<Entity>) {
         }
         // A sentence begins with a capital whatever its first word is.
         let alone = end == at + 1 && tokens[at].first;
-        if !alone || elsewhere(tokens, at) {
+        if !alone || elsewhere(tokens, at, &within) {
             let name = &text[tokens[at].start..tokens[end - 1].end()];
             let name = name
                 .strip_suffix("'s")
@@ -57,13 +65,10 @@ pub(super) fn names(text: &str, tokens: &[Token<'_>], found: &mut Vec<Entity>) {
 
 /// Whether a sentence's first word is a name: it is written so within a sentence too,
 /// or what follows is what people do.
-fn elsewhere(tokens: &[Token<'_>], at: usize) -> bool {
+fn elsewhere(tokens: &[Token<'_>], at: usize, within: &HashSet<&str, FixedState>) -> bool {
     let word = tokens[at].text;
     let bare = word.strip_suffix("'s").or(word.strip_suffix("’s"));
-    let again = tokens
-        .iter()
-        .enumerate()
-        .any(|(n, token)| n != at && !token.first && token.text == bare.unwrap_or(word));
+    let again = within.contains(bare.unwrap_or(word));
     let does = tokens
         .get(at + 1)
         .filter(|token| !token.first && !token.apart)

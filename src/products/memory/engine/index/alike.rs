@@ -9,8 +9,8 @@ use super::super::duplicates;
 use super::super::entities;
 use super::super::text;
 use super::super::times::day;
-use super::Index;
 use super::signs::{ASKS, DENIES, flags_of};
+use super::{Index, role};
 
 /// From which share of common words a memory counts as coming back.
 const AGAIN: f64 = 0.6;
@@ -22,7 +22,9 @@ impl Index {
     /// then the newest.
     pub fn duplicate(&self, content: &str, speaker: Option<&str>) -> Option<Uuid> {
         let (named, said) = text::speaker(content);
-        let speaker = speaker.or(named).unwrap_or_default().trim().to_lowercase();
+        let told = speaker.filter(|name| !role(name));
+        let speaker = told.or(named).or(speaker).unwrap_or_default();
+        let speaker = speaker.trim().to_lowercase();
         let flags = flags_of(said) & (ASKS | DENIES);
         self.alike(said, duplicates::ALIKE)
             .into_iter()
@@ -156,6 +158,8 @@ mod tests {
             Some(1)
         );
         assert_eq!(found("it is what it is"), None);
+        let again = index.duplicate("Ben: I love hiking.", Some("user"));
+        assert_eq!(again.map(|id| id.as_u128()), Some(1));
     }
 
     /// Whatever was put in and taken out before, what is left answers as a new index

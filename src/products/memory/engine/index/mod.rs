@@ -102,6 +102,11 @@ pub struct Index {
     made: u32,
 }
 
+/// Whether a speaker is only what somebody is to the application; a name says more.
+fn role(name: &str) -> bool {
+    matches!(name, "user" | "assistant")
+}
+
 /// The slot of a posting.
 fn slot(posting: u32) -> usize {
     (posting >> 8) as usize
@@ -144,7 +149,8 @@ impl Index {
             self.made
         });
         let (named, said) = text::speaker(document.content);
-        let speaker = self.speaker(document.speaker.or(named));
+        let told = document.speaker.filter(|name| !role(name));
+        let speaker = self.speaker(told.or(named).or(document.speaker));
         let times = times::said(said, document.at);
         let words = self.terms(said);
         let session = self.session(document.session);

@@ -1,6 +1,10 @@
 //! What a question asks for: its words, the speakers it names, the days it means and
 //! whether it wants a time.
 
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
+
 use super::super::lexicon::{ASKING, RELATED, THESAURUS};
 use super::super::text::{self, Token, stem, stop, tokens};
 use super::super::times::{self, Span};
@@ -30,6 +34,8 @@ pub struct Word {
     pub meant: Vec<String>,
 }
 
+/// Words of a question that are looked for, at most.
+const ASKED: usize = 48;
 /// What a word may mean, at most.
 const MEANT: usize = 120;
 
@@ -62,6 +68,7 @@ impl Index {
             ..Question::default()
         };
         let (mut stems, mut spare) = (Vec::new(), Vec::new());
+        let mut known: HashSet<String, FixedState> = HashSet::default();
         for word in &lower {
             if word.len() > 64 || stop(word) {
                 continue;
@@ -79,15 +86,35 @@ impl Index {
                 spare.push(stem);
                 continue;
             }
-            if !stems.contains(&stem) {
+            if known.insert(stem.clone()) {
                 stems.push(stem);
             }
         }
         if stems.is_empty() {
+            spare.truncate(ASKED);
             stems = spare;
         }
-        question.words = stems.into_iter().map(Word::new).collect();
+        question.words = self.rarest(stems).into_iter().map(Word::new).collect();
         question
+    }
+
+    /// The words to look for, where a whole page is asked: those that fewest memories
+    /// hold, in their order.
+    fn rarest(&self, mut stems: Vec<String>) -> Vec<String> {
+        if stems.len() <= ASKED {
+            return stems;
+        }
+        let held = |stem: &String| {
+            let number = self.vocabulary.get(stem.as_str());
+            number.map_or(0, |number| self.held(*number))
+        };
+        stems.retain(|stem| held(stem) > 0);
+        let mut counts: Vec<usize> = stems.iter().map(held).collect();
+        counts.sort_unstable();
+        let most = counts.get(ASKED).copied().unwrap_or(usize::MAX);
+        stems.retain(|stem| held(stem) <= most);
+        stems.truncate(ASKED);
+        stems
     }
 
     /// Days a question means, as the memories' own times allow.

@@ -23,6 +23,9 @@ pub struct Found {
     pub coverage: f32,
 }
 
+/// Words of one memory that others are looked for by.
+const LOOKED_AT: usize = 200;
+
 struct Search<'a> {
     index: &'a Index,
     tuning: &'a Tuning,
@@ -33,8 +36,7 @@ struct Search<'a> {
     touched: Vec<u32>,
     /// By slot, for one word at a time: what a memory itself gives.
     here: Vec<f32>,
-    /// The same for the largest and the sum of what it and those around give.
-    most: Vec<f32>,
+    /// The same for the sum of what it and those around give.
     sum: Vec<f32>,
     /// By slot: the rarity of the words that it or those around hold.
     covered: Vec<f32>,
@@ -55,7 +57,6 @@ impl Index {
             total: vec![0.0; slots],
             touched: Vec::new(),
             here: vec![0.0; slots],
-            most: vec![0.0; slots],
             sum: vec![0.0; slots],
             covered: vec![0.0; slots],
             mean: (self.words as f32 / self.len() as f32).max(1.0),
@@ -77,7 +78,7 @@ impl Index {
     }
 
     /// How many memories hold a term.
-    fn held(&self, term: u32) -> usize {
+    pub(super) fn held(&self, term: u32) -> usize {
         self.postings.get(term as usize).map_or(0, Vec::len)
     }
 
@@ -183,24 +184,19 @@ impl Search<'_> {
         }
         for slot in reached {
             let at = slot as usize;
-            let (Some(most), Some(sum)) = (self.most.get_mut(at), self.sum.get_mut(at)) else {
-                continue;
-            };
-            let (most, sum) = (std::mem::take(most), std::mem::take(sum));
-            self.add(at, most + tuning.several * (sum - most));
+            let sum = self.sum.get_mut(at).map(std::mem::take).unwrap_or_default();
+            self.add(at, sum);
             if let Some(covered) = self.covered.get_mut(at) {
-                *covered += most.min(rarity);
+                *covered += sum.min(rarity);
             }
         }
     }
 
     fn give(&mut self, slot: u32, part: f32, reached: &mut Vec<u32>) {
-        let at = slot as usize;
-        if let (Some(most), Some(sum)) = (self.most.get_mut(at), self.sum.get_mut(at)) {
+        if let Some(sum) = self.sum.get_mut(slot as usize) {
             if *sum == 0.0 {
                 reached.push(slot);
             }
-            *most = most.max(part);
             *sum += part;
         }
     }
@@ -335,7 +331,7 @@ impl Search<'_> {
             let Some(kept) = index.ids.get(&found.id).and_then(|slot| index.at(*slot)) else {
                 continue;
             };
-            for (at, term) in kept.words.iter().enumerate() {
+            for (at, term) in kept.words.iter().take(LOOKED_AT).enumerate() {
                 let again = kept.words[..at].contains(term);
                 if again || asked.contains(term) || !(2..common).contains(&index.held(*term)) {
                     continue;

@@ -14,8 +14,6 @@ pub struct Tuning {
     pub further: f32,
     /// What an answer gets of the question before it, instead of `neighbour`.
     pub answer: f32,
-    /// How much of what several memories give for one word is added to the largest.
-    pub several: f32,
     /// A memory that only asks counts this much.
     pub asking: f32,
     /// One by a speaker whom the question names counts this much more.
@@ -45,8 +43,7 @@ impl Default for Tuning {
             b: 0.4,
             neighbour: 0.25,
             further: 0.25,
-            answer: 0.5,
-            several: 0.5,
+            answer: 0.6,
             asking: 0.7,
             speaker: 1.6,
             timed: 1.2,
