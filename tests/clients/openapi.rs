@@ -107,7 +107,10 @@ async fn credentials(setup: &Setup) -> Vec<(&'static str, String)> {
         ("SESSION", session(setup, &setup.organization.email).await),
         ("LEAVER", session(setup, "leaver@example.com").await),
         ("CHANGER", session(setup, "changer@example.com").await),
-        ("ROTATOR", rotator["key"].as_str().expect("a key").to_owned()),
+        (
+            "ROTATOR",
+            rotator["key"].as_str().expect("a key").to_owned(),
+        ),
         ("OWN", format!("{},{key},{project}", me["user"]["id"])),
     ]
 }

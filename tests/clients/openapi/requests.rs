@@ -176,7 +176,9 @@ async fn of_memories(requests: &mut Requests, http: &Http, key: &str) {
     let said = json!({"user_id": "u", "content": "My dog is called Biscuit."});
     let made = http.post("/api/v1/ingest", &said).await.expect(201);
     let topic = json!({"topic": "divorce"});
-    http.post("/api/v1/users/u/suppressions", &topic).await.expect(201);
+    http.post("/api/v1/users/u/suppressions", &topic)
+        .await
+        .expect(201);
     let one = json!({"path_parameters": {"node_id": made["node_id"]}});
     requests.add("DELETE /api/v1/nodes/{node_id}".to_owned(), one);
     let lifted = json!({"path_parameters": {"user_id": "u"}, "query": topic});
