@@ -1,5 +1,5 @@
-//! A search: BM25 over stems, then what the memories around, the speaker, the days, and
-//! names found on the way say.
+//! A search: BM25 over stems, then what the memories around, the speaker and the days
+//! say, and other words of the best.
 
 use std::collections::HashMap;
 
