@@ -141,6 +141,7 @@ fn list_rule(
         None => (String::new(), ""),
     };
     match field.kind() {
+        Kind::Message(_) if own.is_some_and(|own| flag(own, "each_alone")) => {}
         Kind::Message(inner)
             if names::has_code(inner.package_name()) && !is_self_checked(&inner, options) =>
         {

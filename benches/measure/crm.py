@@ -152,6 +152,9 @@ class Database:
         if self.settings:
             # PostgreSQL would by itself, after a while.
             self.execute("ANALYZE")
+        else:
+            # As the server does before it commits.
+            self.execute(FOUND)
         return stage
 
     def fill_peer(self, contacts):
@@ -173,7 +176,7 @@ INSERT INTO crm_contact (organization_id, first_name, last_name, email, phone, s
     search, created_at, updated_at)
 WITH RECURSIVE n (n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM n WHERE n < {contacts})
 SELECT {own}, 'Anna' || (n % 100), 'Family' || (n % 20000), 'p' || n || '@example.com',
-    '555' || n, 'contact', '{{"Industry":"Trade ' || (n % 50) || '"}}',
+    '555' || n, 'contact', '{{"{field}":"Trade ' || (n % 50) || '"}}',
     'anna' || (n % 100) || ' family' || (n % 20000) || ' p' || n || '@example.com 555' || n,
     1700000000000000 + n * 1000000, 1700000000000000 + n * 1000000 FROM n;
 INSERT INTO crm_custom_value (field, record, text)
@@ -187,6 +190,11 @@ INSERT INTO crm_count (organization_id, resource, shard, living)
 SELECT {own}, 'contacts', 0, COUNT(*) FROM crm_contact;
 INSERT INTO crm_count (organization_id, resource, shard, living)
 SELECT {own}, 'deals', 0, COUNT(*) FROM crm_deal;
+"""
+
+FOUND = """
+INSERT INTO crm_contact_search (rowid, search) SELECT id, search FROM crm_contact;
+DELETE FROM crm_contact_due;
 """
 
 PEER = """

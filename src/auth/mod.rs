@@ -10,7 +10,7 @@ mod tokens;
 
 pub use directory::{Directory, KeyRecord, Organization, ProjectRef, Snapshot};
 pub use passwords::{MAX_PASSWORD, MIN_PASSWORD, Passwords};
-pub use principal::{Actor, OrganizationId, Plan, Principal, ProjectId, Scopes, UserId};
+pub use principal::{Actor, OrganizationId, Plan, Principal, ProjectId, Scopes, UserId, refused};
 pub use secrets::{Sealer, SecretKeys};
 pub use sessions::{Claims, SESSION_COOKIE, SessionTokens};
 pub use tokens::{KEY_PREFIX, Secret, api_key, hash, password, project_key, setup_token};

@@ -243,7 +243,7 @@ fn denied(spec: &MethodSpec, otherwise: impl FnOnce() -> String) -> Error {
 }
 
 /// The refusal of an action, such as `view contacts`, as the CRM documents it.
-pub(super) fn refused(action: &str) -> Error {
+pub fn refused(action: &str) -> Error {
     Error::forbidden(format!(
         "Access denied: You do not have permission to {action}. \
          Please contact your organization administrator."

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
-use sea_orm::{DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DbErr};
 use tokio::sync::{mpsc, oneshot};
 
+use super::held::Held;
 use super::sqlite::Opener;
 use super::witness::{Witness, Witnessed};
 use super::writer::{caught, scripted};
@@ -83,13 +84,9 @@ struct Finished {
 
 impl Queued {
     /// Runs inside the group's transaction.
-    async fn run(self, tx: &Tx, company: Company, witness: &Witness) -> Finished {
-        let result = match company {
-            Company::Alone => caught(tx, self.work).await,
-            Company::Several => within_savepoint(tx, self.work, witness).await,
-        };
+    async fn run(self, shared: &mut Shared<'_>) -> Finished {
         Finished {
-            result,
+            result: shared.run(self.work).await,
             answer: self.answer,
         }
     }
@@ -119,17 +116,79 @@ enum Company {
     Several,
 }
 
-async fn within_savepoint(group: &Tx, work: Work, witness: &Witness) -> Result<Outcome> {
-    // What a savepoint that fails leaves behind is anybody's guess.
-    let given_up = |error: DbErr| {
-        witness.give_up();
-        Error::from(error)
-    };
-    let savepoint = Tx::new(group.inner().begin().await.map_err(given_up)?);
-    let result = caught(&savepoint, work).await;
-    savepoint.end(result.is_ok()).await.map_err(given_up)?;
-    result
+/// The transaction of a group. It begins with the first statement of its pieces, in one
+/// trip; a piece that writes nothing costs nothing.
+///
+/// In company a piece has a savepoint, which begins with its first statement too. The one
+/// before is released in the same trip, under another name: what cannot be released must
+/// not be taken back in its stead.
+struct Shared<'w> {
+    tx: Tx,
+    company: Company,
+    state: State,
+    witness: &'w Witness,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing was written.
+    New,
+    /// It was begun, and no savepoint is open.
+    Begun,
+    /// This savepoint is open.
+    Odd,
+    Even,
+}
+
+impl Shared<'_> {
+    /// Runs a piece.
+    async fn run(&mut self, work: Work) -> Result<Outcome> {
+        let (begin, undo, next) = match (self.company, self.state) {
+            (Company::Alone, _) => ("BEGIN IMMEDIATE", None, State::Begun),
+            (_, State::New) => ("BEGIN IMMEDIATE; SAVEPOINT odd", Some(UNDO_ODD), State::Odd),
+            (_, State::Begun) => ("SAVEPOINT odd", Some(UNDO_ODD), State::Odd),
+            (_, State::Even) => ("RELEASE even; SAVEPOINT odd", Some(UNDO_ODD), State::Odd),
+            (_, State::Odd) => ("RELEASE odd; SAVEPOINT even", Some(UNDO_EVEN), State::Even),
+        };
+        self.tx.before_next(begin);
+        let result = caught(&self.tx, work).await;
+        if self.tx.was_idle() {
+            return result;
+        }
+        self.state = next;
+        if let (Some(undo), Err(_)) = (undo, &result) {
+            self.state = State::Begun;
+            // What a savepoint that fails leaves behind is anybody's guess.
+            if self.tx.execute_unprepared(undo).await.is_err() {
+                self.witness.give_up();
+            }
+        }
+        result
+    }
+
+    /// Ends it; answers the connection. That it was committed is believed when SQLite
+    /// says so twice: by the answer, and by its hook.
+    async fn end(self, commit: bool) -> Result<Option<Held>, Fault> {
+        if self.state == State::New {
+            return Ok(self.tx.back());
+        }
+        if self.witness.is_lost() {
+            return Err(Fault::Lost);
+        }
+        if !commit {
+            return Ok(self.tx.end(false).await?);
+        }
+        self.witness.expect_commit();
+        let held = self.tx.end(true).await?;
+        match self.witness.saw_commit() {
+            true => Ok(held),
+            false => Err(Fault::Lost),
+        }
+    }
+}
+
+const UNDO_ODD: &str = "ROLLBACK TO odd; RELEASE odd";
+const UNDO_EVEN: &str = "ROLLBACK TO even; RELEASE even";
 
 /// Writes until nobody can send any more, or until it is told to close.
 pub(super) async fn serve(
@@ -278,14 +337,10 @@ async fn commit(
         1 => Company::Alone,
         _ => Company::Several,
     };
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..Default::default()
-    };
     let witness = &connection.witness.clone();
     witness.begin();
-    let tx = match connection.pool().begin_with_options(options).await {
-        Ok(tx) => Tx::new(tx),
+    let held = match connection.take().await {
+        Ok(held) => held,
         Err(error) => {
             let fault = Fault::from(error);
             faulty.store(true, Ordering::Relaxed);
@@ -293,17 +348,24 @@ async fn commit(
             return Err(fault);
         }
     };
+    let mut shared = Shared {
+        tx: Tx::own(held),
+        company,
+        state: State::New,
+        witness,
+    };
     let mut finished = Vec::with_capacity(group.len());
     let mut failed = false;
     let mut group = group.into_iter();
     while !witness.is_lost()
         && let Some(piece) = group.next()
     {
-        let piece = piece.run(&tx, company, witness).await;
+        let piece = piece.run(&mut shared).await;
         failed |= piece.result.is_err();
         finished.push(piece);
     }
-    let ended = end(tx, witness, company == Company::Several || !failed).await;
+    let ended = shared.end(company == Company::Several || !failed).await;
+    let ended = ended.map(|held| connection.put(held));
     faulty.store(ended.is_err(), Ordering::Relaxed);
     for piece in finished {
         piece.tell(ended.clone());
@@ -312,23 +374,6 @@ async fn commit(
         refuse(group, fault);
     }
     ended
-}
-
-/// Ends the transaction of a group. That it was committed is believed when SQLite
-/// says so twice: by the answer, and by its hook.
-async fn end(tx: Tx, witness: &Witness, commit: bool) -> Result<(), Fault> {
-    if witness.is_lost() {
-        return Err(Fault::Lost);
-    }
-    if !commit {
-        return Ok(tx.end(false).await?);
-    }
-    witness.expect_commit();
-    tx.end(true).await?;
-    match witness.saw_commit() {
-        true => Ok(()),
-        false => Err(Fault::Lost),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 mod backup;
 mod fault;
 mod group;
+mod held;
 pub mod idempotency;
 pub mod migrate;
 pub mod outbox;

@@ -7,7 +7,7 @@
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Value};
 use uuid::Uuid;
 
-use super::sql::{execute, placeholders, rows};
+use super::sql::{execute, ladder, placeholders, rows, tuples};
 use super::{Db, Tx};
 use crate::error::Result;
 
@@ -37,17 +37,24 @@ pub struct Claimed {
     claim: Vec<u8>,
 }
 
-/// Puts a parcel out, in the transaction of its effect.
-pub async fn put(tx: &Tx, parcel: Parcel) -> Result<()> {
-    let sql = "INSERT INTO outbox (topic, target, body, attempts, due_at) \
-               VALUES ($1, $2, $3, 0, $4)";
-    let values: [Value; 4] = [
-        parcel.topic.into(),
-        parcel.target.into(),
-        parcel.body.into(),
-        parcel.due_at.into(),
-    ];
-    execute(tx, sql, values).await?;
+/// Puts parcels out, in the transaction of their effect.
+pub async fn put(tx: &Tx, parcels: Vec<Parcel>) -> Result<()> {
+    for parcels in ladder(&parcels) {
+        let sql = format!(
+            "INSERT INTO outbox (topic, target, body, attempts, due_at) VALUES {}",
+            tuples(tx.get_database_backend(), 5, parcels.len())
+        );
+        let values = parcels.iter().flat_map(|parcel| -> [Value; 5] {
+            [
+                parcel.topic.into(),
+                parcel.target.as_str().into(),
+                parcel.body.as_str().into(),
+                0_i64.into(),
+                parcel.due_at.into(),
+            ]
+        });
+        execute(tx, &sql, values).await?;
+    }
     Ok(())
 }
 

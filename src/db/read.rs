@@ -10,12 +10,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, IsolationLevel, QueryResult, Statement, TransactionTrait as _,
+    AccessMode, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, Statement, TransactionTrait as _,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as Turns, OwnedSemaphorePermit, Semaphore};
 
 use super::Db;
+use super::held::Held;
 use super::postgres::{Patience, waited};
 use crate::auth::OrganizationId;
 use crate::error::{Error, Result};
@@ -78,7 +79,10 @@ struct Own {
 
 #[derive(Debug)]
 struct Reader {
+    /// A pool of one.
     connection: DatabaseConnection,
+    /// The one, unless a view has it.
+    held: Turns<Option<Held>>,
     alarm: Alarm,
     /// A statement may still be running for a reader that went away.
     dirty: bool,
@@ -97,7 +101,10 @@ pub struct Read {
 
 #[derive(Debug)]
 enum Session {
+    /// PostgreSQL's pool.
     Plain(DatabaseConnection),
+    /// What is leased of SQLite's.
+    Leased,
     Snapshot(DatabaseTransaction),
 }
 
@@ -147,6 +154,7 @@ impl Readers {
             .into_iter()
             .map(|(connection, alarm)| Reader {
                 connection,
+                held: Turns::default(),
                 alarm,
                 dirty: false,
             })
@@ -162,14 +170,20 @@ impl Readers {
     }
 
     pub(super) async fn plain(&self, deadline: Option<Instant>) -> Result<Read> {
-        let place = Place::default();
-        let (connection, lease) = self.lease(deadline).await?;
+        let (session, lease) = match &self.source {
+            Source::Shared(pool, _) => (Session::Plain(pool.clone()), None),
+            Source::Own(own) => {
+                let mut lease = Lease::of(own, deadline).await?;
+                lease.hold(deadline).await?;
+                (Session::Leased, Some(lease))
+            }
+        };
         Ok(Read {
-            session: Session::Plain(connection),
+            session,
             busy: AtomicBool::new(false),
             patience: self.patience(),
             lease,
-            _place: place,
+            _place: Place::default(),
         })
     }
 
@@ -179,7 +193,13 @@ impl Readers {
 
     async fn view(&self, lane: Lane, deadline: Option<Instant>) -> Result<Read> {
         let place = self.lanes.enter(lane, deadline).await?;
-        let (connection, lease) = self.lease(deadline).await?;
+        let (connection, lease) = match &self.source {
+            Source::Shared(pool, _) => (pool.clone(), None),
+            Source::Own(own) => {
+                let mut lease = Lease::of(own, deadline).await?;
+                (lease.pool(deadline).await?, Some(lease))
+            }
+        };
         let (isolation, access) = match connection.get_database_backend() {
             DbBackend::Postgres => (
                 Some(IsolationLevel::RepeatableRead),
@@ -212,26 +232,6 @@ impl Readers {
             Source::Own(_) => None,
         }
     }
-
-    async fn lease(
-        &self,
-        deadline: Option<Instant>,
-    ) -> Result<(DatabaseConnection, Option<Lease>)> {
-        let own = match &self.source {
-            Source::Shared(pool, _) => return Ok((pool.clone(), None)),
-            Source::Own(own) => own,
-        };
-        let permit = permit(&own.permits, deadline).await?;
-        let reader = lock(&own.idle).pop();
-        let reader = reader.ok_or_else(|| Error::unavailable("The server is shutting down"))?;
-        let mut lease = Lease {
-            reader: Some(reader),
-            home: own.clone(),
-            _permit: permit,
-        };
-        let connection = lease.ready(deadline).await?;
-        Ok((connection, Some(lease)))
-    }
 }
 
 impl Db {
@@ -253,18 +253,56 @@ impl Db {
 }
 
 impl Lease {
-    /// Waits for a statement that was abandoned, then sets the alarm.
-    async fn ready(&mut self, deadline: Option<Instant>) -> Result<DatabaseConnection> {
-        let Some(reader) = &mut self.reader else {
-            return Err(Error::unavailable("The server is shutting down"));
+    async fn of(own: &Arc<Own>, deadline: Option<Instant>) -> Result<Self> {
+        let permit = permit(&own.permits, deadline).await?;
+        let reader = lock(&own.idle).pop().ok_or_else(closing)?;
+        Ok(Self {
+            reader: Some(reader),
+            home: own.clone(),
+            _permit: permit,
+        })
+    }
+
+    /// Makes the connection ready, and keeps it.
+    async fn hold(&mut self, deadline: Option<Instant>) -> Result<()> {
+        let reader = self.reader.as_mut().ok_or_else(closing)?;
+        let held = reader.held.get_mut();
+        let held = match held {
+            Some(held) => held,
+            none => none.insert(Held::of(&reader.connection).await?),
         };
         if reader.dirty {
             // Its alarm still rings, so the abandoned statement ends first.
+            held.run("SELECT 1").await?;
+            reader.dirty = false;
+        }
+        reader.alarm.set(deadline);
+        Ok(())
+    }
+
+    /// Makes the connection ready, and leaves it to its pool.
+    async fn pool(&mut self, deadline: Option<Instant>) -> Result<DatabaseConnection> {
+        let reader = self.reader.as_mut().ok_or_else(closing)?;
+        *reader.held.get_mut() = None;
+        if reader.dirty {
             reader.connection.execute_unprepared("SELECT 1").await?;
             reader.dirty = false;
         }
         reader.alarm.set(deadline);
         Ok(reader.connection.clone())
+    }
+}
+
+fn closing() -> Error {
+    Error::unavailable("The server is shutting down")
+}
+
+impl Read {
+    /// What is held of SQLite's.
+    fn held(&self) -> Result<&Turns<Option<Held>>, DbErr> {
+        let reader = self.lease.as_ref().and_then(|lease| lease.reader.as_ref());
+        let none = || DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
+        reader.map(|reader| &reader.held).ok_or_else(none)
     }
 }
 
@@ -297,12 +335,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Forwards a statement and marks the connection busy while it runs.
 macro_rules! forward {
-    ($self:ident, $method:ident, $argument:expr) => {{
+    ($self:ident, $method:ident, $own:ident, $argument:expr) => {{
         $self.busy.store(true, Ordering::Relaxed);
         let patience = $self.patience;
         let result = match &$self.session {
             Session::Plain(connection) => waited(patience, connection.$method($argument)).await,
             Session::Snapshot(snapshot) => waited(patience, snapshot.$method($argument)).await,
+            Session::Leased => match $self.held()?.lock().await.as_mut() {
+                Some(held) => held.$own($argument).await,
+                None => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            },
         };
         $self.busy.store(false, Ordering::Relaxed);
         result
@@ -314,23 +356,24 @@ impl ConnectionTrait for Read {
     fn get_database_backend(&self) -> DbBackend {
         match &self.session {
             Session::Plain(connection) => connection.get_database_backend(),
+            Session::Leased => DbBackend::Sqlite,
             Session::Snapshot(snapshot) => snapshot.get_database_backend(),
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        forward!(self, execute_raw, statement)
+        forward!(self, execute_raw, execute, statement)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        forward!(self, execute_unprepared, sql)
+        forward!(self, execute_unprepared, run, sql)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        forward!(self, query_one_raw, statement)
+        forward!(self, query_one_raw, one, statement)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        forward!(self, query_all_raw, statement)
+        forward!(self, query_all_raw, all, statement)
     }
 }

@@ -144,7 +144,7 @@ pub(super) async fn writer(path: &Path, config: &Config) -> Result<Writer> {
     let opener = Opener::new(path, config);
     let open = opener.open().await;
     let open = open.map_err(|error| cannot_open(path, error))?;
-    Ok(Writer::grouped(opener, open))
+    Writer::grouped(opener, open).map_err(Error::internal)
 }
 
 /// Writes the log back into the file and empties it. Says whether it could. Writers

@@ -2,68 +2,127 @@
 //! nothing else: beginning and ending it is the writer's business.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
-use super::postgres::{Patience, waited};
+use tokio::sync::Mutex as Turns;
+
+use super::held::Held;
+use super::postgres::Patience;
 
 /// A transaction being written.
 #[derive(Debug)]
 pub struct Tx {
-    inner: DatabaseTransaction,
+    inner: Inner,
     /// Whether a statement failed.
     failed: AtomicBool,
-    /// How long PostgreSQL is waited for.
-    patience: Option<Patience>,
+    /// What goes before the next statement, in the same trip.
+    first: Mutex<Option<&'static str>>,
+    /// What is to be run before it is committed.
+    last: Mutex<Vec<&'static str>>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    /// PostgreSQL's, which is not waited for for ever.
+    Shared(DatabaseTransaction, Patience),
+    /// On SQLite's one connection that writes.
+    Own(Turns<Held>),
 }
 
 impl Tx {
-    pub(super) fn new(inner: DatabaseTransaction) -> Self {
+    fn new(inner: Inner) -> Self {
         Self {
             inner,
             failed: AtomicBool::new(false),
-            patience: None,
+            first: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
-    /// One of PostgreSQL's, which is not waited for for ever.
-    pub(super) fn patient(inner: DatabaseTransaction, patience: Patience) -> Self {
-        Self {
-            patience: Some(patience),
-            ..Self::new(inner)
+    /// One of PostgreSQL's.
+    pub(super) fn shared(inner: DatabaseTransaction, patience: Patience) -> Self {
+        Self::new(Inner::Shared(inner, patience))
+    }
+
+    /// One of SQLite's, which somebody has to begin.
+    pub(super) fn own(held: Held) -> Self {
+        Self::new(Inner::Own(Turns::new(held)))
+    }
+
+    /// Has the next statement begin with others, of SQLite's, which cost no trip then.
+    pub(super) fn before_next(&self, sql: &'static str) {
+        *own(&self.first) = Some(sql);
+    }
+
+    /// Whether there was no next statement.
+    pub(super) fn was_idle(&self) -> bool {
+        own(&self.first).take().is_some()
+    }
+
+    /// Has statements run once before the commit, however often they are asked for: what
+    /// costs the less the more it is done for at once. They are run in the order they were
+    /// first asked for, also when the work that asked for them failed.
+    pub fn before_commit(&self, sql: &'static str) {
+        let mut last = own(&self.last);
+        if !last.contains(&sql) {
+            last.push(sql);
         }
     }
 
-    pub(super) fn inner(&self) -> &DatabaseTransaction {
-        &self.inner
-    }
-
-    /// Ends it: commits, or takes it back.
-    pub(super) async fn end(self, commit: bool) -> Result<(), DbErr> {
-        let (inner, patience) = (self.inner, self.patience);
-        let end = async {
-            match commit {
-                true => inner.commit().await,
-                false => inner.rollback().await,
+    /// Ends it: commits, or takes it back. Of SQLite's the connection is answered, if it
+    /// is known what it is in the middle of.
+    pub(super) async fn end(self, commit: bool) -> Result<Option<Held>, DbErr> {
+        let mut last = std::mem::take(&mut *own(&self.last));
+        if !commit {
+            last.clear();
+        }
+        if let Inner::Shared(..) = &self.inner {
+            for sql in last.drain(..) {
+                self.execute_unprepared(sql).await?;
             }
-        };
-        waited(patience, end).await
+        }
+        match self.inner {
+            Inner::Shared(inner, patience) if commit => {
+                patience.wait(inner.commit()).await.map(|()| None)
+            }
+            Inner::Shared(inner, patience) => patience.wait(inner.rollback()).await.map(|()| None),
+            Inner::Own(held) => {
+                let mut held = held.into_inner();
+                last.push(if commit { "COMMIT" } else { "ROLLBACK" });
+                let end = Statement::from_string(DbBackend::Sqlite, last.join("; "));
+                held.execute(end).await?;
+                Ok(Some(held))
+            }
+        }
+    }
+
+    /// The connection of a transaction of SQLite's that was not begun.
+    pub(super) fn back(self) -> Option<Held> {
+        match self.inner {
+            Inner::Shared(..) => None,
+            Inner::Own(held) => Some(held.into_inner()),
+        }
     }
 
     /// Whether this transaction can only be taken back. PostgreSQL ends one with
     /// the first statement that fails, and then answers COMMIT as if all was well.
     pub(crate) fn is_doomed(&self) -> bool {
-        self.inner.get_database_backend() == DbBackend::Postgres
-            && self.failed.load(Ordering::Relaxed)
+        self.get_database_backend() == DbBackend::Postgres && self.failed.load(Ordering::Relaxed)
     }
 
-    async fn noted<T>(
-        &self,
-        statement: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
-        let result = waited(self.patience, statement).await;
+    /// A statement with what goes before it.
+    fn led(&self, sql: String) -> String {
+        match own(&self.first).take() {
+            Some(first) => [first, "; ", &sql].concat(),
+            None => sql,
+        }
+    }
+
+    fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         if result.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -71,25 +130,62 @@ impl Tx {
     }
 }
 
+/// Forwards a statement to the connection.
+macro_rules! forward {
+    ($self:ident, $statement:ident, $shared:ident, $own:ident) => {{
+        let result = match &$self.inner {
+            Inner::Shared(inner, patience) => patience.wait(inner.$shared($statement)).await,
+            Inner::Own(held) => {
+                let mut statement = $statement;
+                statement.sql = $self.led(statement.sql);
+                held.lock().await.$own(statement).await
+            }
+        };
+        $self.noted(result)
+    }};
+}
+
 #[tonic::async_trait]
 impl ConnectionTrait for Tx {
     fn get_database_backend(&self) -> DbBackend {
-        self.inner.get_database_backend()
+        match &self.inner {
+            Inner::Shared(..) => DbBackend::Postgres,
+            Inner::Own(_) => DbBackend::Sqlite,
+        }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.noted(self.inner.execute_raw(statement)).await
+        let first = own(&self.first).take();
+        if let (Inner::Own(held), Some(first)) = (&self.inner, first) {
+            // A trip of its own: the library adds up the rows that all statements of a text
+            // touch, and of those that touch none it has the number of the one before.
+            let begun = held.lock().await.run(first).await;
+            self.noted(begun)?;
+        }
+        forward!(self, statement, execute_raw, execute)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.noted(self.inner.execute_unprepared(sql)).await
+        let result = match &self.inner {
+            Inner::Shared(inner, patience) => patience.wait(inner.execute_unprepared(sql)).await,
+            Inner::Own(held) => {
+                let sql = self.led(sql.to_owned());
+                held.lock().await.run(&sql).await
+            }
+        };
+        self.noted(result)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.noted(self.inner.query_one_raw(statement)).await
+        forward!(self, statement, query_one_raw, one)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.noted(self.inner.query_all_raw(statement)).await
+        forward!(self, statement, query_all_raw, all)
     }
+}
+
+/// What is in a lock. Nobody panics holding it.
+fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,20 +9,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::{self, Sqlite, SqliteConnection};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, RuntimeErr};
+use sea_orm::sqlx::{self, SqliteConnection};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr};
 
 use super::Script;
+use super::held::Held;
 
 /// The connection that writes, and who watches it.
 #[derive(Debug)]
 pub(super) struct Witnessed {
     /// A pool of one.
     pool: DatabaseConnection,
-    /// The one, while scripts alone are written: a pool takes its time to give it
-    /// out and to take it back.
-    taken: Option<PoolConnection<Sqlite>>,
+    /// The one, unless a transaction has it.
+    held: Option<Held>,
     pub(super) witness: Witness,
 }
 
@@ -30,44 +29,47 @@ impl Witnessed {
     pub(super) fn new(pool: DatabaseConnection, witness: Witness) -> Self {
         Self {
             pool,
-            taken: None,
+            held: None,
             witness,
         }
     }
 
-    /// The connection, to begin transactions of several parts on.
-    pub(super) fn pool(&mut self) -> &DatabaseConnection {
-        self.taken = None;
-        &self.pool
+    /// The connection, for a transaction to have.
+    pub(super) async fn take(&mut self) -> Result<Held, DbErr> {
+        match self.held.take() {
+            Some(held) => Ok(held),
+            None => Held::of(&self.pool).await,
+        }
+    }
+
+    /// Takes it back, once the transaction has ended.
+    pub(super) fn put(&mut self, held: Option<Held>) {
+        self.held = held;
     }
 
     /// Runs a script, as a transaction of its own.
     pub(super) async fn transact(&mut self, script: Script) -> Result<(), DbErr> {
-        let connection = match &mut self.taken {
-            Some(connection) => connection,
-            none => {
-                let pool = self.pool.get_sqlite_connection_pool();
-                let acquired = pool.acquire().await;
-                let failed = |error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
-                none.insert(acquired.map_err(failed)?)
-            }
-        };
+        let mut held = self.take().await?;
         let witness = &self.witness;
-        script
-            .transact(connection, || witness.expect_commit())
-            .await
+        let connection = held.connection();
+        let done = script.transact(connection, || witness.expect_commit());
+        done.await?;
+        self.put(Some(held));
+        Ok(())
     }
 
     /// Closes a connection that nothing good is known of. What it has not
     /// committed is undone.
     pub(super) async fn discard(mut self) {
         self.witness.begin();
-        let _ = self.pool().close_by_ref().await;
+        self.held = None;
+        let _ = self.pool.close_by_ref().await;
     }
 
     /// Closes it for good, with everything written back into the database's file.
     pub(super) async fn finish(mut self) {
-        let written = self.pool().execute_unprepared(WRITE_BACK).await;
+        self.held = None;
+        let written = self.pool.execute_unprepared(WRITE_BACK).await;
         if let Err(error) = written {
             tracing::warn!(cause = %error, "cannot write the log back into the database");
         }

@@ -1,14 +1,19 @@
 //! The one way to write. On SQLite there is one writer with a queue, which
 //! `group` empties; on PostgreSQL every piece is a transaction of its own.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use futures_util::FutureExt as _;
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _, Value,
 };
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::{self, Message, Queued};
@@ -40,11 +45,20 @@ impl Writer {
         Self::Shared(pool, patience)
     }
 
-    pub(super) fn grouped(opener: Opener, connection: Witnessed) -> Self {
+    pub(super) fn grouped(opener: Opener, connection: Witnessed) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let faulty = Arc::<AtomicBool>::default();
-        tokio::spawn(group::serve(opener, connection, receiver, faulty.clone()));
-        Self::Grouped(Queue { sender, faulty })
+        let served = group::serve(opener, connection, receiver, faulty.clone());
+        // It takes turns with SQLite's thread. A thread of its own is woken in less time
+        // than the runtime's, which waits for sockets as well.
+        let runtime = Handle::current();
+        thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || {
+                let _entered = runtime.enter();
+                run(served);
+            })?;
+        Ok(Self::Grouped(Queue { sender, faulty }))
     }
 
     /// Whether the last that was written was lost to a fault of the database.
@@ -118,6 +132,30 @@ fn closed(_: oneshot::error::RecvError) -> Error {
     Error::unavailable("The server is shutting down")
 }
 
+/// Runs a future on this thread. Whoever wakes it has more to say as a rule, as SQLite's
+/// thread does of every row and statement: where both share a core, it is let finish.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Sleeper(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
+        }
+        thread::park();
+        thread::yield_now();
+    }
+}
+
+/// A thread that waits.
+struct Sleeper(Thread);
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 /// A script as work that shares a transaction.
 pub(super) fn scripted(script: Script) -> Work {
     Box::new(move |tx| {
@@ -129,7 +167,7 @@ pub(super) fn scripted(script: Script) -> Work {
 }
 
 async fn transact(pool: &DatabaseConnection, patience: Patience, work: Work) -> Result<Outcome> {
-    let tx = Tx::patient(patience.wait(pool.begin()).await?, patience);
+    let tx = Tx::shared(patience.wait(pool.begin()).await?, patience);
     match caught(&tx, work).await {
         Ok(value) => {
             tx.end(true).await?;

@@ -68,6 +68,9 @@ pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<
     if positive(&own, "min_items").is_some() && !field.is_list() {
         return Some("min_items needs a list".to_owned());
     }
+    if flag(&own, "each_alone") && !(field.is_list() && matches!(field.kind(), Kind::Message(_))) {
+        return Some("each_alone needs a list of messages".to_owned());
+    }
     let is_member = field.containing_oneof().is_some_and(|o| !o.is_synthetic());
     let rules = [
         "required",

@@ -4,7 +4,7 @@
 use regex::Regex;
 
 use crate::error::{Error, Result, Violation};
-use crate::policy::{MethodSpec, RawJson};
+use crate::policy::{Body, Dialect, MethodSpec, RawJson};
 use crate::transcode::json::{DEPTH, mask, raw};
 
 /// A message that can be checked against its field options.
@@ -30,8 +30,13 @@ pub fn check_request(spec: &MethodSpec, request: &dyn Check) -> Result<()> {
     let mut found = Violations::default();
     found.mask(spec, request.update_mask());
     request.check(&mut found);
-    if let Some(name) = spec.one_or_many {
-        found.of_items(name);
+    let body = spec.bindings.first().map(|binding| &binding.body);
+    match (spec.one_or_many, body) {
+        (Some(name), _) => found.of_items(name),
+        (None, Some(Body::Field(name))) if spec.dialect == Dialect::Feathers => {
+            found.of_body(name);
+        }
+        (None, _) => {}
     }
     found.told()
 }
@@ -90,6 +95,16 @@ impl Violations {
                 .field
                 .strip_prefix(if several { name } else { &one });
             if let Some(own) = own.filter(|own| !own.is_empty()) {
+                violation.field = own.to_owned();
+            }
+        }
+    }
+
+    /// Names the members of a record as a body does that is the record.
+    fn of_body(&mut self, name: &str) {
+        for violation in &mut self.list {
+            let own = violation.field.strip_prefix(name);
+            if let Some(own) = own.and_then(|own| own.strip_prefix('.')) {
                 violation.field = own.to_owned();
             }
         }

@@ -71,7 +71,8 @@ impl Visit {
     }
 
     pub(super) async fn not_found(self, path: &str) -> Response<Body> {
-        let owner = self.owner(path);
+        // People begin at the root, and no client of a product does.
+        let owner = self.owner(path).filter(|_| path != "/");
         let manner = Manner::of_path(owner);
         let is_near = || {
             let near = path.strip_suffix('/');

@@ -11,7 +11,7 @@ use super::router::{FieldPath, Route};
 use super::schema::{Field, Kind, Message, Schema, Shape};
 use super::wire::{WireType, put_bytes, put_delimited, put_tag};
 use crate::error::{Error, Result};
-use crate::policy::Body;
+use crate::policy::{Body, Dialect};
 
 /// Query parameters that every method passes over, beside `utm_…` and `$…`.
 const SYSTEM_PARAMETERS: [&str; 3] = ["key", "project", "alt"];
@@ -111,6 +111,10 @@ impl<'a> Binder<'a> {
             Body::Whole | Body::None => None,
         };
         if parts.body.iter().all(u8::is_ascii_whitespace) {
+            if self.route.spec.one_or_many.is_some() {
+                let words = "There is no body: send an object, or an array of them";
+                return Err(Error::invalid(words));
+            }
             return Ok(Plurality::One);
         }
         let text = lexer::Lexer::check(parts.body).map_err(invalid)?;
@@ -213,7 +217,13 @@ impl<'a> Binder<'a> {
                 Err(_) => return Err(bad_encoding("query")),
             };
             let Some(path) = self.query_field(&name) else {
-                let system = name.starts_with("utm_") || name.starts_with('$');
+                let system = match self.route.spec.dialect {
+                    // Whose clients say what is to be shown of anything.
+                    Dialect::Feathers => name.starts_with("$select"),
+                    Dialect::Flat | Dialect::Nested | Dialect::Envelope | Dialect::Ofrep => {
+                        name.starts_with("utm_") || name.starts_with('$')
+                    }
+                };
                 if any || system || SYSTEM_PARAMETERS.contains(&name.as_ref()) {
                     continue;
                 }

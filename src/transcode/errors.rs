@@ -181,18 +181,16 @@ impl Problem {
         body.insert("message".into(), json!(self.message));
         body.insert("code".into(), json!(self.status));
         if self.status == 429 {
-            let number = |name: &str| {
-                let fact = self.metadata.iter().find(|(known, _)| known == name)?;
-                fact.1.parse::<i64>().ok()
-            };
+            let mut data = Map::new();
+            for name in ["limit", "current", "window"] {
+                let fact = self.metadata.iter().find(|(known, _)| known == name);
+                if let Some(number) = fact.and_then(|(_, text)| text.parse::<i64>().ok()) {
+                    data.insert(name.into(), json!(number));
+                }
+            }
             let retry = self.retry_after.map_or(1, |wait| wait.as_secs().max(1));
-            let data = json!({
-                "limit": number("limit"),
-                "current": number("current"),
-                "window": number("window"),
-                "retryAfter": retry,
-            });
-            body.insert("data".into(), data);
+            data.insert("retryAfter".into(), json!(retry));
+            body.insert("data".into(), Value::Object(data));
             return Value::Object(body);
         }
         body.insert("className".into(), json!(class));

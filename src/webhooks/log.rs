@@ -36,7 +36,7 @@ pub(crate) async fn replay<O: Office>(tx: &Tx, owner: i64, id: &str, now: i64) -
         body: id.to_owned(),
         due_at: now,
     };
-    outbox::put(tx, parcel).await
+    outbox::put(tx, vec![parcel]).await
 }
 
 /// Gives up what is still to be delivered to a webhook.

@@ -1,12 +1,12 @@
 //! Writes down what webhooks are to be told, in the transaction of its cause.
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, Value};
 use uuid::Uuid;
 
 use super::Office;
 use crate::db::Tx;
 use crate::db::outbox::{self, Parcel};
-use crate::db::sql::execute;
+use crate::db::sql::{execute, ladder, tuples};
 use crate::error::Result;
 
 /// What webhooks are to be told.
@@ -35,31 +35,41 @@ pub(crate) async fn queue<O: Office>(
     message: &Message,
     now: i64,
 ) -> Result<()> {
-    let sql = format!(
-        "INSERT INTO {} (id, {}, webhook, message, kind, body, status, attempts, created_at, since) \
-         VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $7)",
-        O::TABLES.deliveries,
-        O::TABLES.owner
-    );
+    let mut deliveries = Vec::new();
+    let mut parcels = Vec::new();
     for webhook in webhooks {
         let delivery = format!("whd_{}", Uuid::now_v7().simple());
-        let values: [Value; 7] = [
+        deliveries.push([
             delivery.as_str().into(),
             owner.into(),
             webhook.into(),
             message.id.as_str().into(),
             message.kind.as_str().into(),
             message.body.as_str().into(),
+            "pending".into(),
+            0_i64.into(),
             now.into(),
-        ];
-        execute(tx, &sql, values).await?;
-        let parcel = Parcel {
+            now.into(),
+        ]);
+        parcels.push(Parcel {
             topic: O::TOPIC,
             target: webhook.to_string(),
             body: delivery,
             due_at: now,
-        };
-        outbox::put(tx, parcel).await?;
+        });
     }
-    Ok(())
+    for rows in ladder(&deliveries) {
+        let sql = format!(
+            "INSERT INTO {} (id, {}, webhook, message, kind, body, status, attempts, created_at, \
+             since) VALUES {}",
+            O::TABLES.deliveries,
+            O::TABLES.owner,
+            tuples(tx.get_database_backend(), 10, rows.len())
+        );
+        let values = rows
+            .iter()
+            .flat_map(|row: &[Value; 10]| row.iter().cloned());
+        execute(tx, &sql, values).await?;
+    }
+    outbox::put(tx, parcels).await
 }

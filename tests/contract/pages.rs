@@ -12,17 +12,31 @@ fn not_found(message: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_path_nobody_owns_says_where_the_reference_is() {
+async fn unknown_paths_answer_in_the_form_of_their_owner() {
     let server = Server::with(&[("APEX_HOSTS", "metrics.example=metrics")]);
     let http = server.http();
+    // People begin here.
     let here = not_found("There is no such path; the API reference is at /docs");
-    for path in ["/", "/nothing", "/apex", "/docs/nothing"] {
-        assert_eq!(http.get(path).await.expect(404), here, "{path}");
-        assert_eq!(http.post(path, &json!({})).await.expect(404), here);
+    assert_eq!(http.get("/").await.expect(404), here);
+    // The CRM is at the root.
+    for path in [
+        "/nothing",
+        "/contact",
+        "/Contacts",
+        "/apex",
+        "/contacts/1/2",
+    ] {
+        let none = json!({"name": "NotFound", "message": "Page not found", "code": 404,
+            "className": "not-found", "data": {"url": path}});
+        for http in [&http, &http.with("x-api-key", "x")] {
+            assert_eq!(http.get(path).await.expect(404), none);
+            assert_eq!(http.post(path, &json!({})).await.expect(404), none);
+        }
     }
-    // A product's own are answered in its words and its form.
-    let own = http.get("/api/nothing").await.expect(404);
-    assert_eq!(own, not_found("There is no such path"));
+    for path in ["/api/nothing", "/docs/nothing"] {
+        let own = http.get(path).await.expect(404);
+        assert_eq!(own, not_found("There is no such path"), "{path}");
+    }
     let nested = json!({"error": {"code": "NOT_FOUND", "message": "There is no such path"}});
     assert_eq!(http.get("/api/v1/nothing").await.expect(404), nested);
     let host = http.with("host", "metrics.example");

@@ -268,6 +268,10 @@ fn fields_that_cannot_be_checked_are_refused() {
             "min_items needs a list",
         ),
         (
+            "repeated string x = 1 [(apex.options.v1.field) = {each_alone: true}]",
+            "each_alone needs a list of messages",
+        ),
+        (
             "string x = 1 [(apex.options.v1.field) = {millis: true}]",
             "millis needs a time",
         ),

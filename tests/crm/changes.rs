@@ -148,6 +148,37 @@ async fn people_are_named_and_failures_are_not_logged() {
     );
 }
 
+/// What of support was removed comes back as well; of two open conversations the other
+/// one stays.
+#[tokio::test]
+async fn support_comes_back() {
+    let (_server, http, _own) = client();
+    for path in [
+        "/support-tickets",
+        "/support-ticket-messages",
+        "/inbox-channels",
+        "/conversation-views",
+        "/conversation-predefined-messages",
+        "/conversations",
+    ] {
+        let made = crate::support::records::make(&http, path).await;
+        let one = format!("{path}/{}", made["id"]);
+        http.delete(&one).await.expect(200);
+        http.get(&one).await.expect(404);
+        let back = restore(&http, path, &made["id"]).await.expect(200);
+        assert_eq!(back["deleted_at"], Value::Null, "{path}");
+        assert_eq!(http.get(&one).await.expect(200), back);
+    }
+    let contact = make(&http, "/contacts", json!({"first_name": "Ann"})).await;
+    let talk = json!({"contact_id": contact["id"], "channel": "sms"});
+    let first = make(&http, "/conversations", talk.clone()).await;
+    let one = format!("/conversations/{}", first["id"]);
+    http.delete(&one).await.expect(200);
+    make(&http, "/conversations", talk).await;
+    let said = restore(&http, "/conversations", &first["id"]).await;
+    assert_eq!(said.expect(409)["className"], "conflict");
+}
+
 #[tokio::test]
 async fn what_was_removed_comes_back() {
     let (server, http, own) = client();

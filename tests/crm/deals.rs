@@ -218,6 +218,66 @@ async fn stages_and_pipelines_belong_together() {
 }
 
 #[tokio::test]
+async fn all_products_of_deals_are_shown() {
+    let (_server, http, _own) = client();
+    make(&http, "/pipelines", json!({"name": "Sales"})).await;
+    make(&http, "/products", json!({"name": "Box"})).await;
+    let deals = vec![json!({"name": "D", "pipeline_id": 1}); 50];
+    make(&http, "/deals", json!(deals)).await;
+    let line = |deal: i64| json!({"deal_id": deal, "product_id": 1, "quantity": 1, "price": 1});
+    let lines: Vec<Value> = (0..41).flat_map(|_| (1..=50).map(line)).collect();
+    for some in lines.chunks(100) {
+        make(&http, "/deal-products", json!(some)).await;
+    }
+    let page = http.get("/deals?$limit=50").await.expect(200);
+    for deal in page["data"].as_array().unwrap() {
+        assert_eq!(deal["dealProducts"].as_array().unwrap().len(), 41);
+    }
+    // There is an end to it.
+    for _ in 0..4 {
+        make(&http, "/deal-products", json!(vec![line(1); 100])).await;
+    }
+    let much = json!(vec![line(1); 60]);
+    let said = http.post("/deal-products", &much).await.expect(400);
+    assert_eq!(said["message"], "A deal has at most 500 products");
+    make(&http, "/deal-products", json!(vec![line(1); 59])).await;
+}
+
+#[tokio::test]
+async fn deals_stand_in_pipelines_of_deals() {
+    let (_server, http, _own) = client();
+    let sales = make(&http, "/pipelines", json!({"name": "Sales"})).await;
+    let care = json!({"name": "Care", "type": "conversation"});
+    let care = make(&http, "/pipelines", care).await;
+    let stage = stages(&http, &care).await[0]["id"].clone();
+    let deal = json!({"name": "D", "pipeline_id": sales["id"]});
+    let deal = make(&http, "/deals", deal).await;
+    let one = format!("/deals/{}", deal["id"]);
+    let words = "pipeline_id is no pipeline of deals";
+    for place in [
+        json!({"pipeline_id": care["id"]}),
+        json!({"pipeline_stage_id": stage}),
+    ] {
+        let said = http.patch(&one, &place).await.expect(400);
+        assert_eq!(said["message"], words);
+        let mut new = json!({"name": "E"});
+        new.as_object_mut()
+            .unwrap()
+            .extend(place.as_object().unwrap().clone());
+        let said = http.post("/deals", &new).await.expect(400);
+        assert_eq!(said["message"], words);
+    }
+    assert_eq!(http.get(&one).await.expect(200), deal);
+    // Nor does a pipeline turn into one of something else.
+    let path = format!("/pipelines/{}", sales["id"]);
+    let turned = http.patch(&path, &json!({"type": "conversation"})).await;
+    assert_eq!(turned.expect(400)["message"], "type cannot be set");
+    http.patch(&path, &json!({"type": "deal", "name": "S"}))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
 async fn products_and_categories() {
     let (_server, http, _own) = client();
     for name in ["Hardware", "Software", "Services"] {

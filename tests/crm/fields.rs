@@ -150,6 +150,51 @@ async fn definitions_have_rules() {
 }
 
 #[tokio::test]
+async fn names_can_be_asked_for() {
+    let (_server, http, _own) = client();
+    let field = |name: &str| json!({"entity_type": "contact", "name": name, "type": "text"});
+    for name in ["2024", "0", "a.b", "a=b", "Größe", "x & y"] {
+        make(&http, "/custom-fields", field(name)).await;
+        let ann = json!({"first_name": "Ann", "custom_fields_by_name": {name: "7"}});
+        make(&http, "/contacts", ann).await;
+        let label = name.replace('&', "%26").replace(' ', "%20");
+        for query in [
+            format!("custom_fields_by_name[{label}]=7"),
+            format!("custom_fields_by_name[{label}][$in][0]=7"),
+            format!("$or[0][custom_fields_by_name][{label}]=7"),
+        ] {
+            let query = format!("/contacts?{query}&$sort[custom_fields_by_name][{label}]=1");
+            assert_eq!(
+                http.get(&query).await.expect(200)["total"],
+                1,
+                "{name}: {query}"
+            );
+        }
+    }
+    for name in ["$weird", "$ne", "a[b]", "a]", "[", " Shoe", "Shoe ", " "] {
+        let said = http.post("/custom-fields", &field(name)).await.expect(400);
+        assert_eq!(said["errors"][0]["path"], "name", "{name}");
+    }
+    let shoe = make(&http, "/custom-fields", field("Shoe")).await;
+    for other in [json!(field("shoe")), json!([field("Tie"), field("tie")])] {
+        let said = http.post("/custom-fields", &other).await.expect(409);
+        assert_eq!(said["className"], "conflict");
+    }
+    let one = format!("/custom-fields/{}", shoe["id"]);
+    let capital = json!({"name": "SHOE"});
+    assert_eq!(http.patch(&one, &capital).await.expect(200)["name"], "SHOE");
+    let taken = json!({"name": "GRÖSSE"});
+    http.patch(&one, &taken).await.expect(200);
+    let taken = json!({"name": "GRÖßE"});
+    http.patch(&one, &taken).await.expect(409);
+    let wrong = json!({"name": "$x"});
+    http.patch(&one, &wrong).await.expect(400);
+    // The same name is another field of something else.
+    let firm = json!({"entity_type": "company", "name": "größe", "type": "text"});
+    make(&http, "/custom-fields", firm).await;
+}
+
+#[tokio::test]
 async fn tags_of_contacts() {
     let (_server, http, _own) = client();
     super::contacts(&http, &["Ann", "Bob"]).await;

@@ -8,7 +8,7 @@ use crate::support::server::PASSWORD;
 use crate::support::{Http, Organization, Server};
 
 /// Signs somebody in.
-async fn session(server: &Server, email: &str, password: &str) -> Http {
+pub(super) async fn session(server: &Server, email: &str, password: &str) -> Http {
     let body = json!({"email": email, "password": password});
     let signed = server.http().post("/api/auth/sign-in", &body).await;
     let cookie = signed.header("set-cookie").unwrap();
@@ -17,7 +17,7 @@ async fn session(server: &Server, email: &str, password: &str) -> Http {
 }
 
 /// A user with a role, signed in.
-async fn member(server: &Server, own: &Organization, role: &str) -> Http {
+pub(super) async fn member(server: &Server, own: &Organization, role: &str) -> Http {
     let email = format!("{role}@example.com");
     let body = json!({"email": email, "role": role});
     let path = format!("/api/organizations/{}/members", own.id);
@@ -26,7 +26,7 @@ async fn member(server: &Server, own: &Organization, role: &str) -> Http {
     session(server, &email, added["password"].as_str().unwrap()).await
 }
 
-fn denied(action: &str) -> Value {
+pub(super) fn denied(action: &str) -> Value {
     json!({
         "name": "Forbidden",
         "message": format!(

@@ -30,6 +30,33 @@ fn any(filters: Vec<Filter>) -> Filter {
 }
 
 #[tokio::test]
+async fn what_is_too_much_to_ask() {
+    let (server, _, own) = client();
+    let mut client = ContactServiceClient::new(grpc::with_key(&server.url, &own.key).await);
+    let many = vec!["1"; 1001];
+    let long = "%a".repeat(30_000);
+    for filter in [
+        compare("id", Operator::In, &many),
+        any(vec![
+            compare("id", Operator::In, &many[..600]),
+            compare("id", Operator::In, &many[..600]),
+        ]),
+        compare("first_name", Operator::Like, &[&long]),
+    ] {
+        let find = Some(Find {
+            filter: Some(filter),
+            ..Default::default()
+        });
+        let request = crm::ListContactsRequest {
+            find,
+            ..Default::default()
+        };
+        let refused = client.list_contacts(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+}
+
+#[tokio::test]
 async fn the_same_questions() {
     let (server, http, own) = client();
     contacts(&http, &["Ann", "Bob", "Cyd", "Dan"]).await;

@@ -20,7 +20,7 @@ pub async fn send(http: &Http, query: &str, kind: &str, file: &str) -> Answer {
 }
 
 /// Waits until an import stands as it should.
-async fn until(http: &Http, import: &Value, status: &str) -> Value {
+pub async fn until(http: &Http, import: &Value, status: &str) -> Value {
     let path = format!("/imports/{}", import["id"]);
     for _ in 0..600 {
         let now = http.get(&path).await.expect(200);
@@ -66,7 +66,7 @@ async fn a_file_is_imported_row_by_row() {
     )
     .await;
     let file = "\u{feff}First Name;Last name;Mail;Size;Whatever;created_at\r\n\
-                Ada;Lovelace;ADA@example.com;7;x;\r\n\
+                Ada;Lovelace;ADA@example.com;007;x;\r\n\
                 \"Gra\"\"ce\n\";Hopper;grace@example.com;;x;2020-01-01\r\n\
                 Nobody;;nope;;x;\r\n\
                 Ada;Lovelace;ada@example.com;many;x;\r\n\

@@ -36,6 +36,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
         {"email": "x@example.com", "company_id": 999},
         {"phone": "5550101", "phone_country_code": "+1", "last_name": "Hopper"},
         {"email": "ada@example.com", "last_name": "Lovelace"},
+        {"email": "long@example.com", "first_name": "x".repeat(300)},
     ]});
     let answer = custom(&http, "upsert", "/contacts", &rows).await;
     assert_eq!(
@@ -47,7 +48,8 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
             "failed",
             "failed",
             "updated",
-            "unchanged"
+            "unchanged",
+            "failed"
         ]
     );
     let results = &answer["results"];
@@ -69,6 +71,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
         results[4]["errors"],
         json!([{"path": "", "message": "No record found for id '999'"}])
     );
+    assert_eq!(results[7]["errors"][0]["path"], "first_name");
     assert_eq!(
         [
             &answer["created_count"],
@@ -76,7 +79,7 @@ async fn upsert_makes_or_changes_and_tells_of_every_row() {
             &answer["unchanged_count"],
             &answer["failed_count"]
         ],
-        [1, 2, 1, 3]
+        [1, 2, 1, 4]
     );
     assert_eq!(http.get("/contacts").await.expect(200)["total"], 2);
     // A key that is said is the one that counts.
@@ -254,7 +257,7 @@ async fn merging_moves_what_names_the_sources() {
     let body = json!({"target_id": to, "source_ids": [from], "dry_run": true});
     let dry = custom(&http, "merge", "/contacts", &body).await;
     let moved = json!([{"resource": "deals", "count": 1}, {"resource": "activities", "count": 1},
-        {"resource": "notes", "count": 1}, {"resource": "contact-tags", "count": 2}]);
+        {"resource": "notes", "count": 1}, {"resource": "contact-tags", "count": 1}]);
     assert_eq!(dry["moved"], moved);
     assert_eq!(
         dry["filled"],
@@ -275,6 +278,7 @@ async fn merging_moves_what_names_the_sources() {
     let body = json!({"target_id": to, "source_ids": [from]});
     let merged = custom(&http, "merge", "/contacts", &body).await;
     assert_eq!(merged["merged_ids"], json!([from]));
+    assert_eq!(merged["moved"], moved);
     let contact = http.get(&path).await.expect(200);
     assert_eq!(merged["contact"], contact);
     assert_eq!(contact["first_name"], "Ada");
@@ -347,4 +351,50 @@ async fn what_cannot_be_merged() {
         json!([{"resource": "contacts", "count": 1}])
     );
     assert_eq!(http.get(&path).await.expect(200)["company_id"], one["id"]);
+}
+
+/// A dry run answers what the merge does, also where something is not moved but goes.
+#[tokio::test]
+async fn dry_runs_tell_what_merges_do() {
+    let (_server, http, _own) = client();
+    let tag = make(&http, "/tags", json!({"name": "VIP"})).await["id"].clone();
+    let mut ids = Vec::new();
+    for name in ["Ada", "Augusta", "Countess"] {
+        let email = format!("{name}@example.com");
+        let contact = json!({"first_name": name, "email": email});
+        let id = make(&http, "/contacts", contact).await["id"].clone();
+        make(
+            &http,
+            "/contact-tags",
+            json!({"contact_id": id, "tag_id": tag}),
+        )
+        .await;
+        let ticket = json!({"subject": name, "contact_id": id});
+        make(&http, "/support-tickets", ticket).await;
+        ids.push(id);
+    }
+    let mut body = json!({"target_id": ids[0], "source_ids": ids[1..], "dry_run": true});
+    let dry = custom(&http, "merge", "/contacts", &body).await;
+    let log = http.get("/audit-log").await.json()["total"].clone();
+    body["dry_run"] = json!(false);
+    let merged = custom(&http, "merge", "/contacts", &body).await;
+    let moved = json!([{"resource": "support-tickets", "count": 2}]);
+    for answer in [&dry, &merged] {
+        assert_eq!(answer["moved"], moved);
+        assert_eq!(answer["filled"], json!([]));
+        assert_eq!(answer["contact"]["email"], "Ada@example.com");
+    }
+    // Two contacts and two tags went, two tickets moved.
+    let after = http.get("/audit-log").await.json()["total"].clone();
+    assert_eq!(after.as_i64().unwrap() - log.as_i64().unwrap(), 6);
+    // Tickets say whose they are now.
+    let tickets = http.get("/support-tickets").await.json()["data"].clone();
+    for ticket in tickets.as_array().unwrap() {
+        assert_eq!(ticket["contact_id"], ids[0]);
+        assert_eq!(ticket["meta_contact_first_name"], "Ada");
+        assert_eq!(ticket["meta_contact_email"], "Ada@example.com");
+    }
+    let missing = json!({"target_id": ids[0], "source_ids": [ids[1]], "dry_run": true});
+    let merge = http.with("x-service-method", "merge");
+    merge.post("/contacts", &missing).await.expect(404);
 }

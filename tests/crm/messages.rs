@@ -15,7 +15,7 @@ const CHANNELS: [&str; 6] = [
 ];
 
 /// What a message is known by over its channel.
-fn name(message: &Value) -> String {
+pub fn name(message: &Value) -> String {
     match (&message["_id"], &message["id"]) {
         (Value::String(id), Value::Null) => {
             assert!(

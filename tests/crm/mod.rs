@@ -1,6 +1,7 @@
 //! The CRM over HTTP and gRPC: the documentation's examples, its query language and its
 //! errors, and the rules of its records.
 
+mod callers;
 mod changes;
 mod conversations;
 mod deals;
@@ -8,14 +9,18 @@ mod documented;
 mod errors;
 mod fields;
 mod files;
+mod found;
 mod grants;
 mod grpc;
+mod hidden;
 mod hostile;
 mod imports;
+mod incoming;
 mod known;
 mod limits;
 mod messages;
 mod query;
+mod races;
 mod small;
 mod state;
 mod strangers;

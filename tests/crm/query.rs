@@ -270,3 +270,62 @@ async fn what_is_no_question() {
     let quote = found(&http, "first_name=x'%20OR%20'1'='1&$sort[id]=1").await;
     assert!(quote.is_empty());
 }
+
+/// What is too much for a database is refused before it is asked.
+#[tokio::test]
+async fn what_is_too_much_to_ask() {
+    let (_server, http, _own) = client();
+    let field =
+        |name| json!({"entity_type": "contact", "name": format!("f{name}"), "type": "text"});
+    let custom: Vec<Value> = (0..30).map(field).collect();
+    make(&http, "/custom-fields", json!(custom)).await;
+    people(&http).await;
+    let ids = |most: usize| json!({"id": {"$in": (0..most).collect::<Vec<_>>()}});
+    let fields = |most: usize| {
+        let fields = (0..most).map(|name| (format!("f{name}"), json!(1)));
+        json!({"$sort": {"custom_fields_by_name": fields.collect::<serde_json::Map<_, _>>()}})
+    };
+    let like = |letters: usize| json!({"first_name": {"$like": "%a".repeat(letters / 2)}});
+    for (query, status) in [
+        (ids(1000), 200),
+        (ids(1001), 400),
+        (ids(100_000), 400),
+        (
+            json!({"id": {"$nin": (0..40_000).collect::<Vec<_>>()}}),
+            400,
+        ),
+        (json!({"$or": [ids(600), ids(600)]}), 400),
+        (json!({"$or": vec![json!({}); 2000]}), 400),
+        (fields(16), 200),
+        (fields(17), 400),
+        (like(254), 200),
+        (like(256), 400),
+        (json!({"first_name": {"$ilike": "%a".repeat(30_000)}}), 400),
+        (
+            json!({"first_name": {"$notlike": "%a".repeat(30_000)}}),
+            400,
+        ),
+        (json!({"searchTerm": "a".repeat(255)}), 200),
+        (json!({"searchTerm": "a".repeat(60_000)}), 400),
+        (json!({"searchTerm": "a ".repeat(30_000)}), 400),
+        (json!({"$select": vec!["email"; 10_000]}), 200),
+    ] {
+        let body = Some(json!({ "query": query }).to_string().into_bytes());
+        let asking = http.with("content-type", "application/json");
+        let answer = asking.send(reqwest::Method::GET, "/contacts", body).await;
+        assert_eq!(answer.status, status, "{:.300}", answer.text);
+        if status == 400 {
+            assert_eq!(answer.json()["className"], "bad-request");
+        }
+    }
+    for (path, member) in [
+        ("/product-categories", "name"),
+        ("/conversations", "messageSearchTerm"),
+    ] {
+        let query = json!({"query": { member: "a".repeat(60_000) }}).to_string();
+        let asking = http.with("content-type", "application/json");
+        let query = Some(query.into_bytes());
+        let said = asking.send(reqwest::Method::GET, path, query).await;
+        assert_eq!(said.expect(400)["errors"][0]["path"], member);
+    }
+}

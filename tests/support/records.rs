@@ -9,7 +9,7 @@ use super::Http;
 pub const BODIES: [(&str, &str); 24] = [
     ("/contacts", r#"{"first_name": "Jane"}"#),
     ("/companies", r#"{"name": "Acme"}"#),
-    ("/pipelines", r#"{"name": "Sales", "type": "conversation"}"#),
+    ("/pipelines", r#"{"name": "Sales"}"#),
     (
         "/pipeline-stages",
         r#"{"name": "Last", "pipeline_id": "$/pipelines"}"#,

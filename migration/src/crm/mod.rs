@@ -4,6 +4,7 @@
 
 mod effects;
 mod records;
+mod search;
 mod support;
 
 use crate::{Product, Step};
@@ -21,6 +22,8 @@ pub(crate) const PRODUCT: Product = Product {
         support::TICKETS,
         support::CONVERSATIONS,
         support::FILES,
+        search::DUE,
+        records::CALLERS,
     ],
 };
 

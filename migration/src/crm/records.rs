@@ -124,3 +124,22 @@ DROP TABLE crm_import_part;
 DROP TABLE crm_import;
 ",
 };
+
+/// Who imports, and who undoes it, beside the user: the API key and the request.
+pub(super) const CALLERS: Step = Step {
+    name: "m0011_import_callers",
+    up: "
+ALTER TABLE crm_import ADD COLUMN by_key {text};
+ALTER TABLE crm_import ADD COLUMN by_request {text};
+ALTER TABLE crm_import ADD COLUMN undone_by_user_id BIGINT;
+ALTER TABLE crm_import ADD COLUMN undone_by_key {text};
+ALTER TABLE crm_import ADD COLUMN undone_by_request {text};
+",
+    down: "
+ALTER TABLE crm_import DROP COLUMN undone_by_request;
+ALTER TABLE crm_import DROP COLUMN undone_by_key;
+ALTER TABLE crm_import DROP COLUMN undone_by_user_id;
+ALTER TABLE crm_import DROP COLUMN by_request;
+ALTER TABLE crm_import DROP COLUMN by_key;
+",
+};

@@ -134,8 +134,9 @@ impl Snapshot {
         match verb {
             "view" => Some(granted.view),
             "create" => Some(granted.create),
-            "update" => Some(granted.update),
-            "delete" => Some(granted.delete),
+            // Who changes a record is answered what it is.
+            "update" => Some(granted.view && granted.update),
+            "delete" => Some(granted.view && granted.delete),
             _ => None,
         }
     }

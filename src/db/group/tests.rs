@@ -25,7 +25,7 @@ impl Fixture {
         let opener = Opener::of_file(&file(&folder));
         let open = opener.open().await.unwrap();
         let fixture = Self {
-            writer: Arc::new(Writer::grouped(opener, open)),
+            writer: Arc::new(Writer::grouped(opener, open).unwrap()),
             folder,
         };
         let made = run("CREATE TABLE t (name TEXT)");
@@ -196,7 +196,7 @@ const LOST: [&str; 5] = [
     "ROLLBACK; INSERT INTO t VALUES ('stray')",
     "COMMIT",
     "COMMIT; INSERT INTO t VALUES ('stray')",
-    "ROLLBACK; BEGIN; INSERT INTO t VALUES ('stray'); SAVEPOINT _sqlx_savepoint_1",
+    "ROLLBACK; BEGIN; INSERT INTO t VALUES ('stray'); SAVEPOINT odd",
 ];
 
 #[tokio::test]
@@ -216,8 +216,8 @@ async fn a_lost_transaction_is_never_acknowledged() {
 #[tokio::test]
 async fn a_lost_savepoint_is_never_acknowledged() {
     for how in [
-        "RELEASE SAVEPOINT _sqlx_savepoint_1",
-        "INSERT INTO t VALUES ('stray'); RELEASE SAVEPOINT _sqlx_savepoint_1",
+        "RELEASE SAVEPOINT even",
+        "INSERT INTO t VALUES ('stray'); RELEASE SAVEPOINT even",
     ] {
         let fixture = Fixture::new().await;
         let works = vec![insert("a"), run(how), insert("b")];
@@ -238,4 +238,86 @@ async fn a_commit_that_fails_is_never_acknowledged() {
     let works = vec![insert("a"), orphan(), insert("b")];
     assert_eq!(fixture.together(works).await, [false; 3]);
     fixture.goes_on(&[]).await;
+}
+
+/// What is asked for before the commit is run once, in the transaction, and is taken back
+/// with it.
+#[tokio::test]
+async fn last_things_are_done_once() {
+    const LAST: &str = "INSERT INTO t SELECT 'last of ' || COUNT(*) FROM t";
+    fn with_last(name: &'static str) -> Work {
+        Box::new(move |tx| {
+            Box::pin(async move {
+                tx.before_commit(LAST);
+                execute(tx, &format!("INSERT INTO t VALUES ('{name}')")).await?;
+                done()
+            })
+        })
+    }
+    let fixture = Fixture::new().await;
+    let works = vec![with_last("a"), refused(), with_last("b"), insert("c")];
+    assert_eq!(fixture.together(works).await, [true, false, true, true]);
+    fixture.goes_on(&["a", "b", "c", "last of 3"]).await;
+    // Alone too; and what is taken back has no last things.
+    fixture.writer.write(with_last("d")).await.unwrap();
+    let taken_back: Work = Box::new(|tx| {
+        Box::pin(async move {
+            tx.before_commit(LAST);
+            execute(tx, "INSERT INTO t VALUES ('refused')").await?;
+            Err(Error::invalid("no"))
+        })
+    });
+    assert!(fixture.writer.write(taken_back).await.is_err());
+    let all = ["a", "b", "c", "d", "last of 3", "last of 6", "z"];
+    assert_eq!(fixture.stored().await, all);
+}
+
+/// A piece that writes nothing has no savepoint, and one that is taken back leaves what
+/// others wrote before and after it.
+#[tokio::test]
+async fn pieces_in_any_order() {
+    let fixture = Fixture::new().await;
+    let idle = || -> Work { Box::new(|_| Box::pin(async { done() })) };
+    let works = vec![
+        idle(),
+        refused(),
+        insert("a"),
+        idle(),
+        insert("b"),
+        refused(),
+        refused(),
+        insert("c"),
+        insert("d"),
+        idle(),
+    ];
+    let expected = [
+        true, false, true, true, true, false, false, true, true, true,
+    ];
+    assert_eq!(fixture.together(works).await, expected);
+    assert_eq!(fixture.together(vec![idle(), idle()]).await, [true, true]);
+    fixture.writer.write(idle()).await.unwrap();
+    fixture.goes_on(&["a", "b", "c", "d"]).await;
+}
+
+/// How many rows a statement touched is said of that statement alone.
+#[tokio::test]
+async fn rows_are_counted_of_one_statement() {
+    const NONE: &str = "DELETE FROM t WHERE name = 'nobody'";
+    let none = || -> Work {
+        Box::new(|tx| {
+            Box::pin(async move {
+                let statement = Statement::from_string(DbBackend::Sqlite, NONE);
+                match tx.execute_raw(statement).await?.rows_affected() {
+                    0 => done(),
+                    _ => Err(Error::invalid("some")),
+                }
+            })
+        })
+    };
+    let fixture = Fixture::new().await;
+    let works = vec![insert("a"), none(), insert("b"), none()];
+    assert_eq!(fixture.together(works).await, [true; 4]);
+    fixture.writer.write(insert("c")).await.unwrap();
+    fixture.writer.write(none()).await.unwrap();
+    fixture.goes_on(&["a", "b", "c"]).await;
 }

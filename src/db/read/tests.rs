@@ -55,3 +55,27 @@ async fn one_reader_is_enough() {
     db.snapshot(now()).await.unwrap();
     drop((question, fold));
 }
+
+/// What a statement is asked with does not change its plan, so it is planned once:
+/// `.cargo/config.toml` has SQLite built that way.
+#[tokio::test]
+async fn plans_are_kept() {
+    let (_folder, db) = database("1").await;
+    let read = db.read(now()).await.unwrap();
+    let sql = "SELECT sqlite_compileoption_used('ENABLE_QPSG')";
+    let row = crate::db::sql::row(&read, sql, []).await.unwrap().unwrap();
+    assert_eq!(row.try_get_by_index::<i32>(0).unwrap(), 1);
+}
+
+/// A connection goes from who reads to who views and back.
+#[tokio::test]
+async fn readers_and_views_take_turns() {
+    let (_folder, db) = database("1").await;
+    for _ in 0..3 {
+        let read = db.read(None).await.unwrap();
+        read.execute_unprepared("SELECT 1").await.unwrap();
+        drop(read);
+        let view = db.snapshot(None).await.unwrap();
+        view.execute_unprepared("SELECT 1").await.unwrap();
+    }
+}

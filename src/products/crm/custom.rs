@@ -1,8 +1,8 @@
 //! Custom fields: what an organization adds to its records. A record keeps its values by
 //! the numbers of their fields; beside it they stand in a table they are found by.
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
-use serde_json::{Map, Value as Json};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
+use serde_json::{Map, Number, Value as Json};
 
 use super::cell::check;
 use super::column::Kind;
@@ -12,8 +12,8 @@ use crate::db::Tx;
 use crate::db::sql::{execute, ladder, placeholders, rows, tuples};
 use crate::error::{Error, Result};
 
-/// Most bytes of a text.
-const TEXT: usize = 4096;
+/// Most bytes of a text: it stands in an index, of which PostgreSQL takes no more.
+const TEXT: usize = 2048;
 
 /// The custom fields of a kind of records.
 #[derive(Debug, Default)]
@@ -58,6 +58,39 @@ impl Fields {
             .map(Self)
     }
 
+    /// An expression of the numbers and names of all fields, for a statement whose first
+    /// value is the organization: enough to show what records keep.
+    pub(super) fn names_of(backend: DbBackend, entity: &str) -> String {
+        let own = format!(
+            "FROM crm_custom_field WHERE organization_id = $1 AND entity_type = '{entity}' \
+             AND deleted_at IS NULL"
+        );
+        match backend {
+            DbBackend::Postgres => format!(
+                "(SELECT CAST(JSON_AGG(JSON_BUILD_ARRAY(id, name) ORDER BY id) AS TEXT) {own})"
+            ),
+            _ => format!(
+                "(SELECT JSON_GROUP_ARRAY(JSON_ARRAY(id, name)) \
+                 FROM (SELECT id, name {own} ORDER BY id))"
+            ),
+        }
+    }
+
+    /// What that expression told.
+    pub(super) fn told(names: Option<&str>) -> Result<Self> {
+        let names: Vec<(i64, String)> = match names {
+            Some(names) => serde_json::from_str(names).map_err(Error::internal)?,
+            None => Vec::new(),
+        };
+        let fields = names.into_iter().map(|(id, name)| Definition {
+            id,
+            name,
+            kind: String::new(),
+            options: Vec::new(),
+        });
+        Ok(Self(fields.collect()))
+    }
+
     /// The field with a name.
     pub(super) fn named(&self, name: &str) -> Option<&Definition> {
         self.0.iter().find(|field| field.name == name)
@@ -73,7 +106,7 @@ impl Fields {
     pub(super) fn typed(&self, name: &str, text: &str) -> Json {
         let kind = self.named(name).map(|field| field.kind.as_str());
         let typed = match (kind, text.to_lowercase().as_str()) {
-            (Some("number"), _) => text.parse::<serde_json::Number>().ok().map(Json::Number),
+            (Some("number"), _) => number(text).map(Json::Number),
             (Some("boolean"), "true" | "yes" | "1") => Some(Json::Bool(true)),
             (Some("boolean"), "false" | "no" | "0") => Some(Json::Bool(false)),
             _ => None,
@@ -165,6 +198,13 @@ impl Fields {
     }
 }
 
+/// A number as files have it: `007`, `+5` and `.5` are some.
+fn number(text: &str) -> Option<Number> {
+    let whole = text.parse::<i64>().ok().map(Number::from);
+    let exact = whole.or_else(|| text.parse().ok());
+    exact.or_else(|| Number::from_f64(text.parse().ok()?))
+}
+
 impl Definition {
     fn load(row: &QueryResult) -> Result<Self> {
         let options: Option<String> = row.try_get("", "options")?;
@@ -208,15 +248,16 @@ impl Definition {
     }
 
     /// A value to compare with, as its column keeps it.
-    pub(super) fn operand(&self, value: Option<Value>) -> Option<Value> {
-        match value? {
-            Value::String(Some(text)) if self.is_number() => {
-                // What is no number is the same as none.
-                Some(text.parse::<f64>().unwrap_or(f64::NAN).into())
+    pub(super) fn operand(&self, value: Option<Value>) -> Result<Option<Value>, String> {
+        Ok(match value {
+            Some(Value::String(Some(text))) if self.is_number() => {
+                let number = text.trim().parse::<f64>().ok();
+                let number = number.filter(|number| number.is_finite());
+                Some(number.ok_or("must be a number")?.into())
             }
-            Value::BigInt(Some(flag)) if self.is_number() => Some((flag as f64).into()),
-            other => Some(other),
-        }
+            Some(Value::BigInt(Some(flag))) if self.is_number() => Some((flag as f64).into()),
+            other => other,
+        })
     }
 
     fn check(&self, value: &Json) -> Result<(), String> {
@@ -239,7 +280,7 @@ impl Definition {
             _ => text
                 .filter(|text| text.len() <= TEXT && !text.contains('\0'))
                 .map(drop)
-                .ok_or("must be text of at most 4096 bytes"),
+                .ok_or("must be text of at most 2048 bytes"),
         }
         .map_err(str::to_owned)
     }

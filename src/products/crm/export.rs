@@ -97,7 +97,7 @@ impl Crm {
         let columns = entry
             .columns
             .iter()
-            .map(|column: &Column| column.name.to_owned());
+            .map(|column: &Column| column.shown.unwrap_or(column.name).to_owned());
         let mut headings: Vec<String> = columns.collect();
         if let Some(entity) = entry.entity {
             let read = self.db().read(call.deadline()).await?;

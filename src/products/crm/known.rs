@@ -6,9 +6,11 @@ use prost::Message;
 use super::Crm;
 use super::query::Asked;
 use super::resource::Resource;
+use super::serve::permit;
 use super::store::{self, Candidate, How, Merged, Pair, Row};
 use crate::api::apex::crm::v1 as pb;
 use crate::error::{Error, Result};
+use crate::server::check::check;
 use crate::server::{Call, Reply};
 
 impl Crm {
@@ -22,6 +24,10 @@ impl Crm {
     ) -> Result<Reply<O>> {
         let context = self.context(call)?;
         let refuse = Asked::url(query).refuses_duplicates()? || refuse;
+        if refuse {
+            // It would be told who is there.
+            context.may_view(R::NAME)?;
+        }
         let made = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 if refuse {
@@ -40,6 +46,7 @@ impl Crm {
         given: Vec<R::Record>,
         wrap: fn(Vec<Row<R::Record>>) -> O,
     ) -> Result<Reply<O>> {
+        permit(call, "create", R::NAME)?;
         let context = self.context(call)?;
         let done = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
@@ -48,7 +55,8 @@ impl Crm {
                     needs_key: true,
                     changes: true,
                 };
-                let given = given.into_iter().map(Ok).collect();
+                let checked = |row| check(&row).map(|()| row);
+                let given = given.into_iter().map(checked).collect();
                 Ok(wrap(store::upsert::<R>(tx, &context, how, given).await?))
             })
         });
@@ -61,12 +69,25 @@ impl Crm {
         (target, sources, dry_run): (i64, Vec<i64>, bool),
         wrap: fn(Merged<R::Record>) -> O,
     ) -> Result<Reply<O>> {
+        permit(call, "update", R::NAME)?;
         let context = self.context(call)?;
         let pair = Pair::new(target, &sources)?;
         if dry_run {
-            let read = self.db().read(call.deadline()).await?;
-            let merged = store::preview::<R>(&read, &context, &pair).await?;
-            return Ok(wrap(merged).into());
+            // What it does is known once it is done; then it is undone.
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let undone = self.db().write::<(), _>(move |tx| {
+                Box::pin(async move {
+                    let merged = store::merge::<R>(tx, &context, &pair).await?;
+                    let _ = tell.send(merged);
+                    Err(Error::internal("a dry run is undone"))
+                })
+            });
+            let undone = undone.await;
+            return match (told.await, undone) {
+                (Ok(merged), _) => Ok(wrap(merged).into()),
+                (Err(_), Err(error)) => Err(error),
+                (Err(_), Ok(())) => Err(Error::internal("a dry run told nothing")),
+            };
         }
         let merged = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move { Ok(wrap(store::merge::<R>(tx, &context, &pair).await?)) })

@@ -10,7 +10,7 @@ use super::query::Takes;
 use super::query::sql::Sql;
 use super::store::Key;
 use crate::api::apex::crm::v1 as pb;
-use crate::auth::OrganizationId;
+use crate::auth::{OrganizationId, refused};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 
@@ -32,6 +32,9 @@ pub(super) trait Resource: Send + Sync + 'static {
     const TAKES: Takes = Takes::NOTHING;
     /// How its lists are searched.
     const SEARCH: Search = Search::Name;
+    /// How SQLite takes what was written into its index of parts of words, if there is one:
+    /// what is due stands in a table, and is nothing between two transactions.
+    const DUE: Option<&'static str> = None;
     /// What its records are known by beside their numbers.
     const KEYS: &'static [Key<Self::Record>] = &[];
     /// Members that belong together: without the first, the others say nothing.
@@ -170,6 +173,8 @@ pub(super) struct Context {
     pub(super) request: Option<Arc<str>>,
     /// The time, in microseconds, of whole milliseconds as they are shown.
     pub(super) now: i64,
+    /// Resources the caller may not view.
+    pub(super) hidden: Vec<String>,
 }
 
 impl Context {
@@ -181,6 +186,20 @@ impl Context {
             key: None,
             request: None,
             now,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Whether the caller may not view a resource: of its records others show the names.
+    pub(super) fn hides(&self, resource: &str) -> bool {
+        self.hidden.iter().any(|own| own == resource)
+    }
+
+    /// Refuses what would tell of a resource that the caller may not view.
+    pub(super) fn may_view(&self, resource: &str) -> Result<()> {
+        match self.hides(resource) {
+            true => Err(refused(&format!("view {}", resource.replace('-', " ")))),
+            false => Ok(()),
         }
     }
 }

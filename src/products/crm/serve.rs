@@ -13,7 +13,7 @@ use super::query::Asked;
 use super::resource::{Context, Resource};
 use super::store::{self, Chosen, Page};
 use crate::auth::Actor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
 
 /// What a change is made of besides the record: which, what else it asks, and how the
@@ -45,6 +45,7 @@ impl Crm {
             key,
             request: call.request_id().map(Arc::from),
             now: self.whole_now(),
+            hidden: call.directory().hidden(principal),
         })
     }
 
@@ -132,6 +133,9 @@ impl Crm {
     ) -> Result<Reply<O>> {
         let context = self.context(call)?;
         let (id, wrap) = (target.id, target.wrap);
+        if id == 0 {
+            return Err(Error::invalid_field("id", "id is required"));
+        }
         let restored = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move { Ok(wrap(store::restore::<R>(tx, &context, id).await?)) })
         });

@@ -11,6 +11,7 @@ mod settings;
 
 use http::HeaderMap;
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use serde_json::Value;
 
 use self::canaries::Canaries;
 use super::wire::Outcome;
@@ -24,14 +25,16 @@ struct Said(Vec<(String, String)>);
 impl Said {
     fn rest(&mut self, what: &str, answer: &Answer) {
         if answer.status >= 400 {
-            let said = format!("{:?} {}", told(&answer.headers), answer.text);
+            let text = without_url(&answer.text);
+            let said = format!("{:?} {text}", told(&answer.headers));
             self.0.push((format!("{what}: {}", answer.status), said));
         }
     }
 
     fn outcome(&mut self, what: &str, outcome: &Outcome) {
         if !outcome.succeeded() {
-            let said = format!("{:?} {}", told(&outcome.headers), outcome.text);
+            let text = without_url(&outcome.text);
+            let said = format!("{:?} {text}", told(&outcome.headers));
             self.0.push((format!("{what}: {outcome}"), said));
         }
     }
@@ -43,6 +46,17 @@ fn told(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
     headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
     headers
+}
+
+/// An answer without the path of a page there is none of: FeathersJS' clients are told it.
+fn without_url(text: &str) -> String {
+    match serde_json::from_str::<Value>(text) {
+        Ok(mut body) if body["message"] == "Page not found" => {
+            body["data"]["url"].take();
+            body.to_string()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 async fn everything(settings: &[(&str, &str)]) {

@@ -70,6 +70,18 @@ const NAMED: [(&str, &str); 18] = [
     ("conversation_file_id", "conversation_file"),
 ];
 
+/// What a field of a resource names: conversations have pipelines of their own.
+fn named(of: &str, field: &str) -> Option<&'static str> {
+    match (of, field) {
+        ("conversation", "pipeline_id") => Some("conversation_pipeline"),
+        ("conversation", "pipeline_stage_id") => Some("conversation_pipeline_stage"),
+        _ => {
+            let known = NAMED.iter().find(|(own, _)| *own == field);
+            known.map(|(_, named)| *named)
+        }
+    }
+}
+
 /// `PipelineStage` as `pipeline_stage`.
 fn snake(name: &str) -> String {
     let mut text = String::new();
@@ -169,9 +181,8 @@ fn made() -> Table {
                         exempt.push((method, field, "it stays what it is; refused"));
                     }
                     (None, name) => {
-                        let named = NAMED.iter().find(|(own, _)| *own == name);
-                        let (_, named) =
-                            named.unwrap_or_else(|| panic!("{method}: what does {last} name?"));
+                        let named = named(&of, name)
+                            .unwrap_or_else(|| panic!("{method}: what does {last} name?"));
                         entries.push(Entry {
                             method,
                             field,

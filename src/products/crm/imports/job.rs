@@ -1,5 +1,7 @@
 //! One import, as its row has it.
 
+use std::sync::Arc;
+
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 
 use super::super::resource::Context;
@@ -18,12 +20,14 @@ pub(in super::super) struct Job {
     pub(super) resource: String,
     pub(super) status: String,
     pub(super) options: Options,
-    pub(super) user: Option<i64>,
     pub(super) undone_at: Option<i64>,
+    /// Who wants it done, or undone: the user, the API key and the request.
+    by: (Option<i64>, Option<String>, Option<String>),
 }
 
-const COLUMNS: &str = "id, organization_id, resource, status, options, created_by_user_id, \
-                       undone_at";
+const COLUMNS: &str = "id, organization_id, resource, status, options, undone_at, \
+                       created_by_user_id, by_key, by_request, \
+                       undone_by_user_id, undone_by_key, undone_by_request";
 
 impl Job {
     /// Makes one whose file is about to come.
@@ -36,17 +40,20 @@ impl Job {
         let sql = "INSERT INTO crm_import (organization_id, resource, format, name, status, \
                    options, received_bytes, total_rows, processed_rows, created_count, \
                    updated_count, unchanged_count, failed_count, undone_count, \
-                   created_by_user_id, created_at, updated_at) VALUES ($1, $2, $3, $4, \
-                   'receiving', $5, 0, 0, 0, 0, 0, 0, 0, 0, $6, $7, $7) RETURNING id";
+                   created_by_user_id, by_key, by_request, created_at, updated_at) \
+                   VALUES ($1, $2, $3, $4, 'receiving', $5, 0, 0, 0, 0, 0, 0, 0, 0, $6, $7, \
+                   $8, $9, $9) RETURNING id";
         let text = serde_json::to_string(options).map_err(Error::internal)?;
         let name = (!name.is_empty()).then(|| name.to_owned());
-        let values: [Value; 7] = [
+        let values: [Value; 9] = [
             context.organization.into(),
             resource.into(),
             options.format.word().into(),
             name.into(),
             text.into(),
             context.user.into(),
+            context.key.as_deref().into(),
+            context.request.as_deref().into(),
             context.now.into(),
         ];
         let made = row(tx, sql, values).await?;
@@ -57,14 +64,23 @@ impl Job {
     fn load(row: &QueryResult) -> Result<Self> {
         let options: String = row.try_get("", "options")?;
         let organization: i64 = row.try_get("", "organization_id")?;
+        let status: String = row.try_get("", "status")?;
+        let [user, key, request] = match status.as_str() {
+            "undoing" => ["undone_by_user_id", "undone_by_key", "undone_by_request"],
+            _ => ["created_by_user_id", "by_key", "by_request"],
+        };
         Ok(Self {
             id: row.try_get("", "id")?,
             organization: OrganizationId(organization),
             resource: row.try_get("", "resource")?,
-            status: row.try_get("", "status")?,
+            status,
             options: serde_json::from_str(&options).map_err(Error::internal)?,
-            user: row.try_get("", "created_by_user_id")?,
             undone_at: row.try_get("", "undone_at")?,
+            by: (
+                row.try_get("", user)?,
+                row.try_get("", key)?,
+                row.try_get("", request)?,
+            ),
         })
     }
 
@@ -102,9 +118,14 @@ impl Job {
         Ok(())
     }
 
-    /// For whom it acts.
+    /// For whom and by whom it acts.
     pub(super) fn context(&self, now: i64) -> Context {
-        Context::of(self.organization, self.user, now)
+        let (user, key, request) = &self.by;
+        Context {
+            key: key.as_deref().map(Arc::from),
+            request: request.as_deref().map(Arc::from),
+            ..Context::of(self.organization, *user, now)
+        }
     }
 
     /// What its rows are.

@@ -68,6 +68,27 @@ impl Report {
         Self::decode(bytes).map_err(Error::internal)
     }
 
+    /// What is said of rows that cannot be written, nobody knows why.
+    pub(super) fn refusing(first: i64, rows: i64, at: i64) -> Self {
+        let line = |row| Line {
+            told: Some(pb::ListImportRowsResponse {
+                row,
+                outcome: pb::Outcome::Failed.into(),
+                record_id: None,
+                errors: vec![pb::RowError {
+                    path: String::new(),
+                    message: "The row could not be written".to_owned(),
+                }],
+            }),
+            before: None,
+            custom: None,
+        };
+        Self {
+            lines: (first..first.saturating_add(rows)).map(line).collect(),
+            at,
+        }
+    }
+
     /// How many records were made, changed, left as they were, and refused.
     pub(super) fn counts(&self) -> [i64; 4] {
         let told = self.lines.iter().filter_map(|line| line.told.as_ref());

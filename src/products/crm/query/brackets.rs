@@ -3,13 +3,15 @@
 
 use serde_json::{Map, Value};
 
+use super::read::CUSTOM;
 use crate::error::{Error, Result};
 use crate::transcode::percent;
 
 /// Most parameters.
 const PARAMETERS: usize = 1000;
-/// Deepest nesting; the clients' own servers stop at five.
-const DEPTH: usize = 12;
+/// Deepest nesting: conditions as deep as they may be, each of which takes two steps. The
+/// clients' own servers stop at five.
+const DEPTH: usize = 20;
 
 /// Reads a query string.
 pub(super) fn parse(query: &str) -> Result<Map<String, Value>> {
@@ -29,7 +31,7 @@ pub(super) fn parse(query: &str) -> Result<Map<String, Value>> {
         }
         put(&mut root, &path(&name)?, Value::String(value), &name)?;
     }
-    root.values_mut().for_each(settle);
+    settle_all(&mut root);
     Ok(root)
 }
 
@@ -94,12 +96,22 @@ fn twice(name: &str) -> Error {
     Error::invalid_field(name, format!("{name} is given in two forms"))
 }
 
-/// Objects whose members are all numbers are lists.
+/// Objects whose members are all numbers are lists, but for those of custom fields, which
+/// may be called anything.
+fn settle_all(members: &mut Map<String, Value>) {
+    for (name, value) in members {
+        match value {
+            Value::Object(fields) if name == CUSTOM => settle_all(fields),
+            value => settle(value),
+        }
+    }
+}
+
 fn settle(value: &mut Value) {
     let Value::Object(members) = value else {
         return;
     };
-    members.values_mut().for_each(settle);
+    settle_all(members);
     let index = |name: &String| name.parse::<u32>().ok();
     if members.is_empty() || !members.keys().all(|name| index(name).is_some()) {
         return;
@@ -140,6 +152,14 @@ mod tests {
             ("a[b=1", json!({"a[b": "1"})),
             ("[a]=1", json!({"[a]": "1"})),
             ("0=x", json!({"0": "x"})),
+            (
+                "custom_fields_by_name[2024][$in][0]=x",
+                json!({"custom_fields_by_name": {"2024": {"$in": ["x"]}}}),
+            ),
+            (
+                "$sort[custom_fields_by_name][2024]=1",
+                json!({"$sort": {"custom_fields_by_name": {"2024": "1"}}}),
+            ),
         ] {
             assert_eq!(Value::Object(parse(query).unwrap()), tree, "{query}");
         }
@@ -159,7 +179,7 @@ mod tests {
             "a=%zz".to_owned(),
             "a=1&a[b]=2".to_owned(),
             "a[b]=1&a=2".to_owned(),
-            format!("a{}=1", "[b]".repeat(13)),
+            format!("a{}=1", "[b]".repeat(21)),
             "a=1&".repeat(1001),
             "=1".to_owned(),
         ] {

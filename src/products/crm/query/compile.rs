@@ -7,7 +7,7 @@ use super::super::column::{Column, Kind};
 use super::super::custom::{Definition, Fields};
 use super::super::resource::Resource;
 use super::operand::value;
-use super::pattern::{contained, escape, glob, like};
+use super::pattern::{contained, escape, fits, glob, like, small};
 use super::read::CUSTOM;
 use super::sql::Sql;
 use crate::api::apex::crm::v1 as pb;
@@ -17,6 +17,10 @@ use pb::filter::Kind as Of;
 
 /// Most comparisons of one question.
 const CLAUSES: usize = 100;
+/// Most values it compares with, in all.
+const VALUES: usize = 1000;
+/// Most members a list is ordered by.
+const KEYS: usize = 16;
 /// Deepest nesting of conditions; what is read from a URL is no deeper.
 const DEPTH: usize = 10;
 
@@ -31,6 +35,8 @@ pub(in super::super) struct Compiler<'a> {
     pub(in super::super) postgres: bool,
     /// Comparisons so far.
     clauses: usize,
+    /// Values they compare with.
+    compared: usize,
     /// Which values of custom fields the last comparison with some finds.
     values: Option<String>,
 }
@@ -62,6 +68,7 @@ impl<'a> Compiler<'a> {
             fields,
             postgres: connection.get_database_backend() == DbBackend::Postgres,
             clauses: 0,
+            compared: 0,
             values: None,
         }
     }
@@ -101,6 +108,7 @@ impl<'a> Compiler<'a> {
             None => return Err(Error::invalid("A filter says nothing")),
         };
         if group.filters.is_empty() {
+            self.count_in(0)?;
             sql.push("1 = 1");
             return Ok(());
         }
@@ -133,11 +141,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn compare(&mut self, comparison: &pb::Comparison, sql: &mut Sql) -> Result<()> {
-        self.clauses += 1;
-        if self.clauses > CLAUSES {
-            let words = format!("The query compares more than {CLAUSES} times");
-            return Err(Error::invalid(words));
-        }
+        self.count_in(comparison.values.len())?;
         let member = self.member(&comparison.field)?;
         let test = self.test(member, comparison).map_err(|what| {
             let field = &comparison.field;
@@ -150,6 +154,18 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    /// Counts a comparison with so many values in, and refuses one too many.
+    fn count_in(&mut self, values: usize) -> Result<()> {
+        self.clauses += 1;
+        self.compared += values;
+        let words = match (self.clauses > CLAUSES, self.compared > VALUES) {
+            (true, _) => format!("The query compares more than {CLAUSES} times"),
+            (false, true) => format!("The query compares with more than {VALUES} values"),
+            (false, false) => return Ok(()),
+        };
+        Err(Error::invalid(words))
+    }
+
     fn test(&self, member: Member<'_>, comparison: &pb::Comparison) -> Result<Test, String> {
         let (kind, partial) = match member {
             Member::Column(column) => (column.kind, column.partial),
@@ -159,7 +175,7 @@ impl<'a> Compiler<'a> {
         for operand in &comparison.values {
             values.push(match member {
                 Member::Column(_) => value(operand, kind)?,
-                Member::Field(field) => field.operand(value(operand, kind)?),
+                Member::Field(field) => field.operand(value(operand, kind)?)?,
             });
         }
         let null = values.iter().any(Option::is_none);
@@ -182,14 +198,17 @@ impl<'a> Compiler<'a> {
         let pattern = |values, any_case| {
             let texts = matches!(kind, Kind::Text | Kind::Email | Kind::Word(_));
             match texts {
-                true => single(values).map(|value| self.pattern(value, any_case)),
+                true => single(values).and_then(|value| self.pattern(value, any_case)),
                 false => Err("is no text".to_owned()),
             }
         };
         Ok(match known {
             Operator::Unspecified | Operator::Equal if partial && values.len() == 1 => {
                 let part = match values.pop() {
-                    Some(Value::String(Some(text))) => contained(&text),
+                    Some(Value::String(Some(text))) => {
+                        fits(&text)?;
+                        contained(&text)
+                    }
                     _ => return Err("is no text".to_owned()),
                 };
                 Test::Like(self.any_case(), part.into())
@@ -218,14 +237,15 @@ impl<'a> Compiler<'a> {
     }
 
     /// A pattern in the database's own form.
-    fn pattern(&self, value: Value, any_case: bool) -> Value {
+    fn pattern(&self, value: Value, any_case: bool) -> Result<Value, String> {
         let Value::String(Some(text)) = value else {
-            return value;
+            return Err("is no text".to_owned());
         };
-        match self.postgres || any_case {
+        fits(&text)?;
+        Ok(match self.postgres || any_case {
             true => like(&text).into(),
             false => glob(&text).into(),
-        }
+        })
     }
 
     fn column(&self, column: &Column, test: Test, sql: &mut Sql) {
@@ -256,10 +276,7 @@ impl<'a> Compiler<'a> {
                 }
             },
             Test::Than(sign, value) => drop(sql.push(&format!("{name} {sign} ")).bind(value)),
-            Test::Like(word, value) => {
-                sql.push(&format!("{name} {word} ")).bind(value);
-                sql.push(escape(word));
-            }
+            Test::Like(word, value) => self.like(&name, word, value, sql),
             Test::NotLike(value) => {
                 let word = self.one_case();
                 sql.push(&format!("({name} IS NULL OR {name} NOT {word} "))
@@ -268,6 +285,19 @@ impl<'a> Compiler<'a> {
                     .push(")");
             }
         }
+    }
+
+    /// Adds a comparison with a pattern.
+    fn like(&self, name: &str, word: &str, value: Value, sql: &mut Sql) {
+        match value {
+            Value::String(Some(text)) if word == self.any_case() && !text.is_ascii() => {
+                let text = text.to_lowercase();
+                small(name, &text, sql);
+                sql.push(&format!(" {word} ")).bind(text);
+            }
+            value => drop(sql.push(&format!("{name} {word} ")).bind(value)),
+        }
+        sql.push(escape(word));
     }
 
     /// A custom field has a value where there is a row of it.
@@ -309,8 +339,8 @@ impl<'a> Compiler<'a> {
                 sql.push(&format!(" AND {name} {sign} ")).bind(value);
             }
             Test::Like(word, value) => {
-                sql.push(&format!(" AND {name} {word} ")).bind(value);
-                sql.push(escape(word));
+                sql.push(" AND ");
+                self.like(name, word, value, sql);
             }
             Test::NotLike(value) => {
                 let word = self.one_case();
@@ -336,6 +366,10 @@ impl<'a> Compiler<'a> {
         joins: &mut Sql,
         order: &mut String,
     ) -> Result<()> {
+        if keys.len() > KEYS {
+            let words = format!("$sort must name at most {KEYS} members");
+            return Err(Error::invalid_field("$sort", words));
+        }
         let mut last = "";
         let mut by_id = false;
         for (at, key) in keys.iter().enumerate() {

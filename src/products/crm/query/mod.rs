@@ -44,7 +44,7 @@ impl Asked {
         let format = format.and_then(|format| format.as_str().map(str::to_owned));
         let told = read::find(tree, takes)?;
         let find = match self.find {
-            Some(typed) => both(told, typed),
+            Some(typed) => both(told, typed)?,
             None => told,
         };
         let paged = find.limit.is_some() || find.skip.is_some() || find.after.is_some();
@@ -66,7 +66,8 @@ impl Asked {
                     let words = "$duplicates must be refuse or allow";
                     return Err(Error::invalid_field(DUPLICATES, words));
                 }
-                (name, _) if name.starts_with('$') => {}
+                // What is made is answered whole.
+                ("$select", _) => {}
                 (name, _) => {
                     let words = format!("{name} is no parameter of this method");
                     return Err(Error::invalid_field(name, words));
@@ -89,7 +90,7 @@ impl Asked {
         }
         let told = read::find(tree, takes)?;
         Ok(match self.find {
-            Some(typed) => both(told, typed),
+            Some(typed) => both(told, typed)?,
             None => told,
         })
     }
@@ -127,11 +128,12 @@ pub(super) fn without(find: Option<pb::Find>, field: &str, texts: Vec<String>) -
     Some(find)
 }
 
-/// Two questions at once; what the first says wins where only one can be.
-pub(super) fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
+/// Two questions at once: what both ask holds. Of orders and pages the first one's win.
+pub(super) fn both(told: pb::Find, typed: pb::Find) -> Result<pb::Find> {
     let filters = told.filter.into_iter().chain(typed.filter);
     let or = |own: Vec<pb::Sort>, other: Vec<pb::Sort>| if own.is_empty() { other } else { own };
-    pb::Find {
+    let waiting = [told.waiting_response_only, typed.waiting_response_only];
+    Ok(pb::Find {
         filter: read::group(filters.collect()),
         sort: or(told.sort, typed.sort),
         select: match told.select.is_empty() {
@@ -141,11 +143,29 @@ pub(super) fn both(told: pb::Find, typed: pb::Find) -> pb::Find {
         limit: told.limit.or(typed.limit),
         skip: told.skip.or(typed.skip),
         after: told.after.or(typed.after),
-        search_term: told.search_term.or(typed.search_term),
-        tag: told.tag.or(typed.tag),
+        search_term: match (told.search_term, typed.search_term) {
+            (Some(one), Some(other)) => Some(format!("{one} {other}")),
+            (one, other) => one.or(other),
+        },
+        tag: once("tag_id", told.tag, typed.tag)?,
         join: told.join.or(typed.join),
-        message_search_term: told.message_search_term.or(typed.message_search_term),
-        waiting_response_only: told.waiting_response_only.or(typed.waiting_response_only),
-        view: told.view.or(typed.view),
+        message_search_term: once(
+            "messageSearchTerm",
+            told.message_search_term,
+            typed.message_search_term,
+        )?,
+        waiting_response_only: waiting.into_iter().flatten().max(),
+        view: once("view_id", told.view, typed.view)?,
+    })
+}
+
+/// What two questions ask, if they ask the same.
+fn once<T: PartialEq>(name: &str, one: Option<T>, other: Option<T>) -> Result<Option<T>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => {
+            let words = format!("{name} is asked for twice, and not alike");
+            Err(Error::invalid_field(name, words))
+        }
+        (one, other) => Ok(one.or(other)),
     }
 }

@@ -1,7 +1,7 @@
 //! SQL that is put together piece by piece, with every value bound. Nothing of a caller's
 //! becomes part of its text.
 
-use sea_orm::Value;
+use sea_orm::{DbBackend, Value};
 
 /// A statement on its way.
 #[derive(Debug, Default, Clone)]
@@ -10,6 +10,8 @@ pub(in super::super) struct Sql {
     pub(in super::super) text: String,
     /// The values it binds, in the order of their numbers.
     pub(in super::super) values: Vec<Value>,
+    /// Whether its values have no numbers.
+    plain: bool,
 }
 
 impl Sql {
@@ -17,7 +19,16 @@ impl Sql {
     pub(in super::super) fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
-            values: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// One of many values, none of which is named twice. SQLite looks a number up among
+    /// all others for every value it binds, so for it they have none.
+    pub(in super::super) fn of(backend: DbBackend) -> Self {
+        Self {
+            plain: backend != DbBackend::Postgres,
+            ..Self::default()
         }
     }
 
@@ -30,7 +41,10 @@ impl Sql {
     /// Adds the place of a value.
     pub(in super::super) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
-        self.text.push_str(&format!("${}", self.values.len()));
+        match self.plain {
+            true => self.text.push('?'),
+            false => self.text.push_str(&format!("${}", self.values.len())),
+        }
         self
     }
 

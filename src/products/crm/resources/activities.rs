@@ -140,16 +140,18 @@ fn minutes(own: &pb::Activity) -> Result<Option<i64>> {
         Some(date.to_datetime(time))
     };
     let (first, last) = (own.start_date.as_deref(), own.end_date.as_deref());
+    let backwards = |name: &str| Error::invalid_field(name, "The end is before the beginning");
+    // Dates are in the order of their texts.
+    if first.zip(last).is_some_and(|(first, last)| last < first) {
+        return Err(backwards("end_date"));
+    }
     let start = at(first, own.start_time.as_deref());
     let end = at(last.or(first), own.end_time.as_deref());
     let (Some(start), Some(end)) = (start, end) else {
         return Ok(None);
     };
     if end < start {
-        return Err(Error::invalid_field(
-            "end_time",
-            "The end is before the beginning",
-        ));
+        return Err(backwards("end_time"));
     }
     let seconds = end.duration_since(start).as_secs();
     Ok(Some(seconds / 60))

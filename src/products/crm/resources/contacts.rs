@@ -63,6 +63,13 @@ impl Resource for Contacts {
             "b.match_phone",
         ],
     };
+    const DUE: Option<&'static str> = Some(
+        "INSERT INTO crm_contact_search (crm_contact_search, rowid, search) \
+         SELECT 'delete', id, search FROM crm_contact_due WHERE search IS NOT NULL; \
+         INSERT INTO crm_contact_search (rowid, search) \
+         SELECT t.id, t.search FROM crm_contact_due d JOIN crm_contact t ON t.id = d.id; \
+         DELETE FROM crm_contact_due",
+    );
     const KEYS: &'static [Key<pb::Contact>] = &[
         Key {
             name: "external_id",

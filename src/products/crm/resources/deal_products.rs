@@ -75,7 +75,25 @@ impl Resource for DealProducts {
         }
         Ok(())
     }
+
+    async fn made(tx: &Tx, context: &Context, new: &pb::DealProduct) -> Result<()> {
+        let sql = "SELECT COUNT(*) AS n FROM crm_deal_product \
+                   WHERE organization_id = $1 AND deal_id = $2 AND deleted_at IS NULL";
+        let values = [context.organization.into(), new.deal_id.into()];
+        let found = row(tx, sql, values).await?;
+        let count: i64 = found.map_or(Ok(0), |row| row.try_get("", "n"))?;
+        match count > LINES {
+            true => {
+                let words = format!("A deal has at most {LINES} products");
+                Err(Error::invalid_field("deal_id", words))
+            }
+            false => Ok(()),
+        }
+    }
 }
+
+/// Most products of a deal: whoever sees it sees all of them.
+const LINES: i64 = 500;
 
 /// A member that is a number of at least nothing.
 fn number(name: &str, text: Option<&str>, digits: usize) -> Result<i128> {

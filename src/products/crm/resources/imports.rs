@@ -117,7 +117,7 @@ impl ImportService for Crm {
         call: Call,
         request: pb::DeleteImportRequest,
     ) -> Result<Reply<pb::DeleteImportResponse>> {
-        let verbs = ["update", "delete"];
+        let verbs = ["delete", "update"];
         self.permitted(&call, request.id, &verbs).await?;
         let (context, id) = (self.context(&call)?, request.id);
         let begun = self.db().answer(call.attempt(), move |tx| {

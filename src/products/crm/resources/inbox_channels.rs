@@ -38,4 +38,5 @@ impl InboxChannelService for Crm {
     serve!(update InboxChannels: update_inbox_channel(UpdateInboxChannelRequest) -> UpdateInboxChannelResponse.inbox_channel);
     serve!(replace InboxChannels: replace_inbox_channel(ReplaceInboxChannelRequest) -> ReplaceInboxChannelResponse.inbox_channel);
     serve!(delete InboxChannels: delete_inbox_channel(DeleteInboxChannelRequest) -> DeleteInboxChannelResponse.inbox_channel);
+    serve!(restore InboxChannels: restore_inbox_channel(RestoreInboxChannelRequest) -> RestoreInboxChannelResponse.inbox_channel);
 }

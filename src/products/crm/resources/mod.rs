@@ -58,8 +58,8 @@ pub(super) use audit_log::AuditLog;
 // What others name.
 const CATEGORIES: Source = Source("crm_product_category");
 const CONVERSATIONS: Source = Source("crm_conversation");
-const COMPANIES: Source = Source("crm_company");
-const CONTACTS: Source = Source("crm_contact");
+pub(super) const COMPANIES: Source = Source("crm_company");
+pub(super) const CONTACTS: Source = Source("crm_contact");
 const DEALS: Source = Source("crm_deal");
 const INBOXES: Source = Source("crm_inbox_channel");
 const PIPELINES: Source = Source("crm_pipeline");
@@ -75,8 +75,6 @@ pub(super) struct Entry {
     pub(super) name: &'static str,
     /// Full name of the message of its records.
     pub(super) message: &'static str,
-    /// Where its rows are.
-    pub(super) source: Source,
     /// Its columns.
     pub(super) columns: &'static [Column],
     /// What custom fields of its records are of, if they have some.
@@ -100,7 +98,6 @@ impl Entry {
         Self {
             name: R::NAME,
             message: R::Record::MESSAGE,
-            source: R::SOURCE,
             columns: R::Record::COLUMNS,
             entity: R::ENTITY,
             takes: R::TAKES,

@@ -41,12 +41,13 @@ impl Resource for PipelineStages {
         _: Option<&pb::PipelineStage>,
     ) -> Result<()> {
         if new.position.is_none() {
-            let sql = "SELECT COALESCE(MAX(position) + 1, 0) AS next FROM crm_pipeline_stage \
+            let sql = "SELECT MAX(position) AS last FROM crm_pipeline_stage \
                        WHERE organization_id = $1 AND pipeline_id = $2 AND deleted_at IS NULL";
             let values = [context.organization.into(), new.pipeline_id.into()];
-            let last = row(tx, sql, values).await?;
-            let next = last.map(|row| row.try_get("", "next")).transpose()?;
-            new.position = next;
+            let found = row(tx, sql, values).await?;
+            let last: Option<Option<i64>> = found.map(|row| row.try_get("", "last")).transpose()?;
+            let next = last.flatten().map_or(0, |last| last.saturating_add(1));
+            new.position = Some(next);
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ record! {
         id: Column::id(),
         name: Column::text().needed(),
         organization_id: Column::organization(),
-        r#type: Column::of(Kind::Word(&["deal", "conversation"])).needed(),
+        r#type: Column::of(Kind::Word(&["deal", "conversation"])).needed().once(),
         position: Column::of(Kind::Integer).needed(),
         created_by_user_id: Column::to(USERS).server(),
         created_at: Column::stamp(),

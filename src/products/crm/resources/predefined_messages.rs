@@ -59,4 +59,5 @@ impl ConversationPredefinedMessageService for Crm {
     serve!(create PredefinedMessages: create_conversation_predefined_messages(CreateConversationPredefinedMessagesRequest) -> CreateConversationPredefinedMessagesResponse.conversation_predefined_messages);
     serve!(update PredefinedMessages: update_conversation_predefined_message(UpdateConversationPredefinedMessageRequest) -> UpdateConversationPredefinedMessageResponse.conversation_predefined_message);
     serve!(delete PredefinedMessages: delete_conversation_predefined_message(DeleteConversationPredefinedMessageRequest) -> DeleteConversationPredefinedMessageResponse.conversation_predefined_message);
+    serve!(restore PredefinedMessages: restore_conversation_predefined_message(RestoreConversationPredefinedMessageRequest) -> RestoreConversationPredefinedMessageResponse.conversation_predefined_message);
 }

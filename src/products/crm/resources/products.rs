@@ -9,7 +9,7 @@ use super::{CATEGORIES, PRODUCTS};
 use crate::api::ProductService;
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 record! {
     Product {
@@ -44,11 +44,15 @@ impl Resource for Products {
         _: &Tx,
         _: &Context,
         new: &mut pb::Product,
-        _: Option<&pb::Product>,
+        old: Option<&pb::Product>,
     ) -> Result<()> {
         new.status.get_or_insert_with(|| "active".to_owned());
         new.r#type.get_or_insert_with(|| "product".to_owned());
         new.is_variant.get_or_insert(new.parent_id.is_some());
+        if old.is_some_and(|old| new.parent_id == Some(old.id)) {
+            let words = "A product is no variant of itself";
+            return Err(Error::invalid_field("parent_id", words));
+        }
         Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::super::column::Source;
-use super::super::resource::Context;
+use super::super::resource::{Context, Resource as _};
 use super::super::store::{names, related};
+use super::organizations::OrganizationUsers;
 use crate::api::apex::crm::v1 as pb;
 use crate::error::Result;
 
@@ -29,7 +30,11 @@ impl Users {
         context: &Context,
         ids: impl IntoIterator<Item = Option<i64>>,
     ) -> Result<Self> {
-        let found = related(connection, context, (USERS, "t.name, t.email"), ids).await?;
+        let what = match context.hides(OrganizationUsers::NAME) {
+            true => "t.name, CAST(NULL AS TEXT)",
+            false => "t.name, t.email",
+        };
+        let found = related(connection, context, (USERS, what), ids).await?;
         Ok(Self(found))
     }
 
@@ -78,13 +83,13 @@ impl Users {
         };
         let (first_name, last_name) = names(&full_name);
         let row = self.0.get(&id);
-        let email = row.map(|row| row.try_get_by_index(2)).transpose()?;
+        let email: Option<Option<String>> = row.map(|row| row.try_get_by_index(2)).transpose()?;
         Ok(Some(pb::UserSummary {
             id,
             first_name,
             last_name,
             full_name: Some(full_name),
-            email,
+            email: email.flatten(),
         }))
     }
 }

@@ -2,14 +2,15 @@
 
 use futures_util::future::try_join_all;
 use sea_orm::{ConnectionTrait, Value};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
 use super::super::hooks::Own;
+use super::super::query::sql::Sql;
 use super::super::query::{Asked, Takes, without};
 use super::super::resource::{Beside, Context, Resource};
-use super::super::serve::{permit, serve, tagged};
+use super::super::serve::{serve, tagged};
 use super::super::store::{self, Action, Chosen, Entry};
 use super::told;
 use crate::api::apex::crm::v1 as pb;
@@ -49,6 +50,9 @@ impl Resource for Webhooks {
         new: &mut pb::Webhook,
         old: Option<&pb::Webhook>,
     ) -> Result<()> {
+        // Whoever changes where it is told, or signs what it is told, hears of it.
+        old.map_or(Ok(()), |old| may_see(context, old))?;
+        may_see(context, new)?;
         asked(&mut new.events)?;
         new.status.get_or_insert_with(|| "active".to_owned());
         new.skip_own.get_or_insert(false);
@@ -63,7 +67,8 @@ impl Resource for Webhooks {
         Ok(())
     }
 
-    async fn removed(tx: &Tx, _: &Context, old: &pb::Webhook) -> Result<()> {
+    async fn removed(tx: &Tx, context: &Context, old: &pb::Webhook) -> Result<()> {
+        may_see(context, old)?;
         erase::<Own>(tx, old.id).await
     }
 
@@ -148,17 +153,11 @@ async fn delivery(
     store::get::<Deliveries>(connection, context, id, &find).await
 }
 
-/// Refuses to tell of what the caller may not view.
-fn may_see(call: &Call, webhook: &pb::Webhook) -> Result<()> {
-    let hidden = call.directory().hidden(call.principal());
-    let is_of = |event: &String, name: &String| {
-        event
-            .split_once('.')
-            .is_some_and(|(resource, _)| resource == name)
-    };
-    let mut hidden = hidden.iter();
-    let found = hidden.find(|name| webhook.events.iter().any(|event| is_of(event, name)));
-    found.map_or(Ok(()), |name| permit(call, "view", name))
+/// Refuses a webhook that is told of what the caller may not view.
+fn may_see(context: &Context, webhook: &pb::Webhook) -> Result<()> {
+    let events = webhook.events.iter();
+    let mut resources = events.filter_map(|event| event.split_once('.'));
+    resources.try_for_each(|(resource, _)| context.may_view(resource))
 }
 
 impl Crm {
@@ -214,6 +213,7 @@ async fn rotate(
 ) -> Result<pb::Webhook> {
     let find = pb::Find::default();
     let mut webhook = store::get::<Webhooks>(tx, context, id, &find).await?;
+    may_see(context, &webhook)?;
     let owner = context.organization;
     let sealed = secret.seal::<Own>(sealer, owner.0, &id.to_string())?;
     let sql = "UPDATE crm_webhook SET former_secret = secret, former_until = $1, secret = $2 \
@@ -226,14 +226,14 @@ async fn rotate(
     ];
     execute(tx, sql, values).await?;
     // That it was done is known; what the secrets are is not.
-    let hidden = json!({"before": "hidden", "after": "hidden"});
-    let changes = Map::from_iter([("secret".to_owned(), hidden)]);
+    let changes = json!({"secret": {"before": "hidden", "after": "hidden"}});
     let entry = Entry {
         id,
         action: Action::Updated,
-        changes,
+        changes: changes.to_string(),
     };
-    store::note(tx, context, Webhooks::NAME, &[entry]).await?;
+    let lead = Sql::of(tx.get_database_backend());
+    store::note(tx, context, (Webhooks::NAME, &[entry]), lead).await?;
     webhook.secret = Some(secret.reveal().to_owned());
     Ok(webhook)
 }
@@ -250,7 +250,6 @@ impl RecordWebhookService for Crm {
     ) -> Result<Reply<pb::CreateRecordWebhooksResponse>> {
         let context = self.context(&call)?;
         let mut given = request.webhooks;
-        given.iter().try_for_each(|one| may_see(&call, one))?;
         self.addresses(&mut given).await?;
         let chosen = given.iter_mut().map(|one| one.secret.take());
         let chosen = chosen.map(|secret| Secret::chosen(secret.as_deref().unwrap_or_default()));
@@ -275,9 +274,6 @@ impl RecordWebhookService for Crm {
         mut request: pb::UpdateRecordWebhookRequest,
     ) -> Result<Reply<pb::UpdateRecordWebhookResponse>> {
         let names = request.update_mask.take().unwrap_or_default().paths;
-        if let Some(webhook) = &request.webhook {
-            may_see(&call, webhook)?;
-        }
         if let Some(webhook) = &mut request.webhook
             && names.iter().any(|name| name == "url")
         {
@@ -294,7 +290,6 @@ impl RecordWebhookService for Crm {
         mut request: pb::ReplaceRecordWebhookRequest,
     ) -> Result<Reply<pb::ReplaceRecordWebhookResponse>> {
         if let Some(webhook) = &mut request.webhook {
-            may_see(&call, webhook)?;
             self.address(&mut webhook.url).await?;
         }
         let given = (request.webhook.take(), Chosen::Everything);

@@ -1,5 +1,7 @@
 //! The log of changes: what each write changed, by whom and when, member by member.
 
+use std::fmt::Write as _;
+
 use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -26,29 +28,34 @@ pub(in super::super) struct Entry {
     pub(in super::super) id: i64,
     /// What was done.
     pub(in super::super) action: Action,
-    /// What changed, member by member.
-    pub(in super::super) changes: Map<String, Json>,
+    /// What changed, member by member: the JSON of an object.
+    pub(in super::super) changes: String,
 }
 
-/// Writes down what changed, and tells the webhooks that asked for it.
+/// Writes down what changed, in a statement with what leads it, and tells the webhooks
+/// that asked for it.
 pub(super) async fn write<R: Resource>(
     tx: &Tx,
     context: &Context,
     changes: &[Change<'_, R::Record>],
+    lead: Sql,
 ) -> Result<()> {
     let mut entries = Vec::with_capacity(changes.len());
     let mut records = Vec::with_capacity(changes.len());
     for change in changes {
-        let before = change.before.map(|kept| shown(&kept.record)).transpose()?;
         let after = shown(&change.after.record)?;
+        let changes = match change.before {
+            Some(kept) => Json::Object(differences(shown(&kept.record)?, &after)).to_string(),
+            None => made(&after)?,
+        };
         entries.push(Entry {
             id: change.after.record.id(),
             action: change.action,
-            changes: differences(before.unwrap_or_default(), &after),
+            changes,
         });
         records.push(after);
     }
-    if !note(tx, context, R::NAME, &entries).await? {
+    if !note(tx, context, (R::NAME, &entries), lead).await? {
         return Ok(());
     }
     let listeners = Listeners::read(tx, context).await?;
@@ -57,20 +64,20 @@ pub(super) async fn write<R: Resource>(
             event: &format!("{}.{}", R::NAME, entry.action.word()),
             record: (R::NAME, entry.id),
             data: Json::Object(record),
-            changes: Json::Object(entry.changes),
+            changes: serde_json::from_str(&entry.changes).map_err(Error::internal)?,
         };
         listeners.tell(tx, context, told).await?;
     }
     Ok(())
 }
 
-/// Writes down changes of records of a resource. Answers whether the organization has
-/// webhooks.
+/// Writes down changes of records of a resource, the first of them in a statement with
+/// what leads it. Answers whether the organization has webhooks.
 pub(in super::super) async fn note(
     tx: &Tx,
     context: &Context,
-    entity: &str,
-    entries: &[Entry],
+    (entity, entries): (&str, &[Entry]),
+    mut lead: Sql,
 ) -> Result<bool> {
     let turn = match tx.get_database_backend() {
         DbBackend::Postgres => "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
@@ -78,19 +85,20 @@ pub(in super::super) async fn note(
     };
     let mut told = false;
     for entries in entries.chunks(CHUNK) {
-        let mut sql = Sql::new(
+        let rest = Sql::of(tx.get_database_backend());
+        let mut sql = std::mem::replace(&mut lead, rest);
+        sql.push(
             "INSERT INTO crm_change (organization_id, entity, entity_id, action, changes, \
              user_id, api_key_id, request_id, created_at, turn) VALUES ",
         );
         for (at, entry) in entries.iter().enumerate() {
             sql.push(if at == 0 { "(" } else { ", (" });
-            let changes = serde_json::to_string(&entry.changes).map_err(Error::internal)?;
             let values: [Value; 9] = [
                 context.organization.into(),
                 entity.into(),
                 entry.id.into(),
                 entry.action.word().into(),
-                changes.into(),
+                entry.changes.as_str().into(),
                 context.user.into(),
                 context.key.as_deref().into(),
                 context.request.as_deref().into(),
@@ -99,11 +107,9 @@ pub(in super::super) async fn note(
             sql.list(values);
             sql.push(", ").push(turn).push(")");
         }
-        // The organization is the first value there is.
-        sql.push(
-            " RETURNING EXISTS (SELECT 1 FROM crm_webhook WHERE organization_id = $1 \
-             AND status = 'active' AND deleted_at IS NULL) AS told",
-        );
+        sql.push(" RETURNING EXISTS (SELECT 1 FROM crm_webhook WHERE organization_id = ")
+            .bind(context.organization)
+            .push(" AND status = 'active' AND deleted_at IS NULL) AS told");
         let written = rows(tx, &sql.text, sql.values).await?;
         told = match written.first() {
             Some(row) => row.try_get("", "told")?,
@@ -127,6 +133,34 @@ pub(in super::super) fn json_of(message: &str, wire: &[u8]) -> Result<Vec<u8>> {
     let written = encode::message(&SCHEMA, Rules::of(Profile::Strict), id, wire, &mut text);
     written.map_err(|_| Error::internal(format!("a {message} cannot be shown")))?;
     Ok(text)
+}
+
+/// What there is of a record that was not there before.
+fn made(after: &Map<String, Json>) -> Result<String> {
+    let mut text = String::from("{");
+    let own = after.iter().filter(|(name, _)| *name != "updated_at");
+    for (name, value) in own {
+        match value {
+            Json::Null => {}
+            Json::Object(custom) if name == CUSTOM => {
+                for (label, value) in custom.iter().filter(|(_, value)| !value.is_null()) {
+                    came(&format!("{CUSTOM}.{label}"), value, &mut text)?;
+                }
+            }
+            value => came(name, value, &mut text)?,
+        }
+    }
+    text.push('}');
+    Ok(text)
+}
+
+/// Adds a member that was not there before.
+fn came(name: &str, value: &Json, text: &mut String) -> Result<()> {
+    if text.len() > 1 {
+        text.push(',');
+    }
+    let name = serde_json::to_string(name).map_err(Error::internal)?;
+    write!(text, "{name}:{{\"before\":null,\"after\":{value}}}").map_err(Error::internal)
 }
 
 /// The members that are not the same, each with what it was and is. Of custom fields

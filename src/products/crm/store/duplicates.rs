@@ -38,7 +38,7 @@ pub(in super::super) async fn duplicates<R: Resource>(
         let Some(value) = (key.of)(given) else {
             continue;
         };
-        let mut sql = living::<R>(context, "");
+        let mut sql = living::<R>(context);
         sql.push(&format!(" AND t.{} = ", key.column)).bind(value);
         sql.push(&format!(" ORDER BY t.id LIMIT {}", MOST + 1));
         for row in rows(connection, &sql.text, sql.values).await? {

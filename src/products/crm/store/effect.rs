@@ -2,8 +2,11 @@
 //! inside of their transaction: what others are told of changes belongs here too. Many
 //! records may be written at once, and cost few statements then.
 
+use sea_orm::{ConnectionTrait as _, DbBackend};
+
 use super::super::column::Record as _;
 use super::super::custom::{Fields, Moved};
+use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
 use super::row::Kept;
 use super::{change, count};
@@ -79,9 +82,8 @@ pub(super) async fn follow<R: Resource>(
     fields: &Fields,
     changes: &[Change<'_, R::Record>],
 ) -> Result<()> {
-    let came = changes.iter().map(|change| change.action.came()).sum();
-    if came != 0 {
-        count::add::<R>(tx, context, came).await?;
+    if let (Some(due), DbBackend::Sqlite) = (R::DUE, tx.get_database_backend()) {
+        tx.before_commit(due);
     }
     let moved = changes.iter().filter_map(|change| {
         let (before, after) = change.custom();
@@ -92,5 +94,9 @@ pub(super) async fn follow<R: Resource>(
         })
     });
     fields.index(tx, &moved.collect::<Vec<_>>()).await?;
-    change::write::<R>(tx, context, changes).await
+    let lead = match changes.iter().map(|change| change.action.came()).sum() {
+        0 => Sql::of(tx.get_database_backend()),
+        came => count::lead::<R>(tx.get_database_backend(), context, came),
+    };
+    change::write::<R>(tx, context, changes, lead).await
 }

@@ -6,14 +6,15 @@ use prost::Message as _;
 use sea_orm::ConnectionTrait;
 
 use super::super::column::Record as _;
+use super::super::custom::Fields;
 use super::super::query::compile::Compiler;
-use super::super::query::pattern::contained;
+use super::super::query::pattern::{cased, contained, fits, small};
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource, Search};
 use super::row::{columns, fields, finish, load, missing};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Read;
-use crate::db::sql::row;
+use crate::db::sql::{column, row};
 use crate::error::{Error, Result};
 
 /// Records of a page unless the caller says otherwise, and the most there are.
@@ -45,9 +46,13 @@ pub(in super::super) async fn find<R: Resource>(
         .unwrap_or(PAGE)
         .min(MOST);
     let skip = find.skip.filter(|skip| *skip >= 0).unwrap_or(0);
-    let fields = fields::<R>(read, context).await?;
     let meant = R::meant(read, context, find).await?;
     let find = meant.as_ref().unwrap_or(find);
+    let names = names::<R>(read, find);
+    let mut fields = match names {
+        Some(_) => Fields::default(),
+        None => fields::<R>(read, context).await?,
+    };
     let mut compiler = Compiler::of::<R>(read, &fields);
     let mut sql = conditions::<R>(&mut compiler, context, find)?;
     let filter = std::mem::take(&mut sql.text);
@@ -66,6 +71,9 @@ pub(in super::super) async fn find<R: Resource>(
         .push(&columns::<R>("t."))
         .push(", ")
         .push(&total);
+    if let Some(names) = &names {
+        sql.push(", ").push(names);
+    }
     sql.push(" FROM ").push(R::SOURCE.0).push(" t");
     let mut order = String::new();
     compiler.order(&find.sort, &mut sql, &mut order)?;
@@ -84,6 +92,9 @@ pub(in super::super) async fn find<R: Resource>(
         Some(row) => row.try_get_by_index(at)?,
         None => count(read, counted, &total).await?,
     };
+    if let (Some(_), Some(row)) = (&names, found.first()) {
+        fields = Fields::told(column(row, at + 1)?)?;
+    }
     let records = found.iter().map(|row| Ok(load::<R>(row, &fields)?.record));
     let mut data: Vec<R::Record> = records.collect::<Result<_>>()?;
     finish::<R>(read, context, &mut data, find).await?;
@@ -93,6 +104,15 @@ pub(in super::super) async fn find<R: Resource>(
         skip,
         data,
     })
+}
+
+/// How the custom fields are told by the statement that reads a page, if it asks for
+/// none: a trip less.
+fn names<R: Resource>(read: &Read, find: &pb::Find) -> Option<String> {
+    let is_own = |sort: &pb::Sort| R::Record::column(&sort.field).is_some();
+    let plain = find.filter.is_none() && find.sort.iter().all(is_own);
+    let entity = R::ENTITY.filter(|_| plain)?;
+    Some(Fields::names_of(read.get_database_backend(), entity))
 }
 
 /// Reads records of a resource in the order of their ids, behind one of them: each with
@@ -126,11 +146,11 @@ pub(in super::super) async fn walk<R: Resource>(
     let found = crate::db::sql::rows(read, &sql.text, sql.values).await?;
     let records = found.iter().map(|row| Ok(load::<R>(row, &fields)?.record));
     let mut records: Vec<R::Record> = records.collect::<Result<_>>()?;
+    // Not all show them.
+    let ids: Vec<i64> = records.iter().map(R::Record::id).collect();
     finish::<R>(read, context, &mut records, find).await?;
-    let encoded = records
-        .iter()
-        .map(|record| (record.id(), record.encode_to_vec()));
-    Ok(encoded.collect())
+    let encoded = records.iter().map(R::Record::encode_to_vec);
+    Ok(ids.into_iter().zip(encoded).collect())
 }
 
 /// The numbers of the records a question finds, in their order, so many at the most.
@@ -171,13 +191,17 @@ fn conditions<R: Resource>(
         if !R::TAKES.tags {
             return Err(Error::invalid("These records have no tags"));
         }
+        context.may_view("contact-tags")?;
         sql.push(" AND ")
             .push(R::PERSON)
             .push(" IN (SELECT contact_id FROM crm_contact_tag WHERE organization_id = ")
             .bind(context.organization)
-            .push(" AND deleted_at IS NULL AND tag_id = ")
+            .push(
+                " AND deleted_at IS NULL AND tag_id IN \
+                 (SELECT g.id FROM crm_tag g WHERE g.deleted_at IS NULL AND g.id = ",
+            )
             .bind(tag)
-            .push(")");
+            .push("))");
     }
     R::narrow(context, find, &mut sql, compiler.postgres)?;
     Ok(sql)
@@ -189,15 +213,20 @@ fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut 
     if !R::TAKES.search {
         return Err(Error::invalid("This list is not searched"));
     }
+    let wrong = |what: String| Error::invalid_field("searchTerm", format!("searchTerm {what}"));
     if term.contains('\0') {
-        return Err(Error::invalid_field(
-            "searchTerm",
-            "searchTerm must not contain U+0000",
-        ));
+        return Err(wrong("must not contain U+0000".to_owned()));
     }
     let is_long = |word: &&str| word.chars().count() >= PARTS;
     let term = term.to_lowercase();
-    let words: Vec<&str> = term.split_whitespace().take(8).collect();
+    let words: Vec<&str> = term.split_whitespace().take(WORDS + 1).collect();
+    if words.len() > WORDS {
+        return Err(wrong(format!("must have at most {WORDS} words")));
+    }
+    words
+        .iter()
+        .try_for_each(|word| fits(word))
+        .map_err(wrong)?;
     let narrowed = words.iter().any(is_long);
     for word in &words {
         sql.push(" AND ");
@@ -209,7 +238,10 @@ fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut 
                 begin::<R>(begins, word, context, sql);
             }
             Search::Parts { .. } => like("t.search", word, sql),
-            Search::Name => like("LOWER(t.name)", word, sql),
+            Search::Name => {
+                small("t.name", word, sql);
+                like("", word, sql);
+            }
             Search::Contacts => {
                 sql.push(R::PERSON);
                 sql.push(" IN (SELECT c.id FROM crm_contact c WHERE c.organization_id = ");
@@ -222,13 +254,24 @@ fn search<R: Resource>(term: &str, context: &Context, postgres: bool, sql: &mut 
     Ok(())
 }
 
+/// Most words that are searched for.
+const WORDS: usize = 32;
+
 /// Fewest letters an index of parts of words finds.
 pub(in super::super) const PARTS: usize = 3;
 
 /// Something begins with a word, which an index of each tells.
 fn begin<R: Resource>(begins: &[&str], word: &str, context: &Context, sql: &mut Sql) {
     sql.push("t.id IN (");
-    for (at, of) in begins.iter().enumerate() {
+    let forms = begins.iter().flat_map(|of| {
+        // What the database made small is small of ASCII alone.
+        let forms = match of.starts_with("LOWER(") {
+            true => forms(word),
+            false => vec![word.to_owned()],
+        };
+        forms.into_iter().map(move |word| (of, word))
+    });
+    for (at, (of, word)) in forms.enumerate() {
         let union = if at > 0 { " UNION ALL " } else { "" };
         sql.push(&format!(
             "{union}SELECT b.id FROM {} b WHERE b.deleted_at IS NULL AND b.organization_id = ",
@@ -236,11 +279,21 @@ fn begin<R: Resource>(begins: &[&str], word: &str, context: &Context, sql: &mut 
         ))
         .bind(context.organization);
         sql.push(&format!(" AND {of} >= "))
-            .bind(word.to_owned())
+            .bind(word.clone())
             .push(&format!(" AND {of} < "))
             .bind(format!("{word}\u{10FFFF}"));
     }
     sql.push(")");
+}
+
+/// A short word, with each letter beyond ASCII as it is and as a capital.
+fn forms(word: &str) -> Vec<String> {
+    word.chars().fold(vec![String::new()], |begun, letter| {
+        let capital = cased(letter).map(|(capital, _)| capital);
+        let letters = [Some(letter), capital].into_iter().flatten();
+        let with = |letter| begun.iter().map(move |begin| format!("{begin}{letter}"));
+        letters.flat_map(with).collect()
+    })
 }
 
 /// A word stands somewhere in the column `search` of a table, of which SQLite has an

@@ -48,14 +48,23 @@ async fn statement<R: Resource>(
     fields: &Fields,
     new: &[New<R::Record>],
 ) -> Result<Vec<Kept<R::Record>>> {
+    let mut rows: Vec<Vec<Value>> = Vec::with_capacity(new.len());
     let mut names: Vec<&str> = Vec::new();
+    for new in new {
+        let (own, values) = pairs::<R>(context, new).into_iter().unzip();
+        names = own;
+        rows.push(values);
+    }
+    // What no row has needs no column. A row alone has them all: its statement is kept.
+    let given = |at: usize| new.len() == 1 || rows.iter().any(|row| !is_null(&row[at]));
+    let needed: Vec<usize> = (0..names.len()).filter(|at| given(*at)).collect();
+    let names: Vec<&str> = needed.iter().map(|at| names[*at]).collect();
     let mut sql = Sql::default();
-    for (at, new) in new.iter().enumerate() {
-        let pairs = pairs::<R>(context, new);
-        if at == 0 {
-            names = pairs.iter().map(|(name, _)| *name).collect();
-        }
-        sql.values.extend(pairs.into_iter().map(|(_, value)| value));
+    for mut row in rows {
+        let taken = needed
+            .iter()
+            .map(|at| std::mem::replace(&mut row[*at], Value::Bool(None)));
+        sql.values.extend(taken);
     }
     sql.push(&format!(
         "INSERT INTO {} ({}) VALUES {} RETURNING {}",
@@ -73,6 +82,10 @@ async fn statement<R: Resource>(
     // Numbers are given in the order of the rows; answers need not come in it.
     made.sort_by_key(|kept| kept.record.id());
     Ok(made)
+}
+
+fn is_null(value: &Value) -> bool {
+    *value == value.as_null()
 }
 
 /// The columns of a new row.

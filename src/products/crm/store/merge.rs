@@ -9,14 +9,13 @@ use serde_json::{Map, Value as Json};
 
 use super::super::column::{Access, Column, Kind, Record, Source};
 use super::super::custom::Fields;
-use super::super::query::sql::Sql;
 use super::super::resource::{Context, Moving, Resource};
 use super::super::resources::ALL;
 use super::plan::Changed;
 use super::row::{Kept, fields, hold, living, load, one};
 use super::write::{change, take};
+use crate::db::Tx;
 use crate::db::sql::rows;
-use crate::db::{Read, Tx};
 use crate::error::{Error, Result};
 
 /// Says into which record one was merged.
@@ -77,44 +76,6 @@ pub(in super::super) struct Link {
 pub(in super::super) type Repoint =
     for<'t> fn(&'t Tx, &'t Context, Link) -> BoxFuture<'t, Result<i64>>;
 
-/// Says what merging would do.
-pub(in super::super) async fn preview<R: Resource>(
-    read: &Read,
-    context: &Context,
-    pair: &Pair,
-) -> Result<Merged<R::Record>> {
-    let fields = fields::<R>(read, context).await?;
-    let plan = Plan::<R>::read(read, context, pair, &fields).await?;
-    let mut moved = Vec::new();
-    for (entry, column) in links(R::SOURCE) {
-        let mut sql = Sql::new(&format!(
-            "SELECT COUNT(*) FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
-            entry.source.0
-        ));
-        sql.bind(context.organization)
-            .push(&format!(" AND t.{} IN (", column.name));
-        sql.list(pair.sources.iter().copied().map(Value::from))
-            .push(")");
-        let found = rows(read, &sql.text, sql.values).await?;
-        let count = found.first().map(|row| row.try_get_by_index(0));
-        tell(
-            &mut moved,
-            entry.name,
-            count.transpose()?.unwrap_or_default(),
-        );
-    }
-    let mut target = plan.changed.new.record;
-    if let Some(custom) = target.custom() {
-        let kept = plan.changed.new.custom.as_deref().unwrap_or("{}");
-        *custom = Some(fields.shown(kept)?);
-    }
-    Ok(Merged {
-        target,
-        moved,
-        filled: plan.filled,
-    })
-}
-
 /// Merges.
 pub(in super::super) async fn merge<R: Resource>(
     tx: &Tx,
@@ -123,7 +84,13 @@ pub(in super::super) async fn merge<R: Resource>(
 ) -> Result<Merged<R::Record>> {
     let fields = fields::<R>(tx, context).await?;
     let plan = Plan::<R>::read(tx, context, pair, &fields).await?;
+    let into = vec![(MERGED_INTO, pair.target.into())];
+    take::<R>(tx, context, &fields, &plan.sources, into).await?;
+    let target = change::<R>(tx, context, &fields, &[plan.changed])
+        .await?
+        .pop();
     let mut moved = Vec::new();
+    // What copies of it is copied as it is now.
     for (entry, column) in links(R::SOURCE) {
         let link = Link {
             column: column.name,
@@ -133,11 +100,6 @@ pub(in super::super) async fn merge<R: Resource>(
         let count = (entry.repoint)(tx, context, link).await?;
         tell(&mut moved, entry.name, count);
     }
-    let into = vec![(MERGED_INTO, pair.target.into())];
-    take::<R>(tx, context, &fields, &plan.sources, into).await?;
-    let target = change::<R>(tx, context, &fields, &[plan.changed])
-        .await?
-        .pop();
     Ok(Merged {
         target: target.ok_or_else(|| Error::internal("the record that stays is not there"))?,
         moved,
@@ -258,7 +220,7 @@ pub(in super::super) async fn repoint<R: Resource>(
     let fields = fields::<R>(tx, context).await?;
     let mut count = 0;
     loop {
-        let mut sql = living::<R>(context, "");
+        let mut sql = living::<R>(context);
         sql.push(&format!(" AND t.{} IN (", link.column));
         sql.list(link.from.iter().copied().map(Value::from))
             .push(") ORDER BY t.id LIMIT ")

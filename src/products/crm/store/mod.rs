@@ -23,7 +23,7 @@ pub(super) use duplicates::{Candidate, duplicates, refuse_duplicates};
 pub(super) use effect::Action;
 pub(super) use find::{PARTS, Page, Walk, find, ids, parts, walk};
 pub(super) use key::{Key, folded, given, lock_words, phone, site};
-pub(super) use merge::{Merged, Pair, Repoint, merge, preview, repoint};
+pub(super) use merge::{Merged, Pair, Repoint, merge, repoint};
 pub(super) use plan::{Changed, read_only};
 pub(super) use reference::{names, related};
 pub(super) use row::{Kept, etag, ever, fields, get, matches, missing, named, several};

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 
 use super::super::column::{Access, Column, Kind, Record, Source};
 use super::super::query::sql::Sql;
 use super::super::resource::Context;
+use super::super::resources::{COMPANIES, CONTACTS};
 use super::row::missing;
 use crate::db::sql::rows;
 use crate::error::Result;
@@ -81,6 +82,12 @@ async fn living(
     ));
     sql.bind(context.organization).push(" AND t.id IN (");
     sql.list(ids.iter().copied().map(Value::from)).push(")");
+    // What is merged away meanwhile is waited for, and is gone then. SQLite has one who
+    // writes.
+    let merges = source == CONTACTS || source == COMPANIES;
+    if merges && connection.get_database_backend() == DbBackend::Postgres {
+        sql.push(" ORDER BY t.id FOR KEY SHARE OF t");
+    }
     let found = rows(connection, &sql.text, sql.values).await?;
     found
         .iter()

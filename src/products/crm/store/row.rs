@@ -72,10 +72,10 @@ pub(super) fn load<R: Resource>(row: &QueryResult, fields: &Fields) -> Result<Ke
     Ok(Kept { record, custom })
 }
 
-/// How a statement begins that reads living records, with some columns besides.
-pub(super) fn living<R: Resource>(context: &Context, besides: &str) -> Sql {
+/// How a statement begins that reads living records.
+pub(super) fn living<R: Resource>(context: &Context) -> Sql {
     let mut sql = Sql::new(&format!(
-        "SELECT {}{besides} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
+        "SELECT {} FROM {} t WHERE t.deleted_at IS NULL AND t.organization_id = ",
         columns::<R>("t."),
         R::SOURCE.0
     ));
@@ -100,7 +100,7 @@ pub(super) async fn one<R: Resource>(
     filter: Option<&pb::Filter>,
     (fields, lock): (&Fields, bool),
 ) -> Result<Kept<R::Record>> {
-    let mut sql = living::<R>(context, "");
+    let mut sql = living::<R>(context);
     sql.push(" AND t.id = ").bind(id);
     if let Some(filter) = filter {
         let mut compiler = Compiler::of::<R>(connection, fields);
@@ -148,7 +148,7 @@ pub(in super::super) async fn several<R: Resource>(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = living::<R>(context, "");
+    let mut sql = living::<R>(context);
     sql.push(" AND t.id IN (");
     sql.list(ids.iter().copied().map(Value::from))
         .push(") ORDER BY t.id");
@@ -251,7 +251,9 @@ fn select<R: Resource>(asked: &[String]) -> Result<Vec<String>> {
             let words = format!("{name} is no member to select");
             return Err(Error::invalid_field("$select", words));
         }
-        names.push(name.clone());
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
     }
     Ok(names)
 }

@@ -3,17 +3,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, DbBackend, Value};
+use serde_json::Value as Json;
 
 use super::super::column::Record;
 use super::super::custom::Fields;
 use super::super::query::read::CUSTOM;
+use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
 use super::insert::insert;
 use super::key;
 use super::plan::{Changed, New};
 use super::reference::Absent;
-use super::row::{Kept, fields, hold, living, load};
+use super::row::{Kept, columns, fields, hold, load};
 use super::write::{Chosen, change};
 use crate::db::Tx;
 use crate::db::sql::rows;
@@ -155,10 +157,7 @@ impl<R: Resource> Batch<'_, R> {
             if values.is_empty() {
                 continue;
             }
-            let mut sql = living::<R>(self.context, &format!(", t.{}", key.column));
-            sql.push(&format!(" AND t.{} IN (", key.column));
-            sql.list(values.into_iter().map(Value::from))
-                .push(") ORDER BY t.id");
+            let mut sql = known::<R>(self.tx, self.context, key.column, values);
             hold(self.tx, &mut sql);
             let last = R::columns().len() + usize::from(R::ENTITY.is_some());
             for row in rows(self.tx, &sql.text, sql.values).await? {
@@ -337,6 +336,29 @@ impl<R: Resource> Batch<'_, R> {
         self.done[at] = Some(Row::Refused(error));
         Ok(())
     }
+}
+
+/// A statement that reads the living records with values in a column, and those. SQLite
+/// takes an organization for small, and a list of values for long: it is told to look
+/// each of them up.
+fn known<R: Resource>(tx: &Tx, context: &Context, column: &str, values: HashSet<String>) -> Sql {
+    let (own, source) = (columns::<R>("t."), R::SOURCE.0);
+    let mut sql = Sql::new(&format!("SELECT {own}, t.{column} FROM "));
+    let begin = "t.deleted_at IS NULL AND t.organization_id = ";
+    if tx.get_database_backend() == DbBackend::Postgres {
+        sql.push(&format!("{source} t WHERE {begin}"))
+            .bind(context.organization)
+            .push(&format!(" AND t.{column} IN ("));
+        sql.list(values.into_iter().map(Value::from)).push(")");
+    } else {
+        sql.push("JSON_EACH(")
+            .bind(Json::from_iter(values).to_string())
+            .push(&format!(") k CROSS JOIN {source} t WHERE {begin}"))
+            .bind(context.organization)
+            .push(&format!(" AND t.{column} = k.value"));
+    }
+    sql.push(" ORDER BY t.id");
+    sql
 }
 
 /// The key whose values are other programs' own.

@@ -30,9 +30,13 @@ pub(in super::super) enum Chosen {
 pub(in super::super) async fn create<R: Resource>(
     tx: &Tx,
     context: &Context,
-    given: Vec<R::Record>,
+    mut given: Vec<R::Record>,
 ) -> Result<Vec<R::Record>> {
-    let fields = fields::<R>(tx, context).await?;
+    let named = |own: &mut R::Record| own.custom().is_some_and(|custom| custom.is_some());
+    let fields = match given.iter_mut().any(named) {
+        true => fields::<R>(tx, context).await?,
+        false => Fields::default(),
+    };
     let many = given.len() > 1;
     let within = |at: usize, error: Error| match many {
         true => error.within(&format!("[{at}].")),

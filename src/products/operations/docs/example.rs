@@ -69,7 +69,16 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
             named(method, field).or_else(|| value(field, options))
         }),
         Body::Field(_) if upload(&input, binding, options).is_some() => String::new(),
-        Body::Field(name) => value(&input.get_field_by_name(name)?, options)?,
+        Body::Field(name) => {
+            let field = input.get_field_by_name(name)?;
+            match field.kind().as_message() {
+                Some(record) if matches!(binding.verb, "PATCH" | "PUT") => object(
+                    record.fields().filter(|own| is_changed(own, options)),
+                    options,
+                ),
+                Some(_) | None => value(&field, options)?,
+            }
+        }
     };
     let is_empty = body.is_empty() || body == "{}";
     let verb = match (binding.verb, is_empty) {
@@ -86,6 +95,11 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         parts.push(format!("-d {}", quoted(&body)));
     }
     Some(lines(&parts))
+}
+
+/// Whether a member of a record that is there may be written.
+fn is_changed(field: &FieldDescriptor, options: &Options) -> bool {
+    !options.field(field).is_some_and(|own| flag(&own, "once"))
 }
 
 /// The bytes that are the body, where it is no JSON.

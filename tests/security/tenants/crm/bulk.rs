@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Entry, NAMED, body, object};
+use super::{Entry, body, named, object};
 
 /// What a field of a bulk action names.
 pub(super) fn add(
@@ -30,7 +30,7 @@ pub(super) fn add(
             json!({"action": "assign", "view_id": "$id"}),
         ),
         (_, name) => {
-            let (_, named) = NAMED.iter().find(|(own, _)| *own == name).expect(name);
+            let named = named("conversation", name).expect(name);
             let action = if name == "assigned_user_id" {
                 "assign"
             } else {
@@ -42,7 +42,7 @@ pub(super) fn add(
                 ["data", _] => request["data"] = change,
                 _ => request[name] = json!("$id"),
             }
-            (*named, request)
+            (named, request)
         }
     };
     entries.push(Entry {

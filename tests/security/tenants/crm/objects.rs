@@ -22,6 +22,8 @@ pub(super) fn path(resource: &str) -> String {
         "webhook_delivery" => "webhook-deliveries".to_owned(),
         "audit_log" => "audit-log".to_owned(),
         "own_api_key" => "api-keys".to_owned(),
+        "conversation_pipeline" => "pipelines".to_owned(),
+        "conversation_pipeline_stage" => "pipeline-stages".to_owned(),
         "conversation_message" => "conversation-messages-whatsapp".to_owned(),
         other => format!("{}s", other.replace('_', "-")),
     };
@@ -38,9 +40,20 @@ pub(super) async fn make(tenant: &Tenant, resource: &str) -> Value {
         "import" => return records::import(&tenant.http).await,
         "own_api_key" => return key(tenant).await,
         "role_grant" => ungrant(tenant).await,
+        "conversation_pipeline" => return care(tenant).await,
+        "conversation_pipeline_stage" => {
+            let stage = json!({"name": "Last", "pipeline_id": care(tenant).await["id"]});
+            return records::made(&tenant.http, "/pipeline-stages", &stage).await;
+        }
         _ => {}
     }
     records::make(&tenant.http, &path(resource)).await
+}
+
+/// A pipeline that conversations stand in.
+async fn care(tenant: &Tenant) -> Value {
+    let body = json!({"name": "Care", "type": "conversation"});
+    records::made(&tenant.http, "/pipelines", &body).await
 }
 
 /// An API key, which people make.
@@ -164,6 +177,8 @@ objects!(
     "company",
     "pipeline",
     "pipeline_stage",
+    "conversation_pipeline",
+    "conversation_pipeline_stage",
     "deal",
     "product",
     "product_category",

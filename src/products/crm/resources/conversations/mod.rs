@@ -9,6 +9,7 @@ use sea_orm::ConnectionTrait;
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
+use super::super::query::pattern::fits;
 use super::super::query::sql::Sql;
 use super::super::query::{Takes, both};
 use super::super::resource::{Context, Moving, Resource, Search, Wanted};
@@ -16,6 +17,7 @@ use super::super::serve::serve;
 use super::super::store::{self, PARTS, parts, related};
 use super::contacts::Contacts;
 use super::conversation_files::remove_all;
+use super::messages::Messages;
 use super::users::USERS;
 use super::{CONTACTS, CONVERSATIONS, PIPELINES, STAGES};
 use crate::api::ConversationService;
@@ -127,15 +129,19 @@ impl Resource for Conversations {
             let Some((id, row)) = contact else {
                 continue;
             };
-            own.contact = Some(pb::ConversationContact {
+            let mut contact = pb::ConversationContact {
                 id,
                 first_name: row.try_get_by_index(1)?,
                 last_name: row.try_get_by_index(2)?,
-                email: row.try_get_by_index(3)?,
-                phone: row.try_get_by_index(4)?,
-                phone_country_code: row.try_get_by_index(5)?,
-                avatar_url: row.try_get_by_index(6)?,
-            });
+                ..Default::default()
+            };
+            if !context.hides(Contacts::NAME) {
+                contact.email = row.try_get_by_index(3)?;
+                contact.phone = row.try_get_by_index(4)?;
+                contact.phone_country_code = row.try_get_by_index(5)?;
+                contact.avatar_url = row.try_get_by_index(6)?;
+            }
+            own.contact = Some(contact);
         }
         Ok(())
     }
@@ -150,27 +156,32 @@ impl Resource for Conversations {
             return Ok(None);
         };
         let kept = views::question(connection, context, view).await?;
-        Ok(Some(both(find.clone(), kept)))
+        both(find.clone(), kept).map(Some)
     }
 
     fn narrow(context: &Context, find: &pb::Find, sql: &mut Sql, postgres: bool) -> Result<()> {
+        if find.search_term.is_some() {
+            context.may_view(Contacts::NAME)?;
+        }
         if find.waiting_response_only == Some(true) {
             sql.push(" AND t.waiting_response = 1");
         }
         let Some(term) = find.message_search_term.as_deref() else {
             return Ok(());
         };
-        let wrong = |what: &str| {
+        context.may_view(Messages::NAME)?;
+        let wrong = |what: String| {
             let words = format!("messageSearchTerm {what}");
-            Err(Error::invalid_field("messageSearchTerm", words))
+            Error::invalid_field("messageSearchTerm", words)
         };
         let term = term.trim().to_lowercase();
         if term.contains('\0') {
-            return wrong("must not contain U+0000");
+            return Err(wrong("must not contain U+0000".to_owned()));
         }
         if term.chars().count() < PARTS {
-            return wrong("must have at least 3 letters");
+            return Err(wrong(format!("must have at least {PARTS} letters")));
         }
+        fits(&term).map_err(wrong)?;
         sql.push(
             " AND t.id IN (SELECT m.conversation_id FROM crm_conversation_message m \
              WHERE m.deleted_at IS NULL AND m.organization_id = ",
@@ -216,14 +227,13 @@ async fn is_open(tx: &Tx, context: &Context, own: &pb::Conversation) -> Result<b
 }
 
 /// The conversation that takes what a contact writes: the open one, the last one opened
-/// again, or a new one. The contact is held until the transaction ends.
+/// again, or a new one. Its caller holds the contact.
 pub(super) async fn receiving(
     tx: &Tx,
     context: &Context,
     contact: i64,
     channel: &str,
 ) -> Result<i64> {
-    store::locked::<Contacts>(tx, context, contact).await?;
     let sql = "SELECT id FROM crm_conversation WHERE organization_id = $1 AND contact_id = $2 \
                AND channel = $3 AND deleted_at IS NULL \
                ORDER BY CASE status WHEN 'open' THEN 0 ELSE 1 END, id DESC LIMIT 1";
@@ -245,4 +255,5 @@ impl ConversationService for Crm {
     serve!(create Conversations: create_conversations(CreateConversationsRequest) -> CreateConversationsResponse.conversations);
     serve!(update Conversations: update_conversation(UpdateConversationRequest) -> UpdateConversationResponse.conversation);
     serve!(delete Conversations: delete_conversation(DeleteConversationRequest) -> DeleteConversationResponse.conversation);
+    serve!(restore Conversations: restore_conversation(RestoreConversationRequest) -> RestoreConversationResponse.conversation);
 }

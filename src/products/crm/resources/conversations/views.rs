@@ -95,4 +95,5 @@ impl ConversationViewService for Crm {
     serve!(update ConversationViews: update_conversation_view(UpdateConversationViewRequest) -> UpdateConversationViewResponse.conversation_view);
     serve!(replace ConversationViews: replace_conversation_view(ReplaceConversationViewRequest) -> ReplaceConversationViewResponse.conversation_view);
     serve!(delete ConversationViews: delete_conversation_view(DeleteConversationViewRequest) -> DeleteConversationViewResponse.conversation_view);
+    serve!(restore ConversationViews: restore_conversation_view(RestoreConversationViewRequest) -> RestoreConversationViewResponse.conversation_view);
 }

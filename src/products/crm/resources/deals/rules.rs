@@ -2,7 +2,7 @@
 //! stamped.
 
 use super::super::super::resource::Context;
-use super::super::stages;
+use super::super::stages::{self, Standing};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -10,6 +10,9 @@ use crate::products::timestamp;
 
 /// The currency of deals that name none.
 const CURRENCY: &str = "USD";
+
+/// Where deals stand.
+const DEALS: Standing = Standing("deal");
 
 /// A currency is one by ISO 4217, in capitals.
 pub(super) fn currency(new: &mut pb::Deal) -> Result<()> {
@@ -54,15 +57,13 @@ pub(super) async fn place(
         let pipeline = new
             .pipeline_id
             .ok_or_else(|| Error::invalid_field("pipeline_id", "pipeline_id is required"))?;
-        new.pipeline_stage_id = Some(stages::first(tx, context, pipeline).await?);
+        new.pipeline_stage_id = Some(DEALS.first(tx, context, pipeline).await?);
         return Ok(());
     };
-    let pipeline = stages::pipeline_of(tx, context, stage).await?;
-    match new.pipeline_id {
-        Some(named) if to_pipeline && named != pipeline => Err(stages::apart()),
-        _ => {
-            new.pipeline_id = Some(pipeline);
-            Ok(())
-        }
+    let pipeline = DEALS.pipeline(tx, context, stage).await?;
+    if to_pipeline && new.pipeline_id.is_some_and(|named| named != pipeline) {
+        return Err(stages::apart());
     }
+    new.pipeline_id = Some(pipeline);
+    Ok(())
 }

@@ -6,16 +6,15 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::super::super::column::{Record as _, Source};
 use super::super::super::query::sql::Sql;
-use super::super::super::resource::{Context, Wanted};
+use super::super::super::resource::{Context, Resource as _, Wanted};
 use super::super::super::store::related;
+use super::super::contacts::Contacts;
+use super::super::deal_products::DealProducts;
 use super::super::users::Users;
 use super::super::{COMPANIES, CONTACTS, PIPELINES, STAGES};
 use crate::api::apex::crm::v1 as pb;
 use crate::db::sql::rows;
 use crate::error::Result;
-
-/// Most products that are shown with the deals of a page.
-const LINES: i64 = 2000;
 
 /// Rows of a relation by their numbers.
 type Rows = HashMap<i64, QueryResult>;
@@ -88,6 +87,9 @@ pub(super) async fn join(
         })?;
         deal.company = of(&companies, deal.company_id, company)?;
         deal.contact = of(&contacts, deal.contact_id, contact)?;
+        if context.hides(Contacts::NAME) {
+            deal.contact = deal.contact.take().map(named);
+        }
         deal.owner = owners.deal_owner(deal.owned_by_user_id)?;
         deal.deal_products = lines.remove(&deal.id).unwrap_or_default();
     }
@@ -149,7 +151,17 @@ fn contact(id: i64, row: &QueryResult) -> Result<pb::DealContact> {
     })
 }
 
-/// The products of deals.
+/// What is left of a contact for who may not view contacts.
+fn named(contact: pb::DealContact) -> pb::DealContact {
+    pb::DealContact {
+        id: contact.id,
+        first_name: contact.first_name,
+        last_name: contact.last_name,
+        ..Default::default()
+    }
+}
+
+/// The products of deals; their names, for who may not view more.
 async fn lines(
     connection: &impl ConnectionTrait,
     context: &Context,
@@ -169,11 +181,17 @@ async fn lines(
     ));
     sql.bind(context.organization).push(" AND deal_id IN (");
     sql.list(deals.iter().map(|deal| Value::from(deal.id)));
-    sql.push(") AND deleted_at IS NULL ORDER BY deal_id, id LIMIT ")
-        .bind(LINES);
+    sql.push(") AND deleted_at IS NULL ORDER BY deal_id, id");
     for row in rows(connection, &sql.text, sql.values).await? {
-        let own = pb::DealProduct::load(&row)?;
+        let mut own = pb::DealProduct::load(&row)?;
         let of = lines.entry(own.deal_id.unwrap_or_default()).or_default();
+        if context.hides(DealProducts::NAME) {
+            own = pb::DealProduct {
+                id: own.id,
+                name: own.name,
+                ..Default::default()
+            };
+        }
         of.push(pb::DealLine {
             id: own.id,
             quantity: own.quantity,

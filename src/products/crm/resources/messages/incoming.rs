@@ -3,6 +3,8 @@
 
 use super::super::super::resource::Context;
 use super::super::super::store;
+use super::super::contacts::Contacts;
+use super::super::conversation_files::attach;
 use super::super::conversations::{Conversations, OPEN, receiving};
 use super::{Messages, rules};
 use crate::api::apex::crm::v1 as pb;
@@ -17,11 +19,19 @@ pub(super) async fn store(
     channel: &'static str,
     mut given: pb::ConversationMessage,
 ) -> Result<pb::ConversationMessage> {
-    let contact = sender(tx, context, channel, &given).await?;
-    let conversation = receiving(tx, context, contact, channel).await?;
-    if let Some(known) = known(tx, context, channel, given.external_id.as_deref()).await? {
+    let external = given.external_id.clone();
+    // What was stored is answered, whatever became of what it names.
+    if let Some(known) = known(tx, context, channel, external.as_deref()).await? {
         return Ok(known);
     }
+    attach(tx, context, &mut given).await?;
+    let contact = sender(tx, context, channel, &given).await?;
+    store::locked::<Contacts>(tx, context, contact).await?;
+    // The same one may have come before the contact was held.
+    if let Some(known) = known(tx, context, channel, external.as_deref()).await? {
+        return Ok(known);
+    }
+    let conversation = receiving(tx, context, contact, channel).await?;
     given.status = Some("received".to_owned());
     given.contact_id = Some(contact);
     given.conversation_id = Some(conversation);

@@ -57,6 +57,12 @@ impl Resource for Messages {
     const SOURCE: Source = Source("crm_conversation_message");
     const NAME: &'static str = "conversation-messages";
     const SHOWN: &'static [&'static str] = &["id", "_id"];
+    const DUE: Option<&'static str> = Some(
+        "INSERT INTO crm_conversation_message_search (rowid, search) \
+         SELECT t.id, t.search FROM crm_conversation_message_due d \
+         JOIN crm_conversation_message t ON t.id = d.id; \
+         DELETE FROM crm_conversation_message_due",
+    );
 
     /// Shows a message by what its channel knows it by.
     async fn join(

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::super::super::hooks::{self, OUTGOING, Told};
 use super::super::super::resource::Context;
 use super::super::super::store;
+use super::super::conversation_files::attach;
 use super::super::conversations::Conversations;
 use super::{Messages, number, rules};
 use crate::api::apex::crm::v1 as pb;
@@ -23,6 +24,7 @@ pub(super) async fn send(
     channel: &'static str,
     mut given: pb::ConversationMessage,
 ) -> Result<pb::ConversationMessage> {
+    attach(tx, context, &mut given).await?;
     let required = || Error::invalid_field("conversation_id", "conversation_id is required");
     let conversation = given.conversation_id.ok_or_else(required)?;
     let into = store::locked::<Conversations>(tx, context, conversation).await?;

@@ -4,7 +4,6 @@ use super::super::super::Crm;
 use super::super::super::query::{Asked, Takes, equal, group};
 use super::super::super::serve::tagged;
 use super::super::super::store;
-use super::super::conversation_files::attach;
 use super::rules::{channel, check};
 use super::{Messages, fresh_key, incoming, number, outgoing};
 use crate::api::ConversationMessageService;
@@ -143,6 +142,7 @@ impl Crm {
         mut given: pb::ConversationMessage,
     ) -> Result<pb::SendConversationMessageResponse> {
         check(&given, channel)?;
+        given.external_id.take_if(|name| name.is_empty());
         let context = self.context(call)?;
         let direction = given.direction.get_or_insert_with(|| "outgoing".to_owned());
         let comes = direction == "incoming";
@@ -151,7 +151,6 @@ impl Crm {
         given.key = Some(fresh_key(&context));
         let stored = self.db().answer(call.attempt(), move |tx: &Tx| {
             Box::pin(async move {
-                attach(tx, &context, &mut given).await?;
                 let message = match comes {
                     true => incoming::store(tx, &context, channel, given).await?,
                     false => outgoing::send(tx, &context, channel, given).await?,

@@ -68,4 +68,5 @@ impl SupportTicketMessageService for Crm {
     serve!(update SupportTicketMessages: update_support_ticket_message(UpdateSupportTicketMessageRequest) -> UpdateSupportTicketMessageResponse.support_ticket_message);
     serve!(replace SupportTicketMessages: replace_support_ticket_message(ReplaceSupportTicketMessageRequest) -> ReplaceSupportTicketMessageResponse.support_ticket_message);
     serve!(delete SupportTicketMessages: delete_support_ticket_message(DeleteSupportTicketMessageRequest) -> DeleteSupportTicketMessageResponse.support_ticket_message);
+    serve!(restore SupportTicketMessages: restore_support_ticket_message(RestoreSupportTicketMessageRequest) -> RestoreSupportTicketMessageResponse.support_ticket_message);
 }

@@ -5,9 +5,10 @@ mod number;
 
 use super::super::Crm;
 use super::super::column::{Column, Kind, Source, record};
-use super::super::resource::{Context, Resource};
+use super::super::resource::{Context, Moving, Resource};
 use super::super::serve::serve;
 use super::super::store::related;
+use super::contacts::Contacts;
 use super::users::USERS;
 use super::{CONTACTS, INBOXES, TICKETS};
 use crate::api::SupportTicketService;
@@ -77,6 +78,20 @@ impl Resource for SupportTickets {
         }
         Ok(())
     }
+
+    /// What it copies is of the contact that stays.
+    async fn moved(
+        tx: &Tx,
+        context: &Context,
+        new: &mut pb::SupportTicket,
+        column: &'static str,
+    ) -> Result<Moving> {
+        if column == "contact_id" {
+            let before = new.clone();
+            copy_contact(tx, context, new, Some(&before)).await?;
+        }
+        Ok(Moving::Keep)
+    }
 }
 
 /// A copy follows what it is of, unless something else is said with it.
@@ -114,7 +129,11 @@ async fn copy_contact(
         row.try_get_by_index(2)?,
     );
     let email = old.map(|old| &old.meta_contact_email);
-    follow(&mut new.meta_contact_email, email, row.try_get_by_index(3)?);
+    let address = match context.hides(Contacts::NAME) {
+        true => None,
+        false => row.try_get_by_index(3)?,
+    };
+    follow(&mut new.meta_contact_email, email, address);
     Ok(())
 }
 
@@ -147,4 +166,5 @@ impl SupportTicketService for Crm {
     serve!(update SupportTickets: update_support_ticket(UpdateSupportTicketRequest) -> UpdateSupportTicketResponse.support_ticket);
     serve!(replace SupportTickets: replace_support_ticket(ReplaceSupportTicketRequest) -> ReplaceSupportTicketResponse.support_ticket);
     serve!(delete SupportTickets: delete_support_ticket(DeleteSupportTicketRequest) -> DeleteSupportTicketResponse.support_ticket);
+    serve!(restore SupportTickets: restore_support_ticket(RestoreSupportTicketRequest) -> RestoreSupportTicketResponse.support_ticket);
 }
