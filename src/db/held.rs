@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, Sqlite, SqliteConnection};
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, Sqlite};
 use sea_orm::{DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
@@ -20,11 +20,6 @@ impl Held {
         let acquired = pool.get_sqlite_connection_pool().acquire().await;
         let failed = |error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
         acquired.map(Self).map_err(failed)
-    }
-
-    /// For statements of the library's own.
-    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.0
     }
 
     /// Runs a statement.

@@ -266,30 +266,34 @@ impl Lease {
     /// Makes the connection ready, and keeps it.
     async fn hold(&mut self, deadline: Option<Instant>) -> Result<()> {
         let reader = self.reader.as_mut().ok_or_else(closing)?;
-        let held = reader.held.get_mut();
-        let held = match held {
-            Some(held) => held,
-            none => none.insert(Held::of(&reader.connection).await?),
-        };
-        if reader.dirty {
-            // Its alarm still rings, so the abandoned statement ends first.
-            held.run("SELECT 1").await?;
-            reader.dirty = false;
+        if reader.held.get_mut().is_none() {
+            *reader.held.get_mut() = Some(Held::of(&reader.connection).await?);
         }
-        reader.alarm.set(deadline);
-        Ok(())
+        reader.ready(deadline).await
     }
 
     /// Makes the connection ready, and leaves it to its pool.
     async fn pool(&mut self, deadline: Option<Instant>) -> Result<DatabaseConnection> {
         let reader = self.reader.as_mut().ok_or_else(closing)?;
+        reader.ready(deadline).await?;
         *reader.held.get_mut() = None;
-        if reader.dirty {
-            reader.connection.execute_unprepared("SELECT 1").await?;
-            reader.dirty = false;
-        }
-        reader.alarm.set(deadline);
         Ok(reader.connection.clone())
+    }
+}
+
+impl Reader {
+    /// Waits for a statement that was abandoned, then sets the alarm.
+    async fn ready(&mut self, deadline: Option<Instant>) -> Result<()> {
+        if self.dirty {
+            // Its alarm still rings, so the abandoned statement ends first.
+            match self.held.get_mut() {
+                Some(held) => held.run("SELECT 1").await?,
+                None => self.connection.execute_unprepared("SELECT 1").await?,
+            };
+            self.dirty = false;
+        }
+        self.alarm.set(deadline);
+        Ok(())
     }
 }
 

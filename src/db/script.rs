@@ -5,18 +5,15 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sea_orm::sqlx::{self, Arguments as _, AssertSqlSafe};
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    Statement, Value,
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value,
 };
 use tokio::sync::OnceCell;
 
+use super::held::Held;
 use super::sql::execute;
 use super::{Db, Read, Tx};
 use crate::error::{Error, Result};
@@ -43,11 +40,7 @@ impl Script {
 
     /// Runs as a transaction of its own on SQLite. `last` is told before the trip
     /// that commits. What a failure leaves behind is not undone.
-    pub(super) async fn transact(
-        self,
-        connection: &mut SqliteConnection,
-        last: impl FnOnce(),
-    ) -> Result<(), DbErr> {
+    pub(super) async fn transact(self, held: &mut Held, last: impl FnOnce()) -> Result<(), DbErr> {
         let mut last = Some(last);
         let mut steps = self.0.into_iter().peekable();
         let mut begin = "BEGIN IMMEDIATE; ";
@@ -59,29 +52,11 @@ impl Script {
                 ""
             };
             let sql = [std::mem::take(&mut begin), &sql, end].concat();
-            let query = sqlx::query_with(AssertSqlSafe(sql), arguments(values)?);
-            let run = query.execute(&mut *connection).await;
-            run.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error))))?;
+            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+            held.execute(statement).await?;
         }
         Ok(())
     }
-}
-
-/// Values as SQLite takes them.
-fn arguments(values: Vec<Value>) -> Result<SqliteArguments, DbErr> {
-    let mut arguments = SqliteArguments::default();
-    arguments.reserve(values.len(), 0);
-    for value in values {
-        let added = match value {
-            Value::SmallInt(value) => arguments.add(value),
-            Value::BigInt(value) => arguments.add(value),
-            Value::String(value) => arguments.add(value),
-            Value::Bytes(value) => arguments.add(value),
-            other => Err(format!("a script cannot hold {other:?}").into()),
-        };
-        added.map_err(|error| DbErr::Custom(error.to_string()))?;
-    }
-    Ok(arguments)
 }
 
 /// Planning of what to write, with a look at the database.

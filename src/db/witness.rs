@@ -51,8 +51,7 @@ impl Witnessed {
     pub(super) async fn transact(&mut self, script: Script) -> Result<(), DbErr> {
         let mut held = self.take().await?;
         let witness = &self.witness;
-        let connection = held.connection();
-        let done = script.transact(connection, || witness.expect_commit());
+        let done = script.transact(&mut held, || witness.expect_commit());
         done.await?;
         self.put(Some(held));
         Ok(())

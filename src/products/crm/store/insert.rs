@@ -48,23 +48,17 @@ async fn statement<R: Resource>(
     fields: &Fields,
     new: &[New<R::Record>],
 ) -> Result<Vec<Kept<R::Record>>> {
-    let mut rows: Vec<Vec<Value>> = Vec::with_capacity(new.len());
-    let mut names: Vec<&str> = Vec::new();
-    for new in new {
-        let (own, values) = pairs::<R>(context, new).into_iter().unzip();
-        names = own;
-        rows.push(values);
-    }
+    let rows: Vec<_> = new.iter().map(|new| pairs::<R>(context, new)).collect();
     // What no row has needs no column. A row alone has them all: its statement is kept.
-    let given = |at: usize| new.len() == 1 || rows.iter().any(|row| !is_null(&row[at]));
-    let needed: Vec<usize> = (0..names.len()).filter(|at| given(*at)).collect();
-    let names: Vec<&str> = needed.iter().map(|at| names[*at]).collect();
+    let first: &[(&str, Value)] = rows.first().map_or(&[], Vec::as_slice);
+    let given = |at: usize| new.len() == 1 || rows.iter().any(|row| !is_null(&row[at].1));
+    let needed: Vec<bool> = (0..first.len()).map(given).collect();
+    let names = first.iter().zip(&needed).filter(|(_, needed)| **needed);
+    let names: Vec<&str> = names.map(|((name, _), _)| *name).collect();
     let mut sql = Sql::default();
-    for mut row in rows {
-        let taken = needed
-            .iter()
-            .map(|at| std::mem::replace(&mut row[*at], Value::Bool(None)));
-        sql.values.extend(taken);
+    for row in rows {
+        let kept = row.into_iter().zip(&needed).filter(|(_, needed)| **needed);
+        sql.values.extend(kept.map(|((_, value), _)| value));
     }
     sql.push(&format!(
         "INSERT INTO {} ({}) VALUES {} RETURNING {}",

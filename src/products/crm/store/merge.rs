@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::Value;
 use serde_json::{Map, Value as Json};
 
 use super::super::column::{Access, Column, Kind, Record, Source};
@@ -136,18 +136,13 @@ struct Plan<R: Resource> {
 }
 
 impl<R: Resource> Plan<R> {
-    async fn read(
-        connection: &impl ConnectionTrait,
-        context: &Context,
-        pair: &Pair,
-        fields: &Fields,
-    ) -> Result<Self> {
+    async fn read(tx: &Tx, context: &Context, pair: &Pair, fields: &Fields) -> Result<Self> {
         let (mut old, mut sources) = (None, Vec::new());
         // In one order, so that nobody waits for who waits for them.
         let mut all = pair.sources.clone();
         all.insert(pair.target);
         for id in all {
-            let kept = one::<R>(connection, context, id, None, (fields, true)).await?;
+            let kept = one::<R>(tx, context, id, None, (fields, true)).await?;
             match id == pair.target {
                 true => old = Some(kept),
                 false => sources.push(kept),
