@@ -11,7 +11,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use apex::products::memory::engine::decay::State;
-use apex::products::memory::engine::index::{Document, Index, Tuning};
+use apex::products::memory::engine::index::{Document, Index, Reading, Tuning};
 use apex::products::memory::engine::presets;
 use apex::products::memory::engine::retrieve::{Request, retrieve};
 use apex::products::memory::engine::score;
@@ -68,9 +68,8 @@ fn index<'a>(turns: impl Iterator<Item = &'a Turn>) -> Index {
         index.insert(&Document {
             id: Uuid::from_u128(number as u128),
             session: Some(&turn.session.to_string()),
-            speaker: Some(&turn.speaker),
             at: turn.at,
-            content: &turn.said,
+            reading: Reading::of(&turn.said, Some(&turn.speaker), turn.at),
             state: State {
                 base: scored.base,
                 reinforced_at: turn.at,

@@ -10,8 +10,9 @@ pub(crate) const PRODUCT: Product = Product {
 
 /// End users are found by their tenant and the tenant's own id; everything else of
 /// theirs by the user's number. `version` counts what was written of a user, so that
-/// every node knows whether what it has in memory is what there is. What a
-/// memory is found by follows from its text, so the index is made of the rows.
+/// every node knows whether what it has in memory is what there is. What
+/// questions go by is kept beside the texts, a user's rows together, so that it is quickly in
+/// memory.
 const MEMORIES: Step = Step {
     name: "m0001_memories",
     up: "
@@ -46,8 +47,6 @@ CREATE TABLE memory_node (
     speaker TEXT NOT NULL,
     said_at BIGINT NOT NULL,
     accessed_at BIGINT NOT NULL,
-    reinforced_at BIGINT NOT NULL,
-    processed BIGINT NOT NULL,
     base DOUBLE PRECISION NOT NULL,
     sdv DOUBLE PRECISION NOT NULL,
     cscv DOUBLE PRECISION NOT NULL,
@@ -61,6 +60,15 @@ CREATE TABLE memory_node (
     merged_metadata TEXT NOT NULL
 );
 CREATE INDEX memory_node_user ON memory_node (user_number, number);
+CREATE TABLE memory_index (
+    user_number BIGINT NOT NULL,
+    node BIGINT NOT NULL,
+    processed BIGINT NOT NULL,
+    reinforced_at BIGINT NOT NULL,
+    kept {blob} NOT NULL,
+    reading {blob} NOT NULL,
+    PRIMARY KEY (user_number, node)
+) {clustered};
 CREATE TABLE memory_entity (
     number {id},
     id TEXT NOT NULL UNIQUE,
@@ -100,6 +108,7 @@ DROP TABLE memory_suppression;
 DROP TABLE memory_event;
 DROP TABLE memory_edge;
 DROP TABLE memory_entity;
+DROP TABLE memory_index;
 DROP TABLE memory_node;
 DROP TABLE memory_user;
 DROP TABLE memory_tenant;

@@ -88,7 +88,7 @@ impl Memory {
     pub(super) async fn context_text(
         &self,
         call: &Call,
-        request: pb::GetContextRequest,
+        request: pb::GetContextTextRequest,
     ) -> Result<HttpBody> {
         let key = (call.organization()?, request.user_id);
         let mut text = String::new();

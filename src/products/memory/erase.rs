@@ -17,8 +17,9 @@ use crate::error::{Error, Result};
 use crate::server::Call;
 
 /// Tables of what belongs to a user.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     "memory_node",
+    "memory_index",
     "memory_entity",
     "memory_edge",
     "memory_event",
@@ -154,8 +155,10 @@ async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<S
     if execute(tx, sql, own.clone()).await? == 0 {
         return Err(Error::not_found("Memory not found"));
     }
-    let sql = "DELETE FROM memory_event WHERE user_number = $1 AND node = $2";
-    execute(tx, sql, own.clone()).await?;
+    for table in ["memory_index", "memory_event"] {
+        let sql = format!("DELETE FROM {table} WHERE user_number = $1 AND node = $2");
+        execute(tx, &sql, own.clone()).await?;
+    }
     let sql = "DELETE FROM memory_entity WHERE user_number = $1 AND number IN \
                (SELECT entity FROM memory_edge WHERE user_number = $1 AND node = $2) \
                AND NOT EXISTS (SELECT 1 FROM memory_edge edge WHERE edge.user_number = $1 \

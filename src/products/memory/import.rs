@@ -10,7 +10,10 @@ use uuid::Uuid;
 use super::Memory;
 use super::engine::duplicates;
 use super::engine::entities::{self, Kind};
+use super::engine::index::Reading;
 use super::engine::text;
+use super::kept::{self, Kept, Known};
+use super::person::speaker_of;
 use super::said;
 use super::suppress;
 use super::user::{self, User};
@@ -34,6 +37,8 @@ struct Ready {
     given_id: String,
     id: String,
     values: Vec<Value>,
+    /// Without its number and what it names, which are not known yet.
+    known: Known,
 }
 
 impl Memory {
@@ -79,8 +84,9 @@ impl Memory {
                     },
                 };
                 user::advance(tx, &user, count, &user.crisis).await?;
-                let nodes = nodes(tx, organization, user.number, &ready).await?;
-                connect(tx, user.number, &nodes, &request, now).await?;
+                let numbers = nodes(tx, organization, user.number, &ready).await?;
+                let edges = connect(tx, user.number, &ready, &numbers, &request, now).await?;
+                kept::keep(tx, user.number, &known(&ready, &numbers, &edges)).await?;
                 for topic in &request.suppressed_topics {
                     let topic = suppress::normal(topic);
                     if !duplicates::stems(&topic).is_empty() {
@@ -129,13 +135,6 @@ fn ready(node: &pb::Node, now: i64) -> Result<Ready> {
             return Err(Error::invalid_field(field, words));
         }
     }
-    let share = |value: f64| {
-        if value.is_finite() {
-            value.clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
-    };
     let time = |at: i64| at.min(now + DAY);
     let words = text::speaker(&content).1;
     let domain = entities::domain(words);
@@ -146,6 +145,23 @@ fn ready(node: &pb::Node, now: i64) -> Result<Ready> {
         "user"
     };
     let id = free_id(&node.node_id);
+    let said_at = time(exact.said_at);
+    let known = Known {
+        number: 0,
+        processed: (node.processing_count - 1).clamp(0, u32::MAX.into()),
+        reinforced_at: time(exact.reinforced_at),
+        kept: Kept {
+            said_at,
+            session: node.session_id.clone(),
+            domain: domain.to_owned(),
+            base: share(exact.base),
+            event: share(exact.event),
+            habit: share(exact.sdv) + share(exact.swv),
+            pinned: exact.pinned,
+            entities: Vec::new(),
+        },
+        reading: Reading::of(&content, speaker_of(&node.speaker, role), said_at),
+    };
     let values = vec![
         id.clone().into(),
         content.clone().into(),
@@ -156,10 +172,8 @@ fn ready(node: &pb::Node, now: i64) -> Result<Ready> {
         node.session_id.clone().into(),
         role.into(),
         node.speaker.clone().into(),
-        time(exact.said_at).into(),
+        said_at.into(),
         time(told(&node.last_accessed_at).unwrap_or(exact.said_at)).into(),
-        time(exact.reinforced_at).into(),
-        (node.processing_count - 1).clamp(0, u32::MAX.into()).into(),
         share(exact.base).into(),
         share(exact.sdv).into(),
         share(scoring.cscv).into(),
@@ -176,7 +190,17 @@ fn ready(node: &pb::Node, now: i64) -> Result<Ready> {
         given_id: node.node_id.clone(),
         id,
         values,
+        known,
     })
+}
+
+/// A number between nought and one.
+fn share(value: f64) -> f64 {
+    if value.is_finite() {
+        value.clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
 }
 
 /// An id as it was, if it is one.
@@ -200,27 +224,27 @@ async fn taken(tx: &Tx, table: &str, ids: &[&str]) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Stores memories; answers their numbers by the ids they were given with.
+/// Stores memories; answers their numbers.
 async fn nodes(
     tx: &Tx,
     organization: OrganizationId,
     user: i64,
     ready: &[Ready],
-) -> Result<HashMap<String, i64>> {
+) -> Result<Vec<i64>> {
     let ids: Vec<&str> = ready.iter().map(|own| own.id.as_str()).collect();
     let mut used: std::collections::HashSet<String> =
         taken(tx, "memory_node", &ids).await?.into_iter().collect();
-    let mut numbers = HashMap::default();
+    let mut numbers = Vec::with_capacity(ready.len());
     for some in ladder(ready) {
-        let tuples = tuples(tx.get_database_backend(), 26, some.len());
+        let tuples = tuples(tx.get_database_backend(), 24, some.len());
         let sql = format!(
             "INSERT INTO memory_node (organization_id, user_number, id, content, topic, summary, \
-             kind, domain, session, role, speaker, said_at, accessed_at, reinforced_at, processed, \
+             kind, domain, session, role, speaker, said_at, accessed_at, \
              base, sdv, cscv, lcs, swv, pdv, event, modified, pinned, metadata, merged_metadata) \
              VALUES {tuples} RETURNING number, id"
         );
-        let mut given: HashMap<String, &str> = HashMap::default();
-        let mut values: Vec<Value> = Vec::with_capacity(26 * some.len());
+        let mut ids = Vec::with_capacity(some.len());
+        let mut values: Vec<Value> = Vec::with_capacity(24 * some.len());
         for own in some {
             // One that somebody has, or that stands twice, is made anew.
             let id = match used.insert(own.id.clone()) {
@@ -229,26 +253,46 @@ async fn nodes(
             };
             values.extend([organization.into(), user.into(), id.clone().into()]);
             values.extend(own.values.iter().skip(1).cloned());
-            given.insert(id, &own.given_id);
+            ids.push(id);
         }
+        let mut made: HashMap<String, i64> = HashMap::default();
         for row in rows(tx, &sql, values).await? {
-            let id: String = row.try_get("", "id")?;
-            if let Some(own) = given.get(&id) {
-                numbers.insert((*own).to_owned(), row.try_get("", "number")?);
-            }
+            made.insert(row.try_get("", "id")?, row.try_get("", "number")?);
         }
+        numbers.extend(ids.iter().filter_map(|id| made.get(id)));
     }
-    Ok(numbers)
+    match numbers.len() == ready.len() {
+        true => Ok(numbers),
+        false => Err(Error::internal("a memory was not stored")),
+    }
 }
 
-/// Stores what memories name, and that they do.
+/// What is in memory of memories, with what they name.
+fn known(ready: &[Ready], numbers: &[i64], edges: &[(i64, i64, f64)]) -> Vec<Known> {
+    let mut named: HashMap<i64, Vec<i64>> = HashMap::default();
+    for (node, entity, _) in edges {
+        named.entry(*node).or_default().push(*entity);
+    }
+    let known = |(own, number): (&Ready, &i64)| {
+        let mut known = own.known.clone();
+        known.number = *number;
+        known.kept.entities = named.remove(number).unwrap_or_default();
+        known
+    };
+    ready.iter().zip(numbers).map(known).collect()
+}
+
+/// Stores what memories name, and that they do; answers who names what, in order.
 async fn connect(
     tx: &Tx,
     user: i64,
-    nodes: &HashMap<String, i64>,
+    ready: &[Ready],
+    numbers: &[i64],
     request: &pb::ImportUserRequest,
     now: i64,
-) -> Result<()> {
+) -> Result<Vec<(i64, i64, f64)>> {
+    let ids = ready.iter().map(|own| own.given_id.as_str());
+    let nodes: HashMap<&str, i64> = ids.zip(numbers.iter().copied()).collect();
     let fitting = |own: &&pb::Entity| (1..=MAX_NAME).contains(&own.name.len());
     let mut fitting: Vec<&pb::Entity> = request.entities.iter().filter(fitting).collect();
     // They were made in the order in which memories first named them.
@@ -306,9 +350,9 @@ async fn connect(
         .edges
         .iter()
         .filter_map(|edge| {
-            let node = nodes.get(&edge.source)?;
+            let node = nodes.get(edge.source.as_str())?;
             let entity = numbers.get(edge.target.as_str())?;
-            Some((*node, *entity, edge.weight))
+            Some((*node, *entity, share(edge.weight)))
         })
         .collect();
     edges.sort_by_key(|(node, entity, _)| (*node, *entity));
@@ -327,5 +371,5 @@ async fn connect(
         };
         execute(tx, &sql, some.iter().flat_map(of)).await?;
     }
-    Ok(())
+    Ok(edges)
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sea_orm::{ConnectionTrait as _, Value};
 
 use super::Memory;
-use super::engine::decay::{LASTING, State};
 use super::import::too_many;
-use super::person::{Entity, New, Person};
+use super::kept::{self, Kept, Known};
+use super::person::{Entity, Person};
 use super::plan::{Fate, Plan};
 use super::replay::{self, Repeat};
 use super::residents::{Key, Resident};
@@ -29,9 +29,18 @@ const TRIES: u32 = 5;
 #[derive(Debug)]
 struct Made {
     user: User,
-    node: i64,
-    /// Numbers of what it names, those that are new last.
-    entities: Vec<i64>,
+    written: Written,
+}
+
+/// What became of what was said.
+#[derive(Debug)]
+struct Written {
+    /// Public id of the memory; empty if there is none.
+    id: String,
+    /// The memory, if it is a new one.
+    known: Option<Known>,
+    /// Numbers of what it names for the first time.
+    fresh: Vec<i64>,
 }
 
 type Slot = Arc<Mutex<Option<Made>>>;
@@ -110,14 +119,11 @@ impl Memory {
                 };
                 let new = i64::from(own.fate == Fate::Made);
                 user::advance(tx, &user, new, &own.ring).await?;
-                let (node, id, entities) = write(tx, &place, user.number, &text, &own, now).await?;
-                let answer = own.answer(id);
+                let written = write(tx, &place, user.number, &text, &own, now).await?;
+                let answer = own.answer(written.id.clone());
                 repeat.keep(tx, user.number, &answer).await?;
-                *out.lock().unwrap_or_else(PoisonError::into_inner) = Some(Made {
-                    user,
-                    node,
-                    entities,
-                });
+                let made = Some(Made { user, written });
+                *out.lock().unwrap_or_else(PoisonError::into_inner) = made;
                 Ok(answer)
             })
         });
@@ -133,7 +139,7 @@ impl Memory {
     }
 }
 
-/// Writes what a plan says; answers number and id of the memory, and what it names.
+/// Writes what a plan says.
 async fn write(
     tx: &Tx,
     place: &Key,
@@ -141,27 +147,53 @@ async fn write(
     said: &Said,
     plan: &Plan,
     now: i64,
-) -> Result<(i64, String, Vec<i64>)> {
+) -> Result<Written> {
     for node in &plan.reactivated {
-        let sql = "UPDATE memory_node SET processed = processed + 1, \
-                   reinforced_at = CASE WHEN reinforced_at > $3 THEN reinforced_at ELSE $3 END \
-                   WHERE user_number = $1 AND number = $2";
-        execute(tx, sql, [user.into(), (*node).into(), said.at.into()]).await?;
+        kept::process(tx, user, *node, said.at).await?;
         happened(tx, user, *node, "reactivated", now).await?;
     }
+    let mut written = Written {
+        id: plan.id.clone(),
+        known: None,
+        fresh: Vec::new(),
+    };
     match plan.fate {
-        Fate::Dropped => Ok((0, String::new(), Vec::new())),
+        Fate::Dropped => {}
         Fate::Merged(node) => {
-            let id = merge(tx, user, node, said, now).await?;
+            written.id = merge(tx, user, node, said, now).await?;
             happened(tx, user, node, "merged", now).await?;
-            Ok((node, id, Vec::new()))
         }
         Fate::Made => {
             let node = insert(tx, place, user, said, plan, now).await?;
-            let entities = name(tx, user, node, said, plan).await?;
+            written.fresh = name(tx, user, node, said, plan).await?;
+            let known = known(node, said, plan, &written.fresh);
+            kept::keep(tx, user, std::slice::from_ref(&known)).await?;
+            written.known = Some(known);
             happened(tx, user, node, "created", now).await?;
-            Ok((node, plan.id.clone(), entities))
         }
+    }
+    Ok(written)
+}
+
+/// What is in memory of a new memory.
+fn known(number: i64, said: &Said, plan: &Plan, fresh: &[i64]) -> Known {
+    let mut entities = [plan.known.as_slice(), fresh].concat();
+    entities.sort_unstable();
+    Known {
+        number,
+        processed: 0,
+        reinforced_at: said.at,
+        kept: Kept {
+            said_at: said.at,
+            session: said.session.clone(),
+            domain: plan.domain.to_owned(),
+            base: plan.score.base,
+            event: plan.score.event,
+            habit: plan.score.sdv + plan.score.swv,
+            pinned: plan.pinned,
+            entities,
+        },
+        reading: plan.reading.clone(),
     }
 }
 
@@ -188,8 +220,6 @@ async fn insert(
         said.speaker.clone().into(),
         said.at.into(),
         now.into(),
-        said.at.into(),
-        0i64.into(),
         score.base.into(),
         score.sdv.into(),
         score.cscv.into(),
@@ -204,8 +234,7 @@ async fn insert(
     ];
     let sql = format!(
         "INSERT INTO memory_node (id, organization_id, user_number, content, topic, \
-         summary, kind, domain, session, role, speaker, said_at, accessed_at, reinforced_at, \
-         processed, base, sdv, cscv, lcs, swv, pdv, event, modified, pinned, metadata, \
+         summary, kind, domain, session, role, speaker, said_at, accessed_at, base, sdv, cscv, lcs, swv, pdv, event, modified, pinned, metadata, \
          merged_metadata) VALUES ({}) RETURNING number",
         placeholders(1, values.len())
     );
@@ -221,18 +250,11 @@ async fn merge(tx: &Tx, user: i64, node: i64, said: &Said, now: i64) -> Result<S
     let found = found.ok_or_else(user::stale)?;
     let merged: String = found.try_get("", "merged_metadata")?;
     let merged = with(&merged, &said.metadata);
-    let sql = "UPDATE memory_node SET processed = processed + 1, merged_metadata = $3, \
-               accessed_at = $4, \
-               reinforced_at = CASE WHEN reinforced_at > $5 THEN reinforced_at ELSE $5 END \
+    let sql = "UPDATE memory_node SET merged_metadata = $3, accessed_at = $4 \
                WHERE user_number = $1 AND number = $2";
-    let values = [
-        user.into(),
-        node.into(),
-        merged.into(),
-        now.into(),
-        said.at.into(),
-    ];
+    let values = [user.into(), node.into(), merged.into(), now.into()];
     execute(tx, sql, values).await?;
+    kept::process(tx, user, node, said.at).await?;
     Ok(found.try_get("", "id")?)
 }
 
@@ -247,7 +269,7 @@ fn with(array: &str, object: &str) -> String {
     }
 }
 
-/// Writes down what a memory names; answers the numbers, those that are new last.
+/// Writes down what a memory names; answers the numbers of those that are new.
 async fn name(tx: &Tx, user: i64, node: i64, said: &Said, plan: &Plan) -> Result<Vec<i64>> {
     let mut all = plan.known.clone();
     if !all.is_empty() {
@@ -286,7 +308,7 @@ async fn name(tx: &Tx, user: i64, node: i64, said: &Said, plan: &Plan) -> Result
         let of = |own: &i64| [user.into(), node.into(), (*own).into(), Value::from(weight)];
         execute(tx, &sql, all.iter().flat_map(of)).await?;
     }
-    Ok(all)
+    Ok(all.split_off(plan.known.len()))
 }
 
 /// Events of a memory that are kept: the newest.
@@ -307,7 +329,7 @@ async fn happened(tx: &Tx, user: i64, node: i64, kind: &str, now: i64) -> Result
 
 /// Knows in memory what was written.
 fn learn(held: &mut Option<Person>, made: Made, said: &Said, plan: &Plan) {
-    let user = made.user;
+    let Made { user, written } = made;
     let mut person = match held.take() {
         Some(person) if person.number == user.number && person.version == user.version => person,
         _ if user.version == 0 => Person::nobody(user.number),
@@ -316,48 +338,29 @@ fn learn(held: &mut Option<Person>, made: Made, said: &Said, plan: &Plan) {
     };
     person.version = user.version + 1;
     let mut again = plan.reactivated.clone();
-    match plan.fate {
-        Fate::Dropped => {}
-        Fate::Merged(node) => again.push(node),
-        Fate::Made => {
-            let new = made.entities.iter().rev().zip(plan.fresh.iter().rev());
-            for (number, fresh) in new {
-                let entity = Entity {
-                    id: fresh.id.clone(),
-                    name: fresh.name.clone(),
-                    kind: fresh.kind,
-                    domain: plan.domain.to_owned(),
-                    first_at: said.at,
-                    last_at: said.at,
-                    nodes: Vec::new(),
-                };
-                person.entities.insert(*number, entity);
-            }
-            for number in &plan.known {
-                if let Some(own) = person.entities.get_mut(number) {
-                    own.first_at = own.first_at.min(said.at);
-                    own.last_at = own.last_at.max(said.at);
-                }
-            }
-            person.add(New {
-                number: made.node,
-                content: &said.content,
-                domain: plan.domain,
-                session: &said.session,
-                speaker: said.speaker(),
-                said_at: said.at,
-                state: State {
-                    base: plan.score.base,
-                    processed: 0,
-                    reinforced_at: said.at,
-                    lasting: plan.pinned || plan.score.event >= LASTING,
-                },
-                event: plan.score.event,
-                habit: plan.score.sdv + plan.score.swv,
-                pinned: plan.pinned,
-                entities: made.entities,
-            });
+    if let Fate::Merged(node) = plan.fate {
+        again.push(node);
+    }
+    if let Some(known) = written.known {
+        for (number, fresh) in written.fresh.iter().zip(&plan.fresh) {
+            let entity = Entity {
+                id: fresh.id.clone(),
+                name: fresh.name.clone(),
+                kind: fresh.kind,
+                domain: plan.domain.to_owned(),
+                first_at: said.at,
+                last_at: said.at,
+                nodes: Vec::new(),
+            };
+            person.entities.insert(*number, entity);
         }
+        for number in &plan.known {
+            if let Some(own) = person.entities.get_mut(number) {
+                own.first_at = own.first_at.min(said.at);
+                own.last_at = own.last_at.max(said.at);
+            }
+        }
+        person.add(known);
     }
     for node in again {
         person.process(node, said.at);

@@ -11,6 +11,7 @@ mod find;
 mod health;
 mod import;
 mod ingest;
+mod kept;
 mod mcp;
 mod person;
 mod plan;

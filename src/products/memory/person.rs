@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use foldhash::HashMap;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::engine::decay::{self, Profile, Spike, State};
-use super::engine::duplicates;
 use super::engine::entities::{self, Kind};
-use super::engine::index::{Document, Index};
+use super::engine::index::{Document, Index, Reading};
 use super::engine::score::History;
-use super::row;
+use super::engine::text;
+use super::kept::{self, Known};
 use super::user::User;
 use crate::db::sql::{column, rows};
 use crate::error::Result;
@@ -21,6 +20,10 @@ use crate::error::Result;
 const HABIT: usize = 50;
 /// Spikes of a memory that are counted: the newest.
 const SPIKES: usize = 8;
+/// Memories of one entity that a life event lifts, at most.
+const LIFTED: usize = 256;
+/// Memories that are made known before others have their turn.
+const AT_ONCE: usize = 512;
 
 /// What is known of a user.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub(super) struct Person {
     pub(super) index: Index,
     pub(super) nodes: BTreeMap<i64, Node>,
     pub(super) entities: BTreeMap<i64, Entity>,
-    /// Topics that are suppressed, as they were given and as stems.
+    /// Topics that are suppressed, as they were given and as terms.
     suppressed: Vec<(String, Vec<String>)>,
     /// Memories on such a topic.
     pub(super) hidden: HashSet<i64>,
@@ -61,57 +64,23 @@ pub(super) struct Entity {
     pub(super) nodes: Vec<i64>,
 }
 
-/// A memory to be known, with the text that is not kept.
-#[derive(Debug)]
-pub(super) struct New<'t> {
-    pub(super) number: i64,
-    pub(super) content: &'t str,
-    pub(super) domain: &'t str,
-    pub(super) session: &'t str,
-    pub(super) speaker: Option<&'t str>,
-    pub(super) said_at: i64,
-    pub(super) state: State,
-    pub(super) event: f64,
-    pub(super) habit: f64,
-    pub(super) pinned: bool,
-    pub(super) entities: Vec<i64>,
-}
-
 impl Person {
     /// Reads a user, in a view that stands still.
     pub(super) async fn load(view: &impl ConnectionTrait, user: &User) -> Result<Self> {
         let mut person = Self::nobody(user.number);
         person.version = user.version;
         person.read_entities(view).await?;
-        let mut named = person.read_edges(view).await?;
         let sql = "SELECT topic FROM memory_suppression WHERE user_number = $1 ORDER BY number";
         for row in rows(view, sql, [user.number.into()]).await? {
             let topic: String = column(&row, "topic")?;
-            let stems = duplicates::stems(&topic);
-            person.suppressed.push((topic, stems));
+            let terms = text::terms(&topic);
+            person.suppressed.push((topic, terms));
         }
-        let sql = "SELECT number, content, domain, session, role, speaker, said_at, base, \
-                   sdv, swv, event, processed, reinforced_at, pinned FROM memory_node \
-                   WHERE user_number = $1 ORDER BY number";
-        for row in rows(view, sql, [user.number.into()]).await? {
-            let number: i64 = column(&row, "number")?;
-            let role: String = column(&row, "role")?;
-            let text = |name: &str| column::<String>(&row, name);
-            let (content, domain) = (text("content")?, text("domain")?);
-            let (session, speaker) = (text("session")?, text("speaker")?);
-            person.add(New {
-                number,
-                content: &content,
-                domain: &domain,
-                session: &session,
-                speaker: speaker_of(&speaker, &role),
-                said_at: column(&row, "said_at")?,
-                state: row::state(&row)?,
-                event: column(&row, "event")?,
-                habit: column::<f64>(&row, "sdv")? + column::<f64>(&row, "swv")?,
-                pinned: column::<i16>(&row, "pinned")? != 0,
-                entities: named.remove(&number).unwrap_or_default(),
-            });
+        for (at, known) in kept::all(view, user.number).await?.into_iter().enumerate() {
+            person.add(known);
+            if at % AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
         }
         Ok(person)
     }
@@ -148,51 +117,39 @@ impl Person {
         Ok(())
     }
 
-    /// Entities by the memory that names them.
-    async fn read_edges(&self, view: &impl ConnectionTrait) -> Result<HashMap<i64, Vec<i64>>> {
-        let sql = "SELECT node, entity FROM memory_edge WHERE user_number = $1 \
-                   ORDER BY node, entity";
-        let mut named: HashMap<i64, Vec<i64>> = HashMap::default();
-        for row in rows(view, sql, [self.number.into()]).await? {
-            let own = named.entry(column(&row, "node")?).or_default();
-            own.push(column(&row, "entity")?);
-        }
-        Ok(named)
-    }
-
     /// Makes a memory known.
-    pub(super) fn add(&mut self, mut new: New<'_>) {
-        // As they are read back.
-        new.entities.sort_unstable();
-        for entity in &new.entities {
+    pub(super) fn add(&mut self, known: Known) {
+        let (number, state) = (known.number, known.state());
+        let kept = known.kept;
+        for entity in &kept.entities {
             if let Some(own) = self.entities.get_mut(entity) {
-                own.nodes.push(new.number);
+                own.nodes.push(number);
             }
         }
+        let hidden = self.is_suppressed(&known.reading, &kept.domain);
         self.index.insert(&Document {
-            id: of(new.number),
-            session: Some(new.session).filter(|session| !session.is_empty()),
-            speaker: new.speaker,
-            at: new.said_at,
-            content: new.content,
-            state: new.state,
+            id: of(number),
+            session: Some(kept.session.as_str()).filter(|session| !session.is_empty()),
+            at: kept.said_at,
+            reading: known.reading,
+            state,
             spikes: &[],
-            pinned: new.pinned,
+            pinned: kept.pinned,
         });
-        if self.is_suppressed(new.content, new.domain) {
-            self.hidden.insert(new.number);
-            self.index.hide(of(new.number), true);
+        if hidden {
+            self.hidden.insert(number);
+            self.index.hide(of(number), true);
         }
         let node = Node {
-            said_at: new.said_at,
-            state: new.state,
-            event: new.event,
-            habit: new.habit,
-            entities: new.entities,
+            said_at: kept.said_at,
+            state,
+            event: kept.event,
+            habit: kept.habit,
+            entities: kept.entities,
             spikes: Vec::new(),
         };
-        self.nodes.insert(new.number, node);
-        self.raise(new.number);
+        self.nodes.insert(number, node);
+        self.raise(number);
     }
 
     /// Spikes among a memory and those that share an entity with it: a life event raises
@@ -208,7 +165,7 @@ impl Person {
             amount: decay::spike(new.event),
             at: new.said_at,
         };
-        for other in self.sharing(&new.entities, number) {
+        for other in self.sharing(&new.entities, number, LIFTED) {
             if let Some(own) = self
                 .nodes
                 .get_mut(&other)
@@ -232,22 +189,27 @@ impl Person {
         }
     }
 
-    /// Memories that name one of some entities, without one of them.
-    pub(super) fn sharing(&self, entities: &[i64], without: i64) -> BTreeSet<i64> {
+    /// Memories that name one of some entities, without one of them: of each entity so
+    /// many at most, the newest.
+    fn sharing(&self, entities: &[i64], without: i64, most: usize) -> BTreeSet<i64> {
         let nodes = |entity: &i64| self.entities.get(entity).map(|own| own.nodes.as_slice());
-        let all = entities.iter().filter_map(nodes).flatten();
+        let newest = |nodes: &'_ [i64]| nodes.len().saturating_sub(most);
+        let all = entities.iter().filter_map(nodes);
+        let all = all.flat_map(|nodes| nodes.iter().skip(newest(nodes)));
         all.copied().filter(|own| *own != without).collect()
     }
 
+    /// Whether a memory names one of some entities.
+    pub(super) fn names(&self, node: i64, entities: &[i64]) -> bool {
+        let own = self.nodes.get(&node);
+        own.is_some_and(|own| entities.iter().any(|entity| own.entities.contains(entity)))
+    }
+
     /// Whether a text is on a topic that is suppressed.
-    pub(super) fn is_suppressed(&self, content: &str, domain: &str) -> bool {
-        if self.suppressed.is_empty() {
-            return false;
-        }
-        let stems = duplicates::stems(content);
+    pub(super) fn is_suppressed(&self, reading: &Reading, domain: &str) -> bool {
         let on = |(topic, wanted): &(String, Vec<String>)| {
-            topic.eq_ignore_ascii_case(domain)
-                || !wanted.is_empty() && wanted.iter().all(|own| stems.contains(own))
+            let has = |term: &String| reading.terms().any(|own| own == term);
+            topic.eq_ignore_ascii_case(domain) || !wanted.is_empty() && wanted.iter().all(has)
         };
         self.suppressed.iter().any(on)
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::engine::crisis::{Ring, Triage};
 use super::engine::entities::{self, Kind};
+use super::engine::index::Reading;
 use super::engine::presets::Profile;
 use super::engine::score::{Role, Score, score};
 use super::engine::text;
@@ -19,6 +20,8 @@ pub(super) struct Plan {
     /// Public id of the memory that is made, or of nothing.
     pub(super) id: String,
     pub(super) fate: Fate,
+    /// What it is found by.
+    pub(super) reading: Reading,
     pub(super) score: Score,
     pub(super) triage: Triage,
     /// The levels of the last messages, this one's included.
@@ -96,7 +99,8 @@ impl Plan {
         }
         let history = person.history(&said.content, &said.session, said.at);
         let score = score(content, said.role, &history, &effective.signal_weights);
-        let fate = if person.is_suppressed(content, domain) {
+        let reading = Reading::of(&said.content, said.speaker(), said.at);
+        let fate = if person.is_suppressed(&reading, domain) {
             Fate::Dropped
         } else {
             match person.twin(&said.content, said.speaker()) {
@@ -104,16 +108,15 @@ impl Plan {
                 Some(_) | None => Fate::Made,
             }
         };
-        let touched = person.sharing(&known, 0);
-        let touched = |node: &&i64| touched.contains(node);
-        let mut reactivated: Vec<i64> = returned.iter().filter(touched).copied().collect();
-        reactivated.retain(|own| fate != Fate::Merged(*own));
+        let mut reactivated = returned.to_vec();
+        reactivated.retain(|own| person.names(*own, &known) && fate != Fate::Merged(*own));
         Self {
             id: match fate {
                 Fate::Made => Uuid::new_v4().to_string(),
                 Fate::Merged(_) | Fate::Dropped => String::new(),
             },
             fate,
+            reading,
             kind: kind(&score, domain, !known.is_empty() || !fresh.is_empty()),
             score,
             triage,

@@ -2,7 +2,6 @@
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use super::engine::decay::{LASTING, State};
 use super::person::Person;
 use crate::api::apex::memory::v1 as pb;
 use crate::clock::MICROS;
@@ -10,10 +9,13 @@ use crate::db::sql::{column, placeholders, rows};
 use crate::error::Result;
 use crate::products::timestamp;
 
-/// Every column of a memory.
-const COLUMNS: &str = "number, id, content, topic, summary, kind, domain, session, role, speaker, \
+/// Every column of a memory, and where it is kept.
+const MEMORY: &str = "number, id, content, topic, summary, kind, domain, session, role, speaker, \
                        said_at, accessed_at, reinforced_at, processed, base, sdv, cscv, lcs, swv, \
-                       pdv, event, modified, pinned, metadata, merged_metadata";
+                       pdv, event, modified, pinned, metadata, merged_metadata \
+                       FROM memory_node JOIN memory_index \
+                       ON memory_index.user_number = memory_node.user_number AND node = number \
+                       WHERE memory_node.user_number = $1";
 
 /// A memory, whole. What was said stands in no log.
 pub(super) struct Row {
@@ -144,8 +146,7 @@ pub(super) async fn some(
         .chain(std::iter::repeat(last))
         .take(size);
     let sql = format!(
-        "SELECT {COLUMNS} FROM memory_node WHERE user_number = $1 AND number IN ({}) \
-         ORDER BY number",
+        "SELECT {MEMORY} AND number IN ({}) ORDER BY number",
         placeholders(2, size)
     );
     let values = std::iter::once(user).chain(padded).map(Value::from);
@@ -155,20 +156,7 @@ pub(super) async fn some(
 
 /// All memories of a user, oldest first.
 pub(super) async fn all(connection: &impl ConnectionTrait, user: i64) -> Result<Vec<Row>> {
-    let sql = format!("SELECT {COLUMNS} FROM memory_node WHERE user_number = $1 ORDER BY number");
+    let sql = format!("SELECT {MEMORY} ORDER BY number");
     let found = rows(connection, &sql, [user.into()]).await?;
     found.iter().map(Row::of).collect()
-}
-
-/// What salience follows from, of a row that has the columns for it.
-pub(super) fn state(row: &QueryResult) -> Result<State> {
-    let event: f64 = column(row, "event")?;
-    let pinned: i16 = column(row, "pinned")?;
-    let processed: i64 = column(row, "processed")?;
-    Ok(State {
-        base: column(row, "base")?,
-        processed: processed.clamp(0, u32::MAX.into()) as u32,
-        reinforced_at: column(row, "reinforced_at")?,
-        lasting: pinned != 0 || event >= LASTING,
-    })
 }

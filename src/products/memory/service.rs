@@ -151,7 +151,7 @@ impl MemoryTextService for Memory {
     async fn get_context_text(
         &self,
         call: Call,
-        request: pb::GetContextRequest,
+        request: pb::GetContextTextRequest,
     ) -> Result<Reply<HttpBody>> {
         self.context_text(&call, request).await.map(Reply::from)
     }

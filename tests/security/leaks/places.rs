@@ -8,7 +8,7 @@ use serde_json::json;
 use super::canaries::Canaries;
 use super::{Said, breakage};
 use crate::security::catalogue::find;
-use crate::security::wire::ways;
+use crate::security::wire::{Credential, ways};
 use crate::security::world::World;
 use crate::support::Answer;
 
@@ -110,17 +110,21 @@ pub async fn in_headers(world: &World, canaries: &mut Canaries, said: &mut Said)
     }
     // A watch does not end, and reflection waits for what comes next.
     let ending = |spec: &&MethodSpec| !spec.client_streaming && !spec.name.starts_with("Watch");
-    for spec in METHODS.iter().filter(ending).filter(keeps_key) {
+    for spec in METHODS.iter().filter(ending) {
         for way in ways(spec) {
+            let own = spare(world, spec).map(|key| caller.who(key));
+            let caller = own.as_ref().unwrap_or(&caller);
             said.outcome(spec.path, &caller.call(spec, way, &json!({})).await);
         }
     }
 }
 
-/// Whether the key that calls is any good afterwards. The method whose it is not takes no
-/// text at all.
-fn keeps_key(spec: &&MethodSpec) -> bool {
-    spec.name != "RotateKey"
+/// A key of the owner's that nothing else is called with, for the method that ends the
+/// key it is called with.
+fn spare(world: &World, spec: &MethodSpec) -> Option<Credential> {
+    let ends = spec.path == "/apex.memory.v1.MemoryService/RotateKey";
+    let key = ends.then(|| world.server.key(&world.owner.organization, "memory.write"))?;
+    Some(Credential::Key(key["key"].as_str()?.to_owned()))
 }
 
 /// A word for every text of every request, sent by those who may and may not.
@@ -129,14 +133,14 @@ pub async fn in_bodies(world: &World, canaries: &mut Canaries, said: &mut Said) 
     for spec in METHODS
         .iter()
         .filter(|spec| spec.service.name.starts_with("apex."))
-        .filter(keeps_key)
     {
         for round in 0..3 {
             let request = canaries.request(spec.input, round);
-            let mut callers = vec![&stranger];
-            callers.extend(owner.callers(spec).into_iter().map(|(_, caller)| caller));
             for way in ways(spec) {
-                for caller in &callers {
+                let own = spare(world, spec).map(|key| owner.key.who(key));
+                let known = owner.callers(spec).into_iter();
+                let known = known.map(|(_, caller)| own.as_ref().unwrap_or(caller));
+                for caller in std::iter::once(&stranger).chain(known) {
                     said.outcome(spec.path, &caller.call(spec, way, &request).await);
                 }
             }

@@ -3,10 +3,11 @@
 //! say which way to go. It aims to miss little rather than to be quiet, knows English
 //! only, and is no diagnosis.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{LazyLock, OnceLock};
 
-use regex::{Regex, RegexSet};
+use foldhash::fast::FixedState;
+use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
 /// What to do about a message.
@@ -102,15 +103,43 @@ impl Ring {
     }
 }
 
-/// Phrases: the set says which there are in a text, and only those are compiled alone.
+/// Phrases: each is compiled when a text has the word that it is looked for by.
 struct Phrases {
     levels: Vec<u8>,
-    set: RegexSet,
     sources: Vec<String>,
     each: Vec<OnceLock<Option<Regex>>>,
+    /// Phrases by words of which a text must have one.
+    by: HashMap<String, Vec<usize>, FixedState>,
 }
 
 impl Phrases {
+    /// Makes them of lines, each with its level.
+    fn new<'t>(lines: impl Iterator<Item = (u8, &'t str)>) -> Self {
+        let mut all = Self {
+            levels: Vec::new(),
+            sources: Vec::new(),
+            each: Vec::new(),
+            by: HashMap::default(),
+        };
+        for (level, phrase) in lines {
+            for word in key(phrase) {
+                all.by.entry(word).or_default().push(all.levels.len());
+            }
+            all.levels.push(level);
+            all.sources.push(source(phrase));
+            all.each.push(OnceLock::new());
+        }
+        all
+    }
+
+    /// Phrases that may be in a text, with their levels.
+    fn near(&self, text: &str) -> impl Iterator<Item = (&Regex, u8)> {
+        let found = text.split(' ').filter_map(|word| self.by.get(word));
+        let found: BTreeSet<usize> = found.flatten().copied().collect();
+        let near = found.into_iter();
+        near.filter_map(|at| Some((self.one(at)?, *self.levels.get(at)?)))
+    }
+
     fn one(&self, at: usize) -> Option<&Regex> {
         let source = self.sources.get(at)?;
         let compiled = self.each.get(at)?.get_or_init(|| Regex::new(source).ok());
@@ -119,23 +148,14 @@ impl Phrases {
 }
 
 static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
-    let mut levels = Vec::new();
-    let mut sources = Vec::new();
-    for line in lines(include_str!("lexicons/crisis.txt")) {
-        let Some((level, phrase)) = line.split_once(' ') else {
-            continue;
-        };
-        levels.push(level.parse().unwrap_or(1));
-        sources.push(source(phrase));
-    }
-    compile(levels, sources)
+    let lines = lines(include_str!("lexicons/crisis.txt"));
+    let lines = lines.filter_map(|line| line.split_once(' '));
+    Phrases::new(lines.map(|(level, phrase)| (level.parse().unwrap_or(1), phrase)))
 });
 
 static IDIOMS: LazyLock<Phrases> = LazyLock::new(|| {
-    let sources: Vec<_> = lines(include_str!("lexicons/idioms.txt"))
-        .map(source)
-        .collect();
-    compile(vec![0; sources.len()], sources)
+    let lines = lines(include_str!("lexicons/idioms.txt"));
+    Phrases::new(lines.map(|phrase| (0, phrase)))
 });
 
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
@@ -144,13 +164,19 @@ fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn compile(levels: Vec<u8>, sources: Vec<String>) -> Phrases {
-    Phrases {
-        levels,
-        set: RegexSet::new(&sources).unwrap_or_else(|_| RegexSet::empty()),
-        each: sources.iter().map(|_| OnceLock::new()).collect(),
-        sources,
-    }
+/// The words that a phrase has in one place; one of them must stand there.
+fn options(word: &str) -> Vec<String> {
+    let options = word.split('|').filter(|option| !option.is_empty());
+    options.map(squeeze).collect()
+}
+
+/// Words of which a text must have one to have a phrase: those of its place with the
+/// longest, for they are rare.
+fn key(phrase: &str) -> Vec<String> {
+    let must = |word: &&str| *word != "*" && !word.ends_with('?');
+    let places = phrase.split_whitespace().filter(must).map(options);
+    let length = |options: &Vec<String>| options.iter().map(String::len).min();
+    places.max_by_key(length).unwrap_or_default()
 }
 
 /// A phrase of a file as an expression over words, each of which has a space before it.
@@ -158,18 +184,14 @@ fn source(phrase: &str) -> String {
     let mut out = String::new();
     for word in phrase.split_whitespace() {
         if word == "*" {
-            out.push_str("(?: [^ ]+){0,3}?");
+            out.push_str("(?: [!-~]+){0,3}?");
             continue;
         }
         let (word, optional) = match word.strip_suffix('?') {
             Some(word) => (word, "?"),
             None => (word, ""),
         };
-        let options: Vec<_> = word
-            .split('|')
-            .filter(|w| !w.is_empty())
-            .map(squeeze)
-            .collect();
+        let options = options(word);
         if options.is_empty() {
             continue;
         }
@@ -191,7 +213,8 @@ fn squeeze(word: &str) -> String {
 
 /// Text as the phrases see it: words in lower case with a space before each and one at
 /// the end, a full stop as a word of its own, figures among letters as the letters they
-/// stand for.
+/// stand for. No phrase has other letters than ASCII's: `_` stands for all others, which
+/// keeps the expressions small.
 fn normal(text: &str) -> String {
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     let mut out = String::with_capacity(folded.len() + 2);
@@ -211,7 +234,7 @@ fn normal(text: &str) -> String {
     for c in folded.chars() {
         match c {
             '\'' | '\u{2019}' | '\u{02bc}' | '*' => {}
-            _ if c.is_alphanumeric() => word.push(c),
+            _ if c.is_alphanumeric() => word.push(if c.is_ascii() { c } else { '_' }),
             '@' | '$' => word.push(c),
             '.' | '!' | '?' | ';' | '\n' => {
                 flush(&mut word, &mut out);
@@ -240,20 +263,15 @@ fn letter(c: char) -> char {
 /// The level of one message, 0 to 3.
 pub fn level(content: &str) -> u8 {
     let mut text = normal(content);
-    for at in IDIOMS.set.matches(&text).into_iter().collect::<Vec<_>>() {
-        if let Some(idiom) = IDIOMS.one(at) {
-            text = idiom.replace_all(&text, " _ ").into_owned();
-        }
+    for (idiom, _) in IDIOMS.near(&text.clone()) {
+        text = idiom.replace_all(&text, " _ ").into_owned();
     }
     let told = FICTION.as_ref().is_some_and(|cues| cues.is_match(&text));
     let others = OTHERS.as_ref().is_some_and(|cues| cues.is_match(&text));
     let mut highest = 0;
-    for at in PHRASES.set.matches(&text) {
-        let (Some(phrase), Some(level)) = (PHRASES.one(at), PHRASES.levels.get(at)) else {
-            continue;
-        };
+    for (phrase, level) in PHRASES.near(&text) {
         for found in phrase.find_iter(&text) {
-            let mut level = *level;
+            let mut level = level;
             let imminent = level == 3;
             let own = found
                 .as_str()
@@ -324,12 +342,11 @@ mod tests {
         assert!((0..PHRASES.levels.len()).all(|at| PHRASES.one(at).is_some()));
         assert!(PHRASES.levels.iter().all(|level| (1..=3).contains(level)));
         assert!((0..IDIOMS.levels.len()).all(|at| IDIOMS.one(at).is_some()));
-        assert!(
-            !PHRASES.set.is_empty()
-                && !IDIOMS.set.is_empty()
-                && FICTION.is_some()
-                && OTHERS.is_some()
-        );
+        assert!(FICTION.is_some() && OTHERS.is_some());
+        for phrases in [&PHRASES, &IDIOMS] {
+            let found: BTreeSet<_> = phrases.by.values().flatten().collect();
+            assert_eq!(found.len(), phrases.levels.len(), "each has a word");
+        }
     }
 
     /// Each line of the set is the level a reader gave it and the text.

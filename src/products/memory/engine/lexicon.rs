@@ -1,6 +1,7 @@
 //! The word lists, which are files beside this one: read once, at first use. A line is
 //! words, or a word and its value; what follows `#` is a comment.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -46,9 +47,17 @@ pub static DOMAINS: LazyLock<Vec<(&'static str, Words)>> = LazyLock::new(domains
 pub static RELATED: LazyLock<Valued<Vec<String>>> =
     LazyLock::new(|| related(include_str!("lexicons/related.txt")));
 
-/// For a stem, the words it may mean by the thesaurus, as written.
-pub static THESAURUS: LazyLock<Valued<Vec<&'static str>>> =
-    LazyLock::new(|| thesaurus(include_str!("lexicons/thesaurus.txt")));
+/// Lines of the thesaurus, sorted by the stem each begins with.
+static THESAURUS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| lines(include_str!("lexicons/thesaurus.txt")).collect());
+
+/// The stems that a stem may mean by the thesaurus.
+pub fn meant(stem: &str) -> impl Iterator<Item = &'static str> {
+    let head = |line: &str| line.split(' ').next().map(|head| head.cmp(stem));
+    let at = THESAURUS.binary_search_by(|line| head(line).unwrap_or(Ordering::Less));
+    let line = at.ok().and_then(|at| THESAURUS.get(at));
+    line.into_iter().flat_map(|line| line.split(' ').skip(1))
+}
 
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines()
@@ -110,17 +119,6 @@ fn related(text: &'static str) -> Valued<Vec<String>> {
     table
 }
 
-/// Only heads are stemmed at once: there are tens of thousands of other words.
-fn thesaurus(text: &'static str) -> Valued<Vec<&'static str>> {
-    let mut table: Valued<Vec<&'static str>> = Valued::default();
-    for line in lines(text) {
-        let mut words = line.split_whitespace();
-        let Some(head) = words.next() else { continue };
-        table.entry(stem(head)).or_default().extend(words);
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,8 +145,17 @@ mod tests {
         assert_eq!(DOMAINS.len(), 9);
         assert!(IRREGULAR.len() > 140);
         assert!(RELATED.len() > 130);
-        assert!(THESAURUS.len() > 8000);
-        assert!(THESAURUS["photograph"].contains(&"photo"));
+    }
+
+    #[test]
+    fn the_thesaurus_is_sorted() {
+        let heads: Vec<_> = THESAURUS
+            .iter()
+            .map(|line| line.split(' ').next())
+            .collect();
+        assert!(heads.len() > 8000 && heads.is_sorted());
+        assert!(meant(&stem("photograph")).any(|word| word == stem("photo")));
+        assert_eq!(meant("nothingofthekind").count(), 0);
     }
 
     #[test]

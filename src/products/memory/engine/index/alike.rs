@@ -119,8 +119,10 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::super::super::DAY;
-    use super::super::{Document, Tuning};
+    use super::super::{Document, Reading, Tuning};
     use super::*;
     use crate::products::memory::engine::decay::State;
 
@@ -130,9 +132,8 @@ mod tests {
             index.insert(&Document {
                 id: Uuid::from_u128(n as u128),
                 session: (!session.is_empty()).then_some(session),
-                speaker: None,
                 at: day * DAY,
-                content,
+                reading: Reading::of(content, None, day * DAY),
                 state: State::default(),
                 spikes: &[],
                 pinned: false,
@@ -160,6 +161,16 @@ mod tests {
         assert_eq!(found("it is what it is"), None);
         let again = index.duplicate("Ben: I love hiking.", Some("user"));
         assert_eq!(again.map(|id| id.as_u128()), Some(1));
+    }
+
+    #[test]
+    fn a_reading_is_kept() {
+        let content = "Ana: I moved to Leeds on 8 May, 2021. And you?";
+        let reading = Reading::of(content, Some("user"), DAY);
+        let bytes = reading.encode_to_vec();
+        assert_eq!(Reading::kept(&bytes), Some(reading));
+        assert_eq!(Reading::kept(&[]), None);
+        assert_eq!(Reading::kept(&bytes[..bytes.len() - 1]), None);
     }
 
     /// Whatever was put in and taken out before, what is left answers as a new index
@@ -210,9 +221,8 @@ mod tests {
         index.insert(&Document {
             id: Uuid::from_u128((*id).into()),
             session: None,
-            speaker: None,
             at: *at,
-            content,
+            reading: Reading::of(content, None, *at),
             state: State::default(),
             spikes: &[],
             pinned: false,

@@ -4,6 +4,7 @@
 
 mod alike;
 mod question;
+mod reading;
 mod search;
 mod signs;
 mod tuning;
@@ -14,12 +15,13 @@ use foldhash::fast::FixedState;
 use uuid::Uuid;
 
 pub use self::question::{Question, Word};
+pub use self::reading::Reading;
 pub use self::search::Found;
-use self::signs::{HIDDEN, PINNED, TIMED, flags_of};
+use self::signs::{HIDDEN, PINNED};
 pub use self::tuning::Tuning;
 use super::decay::{Spike, State};
 use super::text;
-use super::times::{self, Span};
+use super::times::Span;
 
 /// A memory as the index is given it.
 #[derive(Debug, Clone)]
@@ -28,12 +30,10 @@ pub struct Document<'a> {
     pub id: Uuid,
     /// The conversation it is of, if that is known.
     pub session: Option<&'a str>,
-    /// Who said it, if that is known; a name before a colon in the content says it too.
-    pub speaker: Option<&'a str>,
     /// When it was said, in microseconds.
     pub at: i64,
-    /// What was said.
-    pub content: &'a str,
+    /// What it is found by.
+    pub reading: Reading,
     /// What its salience follows from.
     pub state: State,
     /// What raised its salience since.
@@ -81,8 +81,6 @@ const MOST: usize = 1 << 24;
 const NONE: u32 = u32::MAX;
 /// Memories without a session belong together within this time, in microseconds.
 const TOGETHER: i64 = 30 * 60 * 1_000_000;
-/// Terms of one memory that are kept; text is bounded, so few ever reach it.
-const WORDS: usize = 4096;
 
 /// The memories of one user.
 #[derive(Debug, Default)]
@@ -148,11 +146,9 @@ impl Index {
             self.made += 1;
             self.made
         });
-        let (named, said) = text::speaker(document.content);
-        let told = document.speaker.filter(|name| !role(name));
-        let speaker = self.speaker(told.or(named).or(document.speaker));
-        let times = times::said(said, document.at);
-        let words = self.terms(said);
+        let reading = &document.reading;
+        let speaker = self.speaker(&reading.speaker);
+        let words = self.terms(reading);
         let session = self.session(document.session);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.kept.push(None);
@@ -160,10 +156,7 @@ impl Index {
         });
         self.post(slot, &words);
         self.words += words.len() as u64;
-        let mut flags = flags_of(said);
-        if times.timed || !times.spans.is_empty() {
-            flags |= TIMED;
-        }
+        let mut flags = reading.flags();
         if document.pinned {
             flags |= PINNED;
         }
@@ -171,7 +164,7 @@ impl Index {
             id: document.id,
             at: document.at,
             words: words.into(),
-            spans: times.spans.into(),
+            spans: reading.spans(),
             spikes: document.spikes.into(),
             state: document.state,
             session,
@@ -309,10 +302,10 @@ impl Index {
     }
 
     /// The terms of a text by number, in their order; new ones are numbered.
-    fn terms(&mut self, said: &str) -> Vec<u32> {
+    fn terms(&mut self, reading: &Reading) -> Vec<u32> {
         let mut words: Vec<u32> = Vec::new();
-        for term in text::terms(said).into_iter().take(WORDS) {
-            let number = match self.vocabulary.get(term.as_str()) {
+        for term in reading.terms() {
+            let number = match self.vocabulary.get(term) {
                 Some(number) => *number,
                 None => {
                     let number = self.postings.len() as u32;
@@ -376,8 +369,7 @@ impl Index {
     }
 
     /// The number of a speaker. Beyond some thousand names nobody is told apart.
-    fn speaker(&mut self, name: Option<&str>) -> u16 {
-        let name = name.unwrap_or_default().trim().to_lowercase();
+    fn speaker(&mut self, name: &str) -> u16 {
         let found = self.speakers.iter().position(|speaker| *speaker.0 == *name);
         let number = found.unwrap_or_else(|| {
             if self.speakers.len() < 1024 {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use foldhash::fast::FixedState;
 
-use super::super::lexicon::{ASKING, RELATED, THESAURUS};
-use super::super::text::{self, Token, stem, stop, tokens};
+use super::super::lexicon::{self, ASKING, RELATED};
+use super::super::text::{Token, stem, stop, tokens};
 use super::super::times::{self, Span};
 use super::Index;
 
@@ -36,19 +36,12 @@ pub struct Word {
 
 /// Words of a question that are looked for, at most.
 const ASKED: usize = 48;
-/// What a word may mean, at most.
-const MEANT: usize = 120;
 
 impl Word {
     fn new(stem: String) -> Self {
         let related: Vec<String> = RELATED.get(&stem).cloned().unwrap_or_default();
-        let words = THESAURUS.get(&stem).into_iter().flatten().take(MEANT);
-        let mut meant: Vec<String> = Vec::new();
-        for word in words.map(|word| text::stem(word)) {
-            if word != stem && !related.contains(&word) && !meant.contains(&word) {
-                meant.push(word);
-            }
-        }
+        let meant = lexicon::meant(&stem).map(str::to_owned);
+        let meant = meant.filter(|word| !related.contains(word)).collect();
         Self {
             stem,
             related,

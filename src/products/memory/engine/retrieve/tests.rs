@@ -2,7 +2,7 @@
 
 use super::super::DAY;
 use super::super::decay::State;
-use super::super::index::Document;
+use super::super::index::{Document, Reading};
 use super::super::presets;
 use super::*;
 
@@ -10,9 +10,8 @@ fn document(id: u128, content: &str) -> Document<'_> {
     Document {
         id: Uuid::from_u128(id),
         session: Some("s"),
-        speaker: None,
         at: id as i64 * 1_000_000,
-        content,
+        reading: Reading::of(content, None, id as i64 * 1_000_000),
         state: State {
             base: 0.3,
             ..State::default()
