@@ -113,6 +113,13 @@ async fn thoroughly(tx: &Tx, on: bool) -> Result<()> {
 /// Takes a user out of every table; answers how many memories there were.
 pub(super) async fn erase(tx: &Tx, organization: OrganizationId, user: &User) -> Result<i64> {
     thoroughly(tx, true).await?;
+    // First: who writes to the user meanwhile has the row, and is waited for.
+    let sql = "DELETE FROM memory_user WHERE number = $1";
+    if execute(tx, sql, [user.number.into()]).await? == 0 {
+        // Somebody else was faster.
+        thoroughly(tx, false).await?;
+        return Ok(0);
+    }
     replay::erase(tx, user.number).await?;
     let mut nodes = 0;
     for table in TABLES {
@@ -122,12 +129,6 @@ pub(super) async fn erase(tx: &Tx, organization: OrganizationId, user: &User) ->
             nodes = gone;
         }
     }
-    execute(
-        tx,
-        "DELETE FROM memory_user WHERE number = $1",
-        [user.number.into()],
-    )
-    .await?;
     let sql = "UPDATE memory_tenant SET users = users - 1 WHERE organization_id = $1";
     execute(tx, sql, [organization.into()]).await?;
     thoroughly(tx, false).await?;
