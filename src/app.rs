@@ -94,8 +94,8 @@ impl App {
             (db.clone(), clock.clone()),
             account.clone(),
             shared.limits.clone(),
-            config,
-        );
+            (config, shared.metrics.embedder_failures.clone()),
+        )?;
         let own = webhooks("growth.webhooks")?;
         let growth = Growth::new(db, events.clone(), clock.clone(), own);
         let endpoints: Vec<Arc<dyn Endpoint>> = [

@@ -174,6 +174,7 @@ fn main() -> std::io::Result<()> {
         Some("sweep") => {
             return sweep(out, &make(&first, 200..220), &arguments.collect::<Vec<_>>());
         }
+        Some("talk") => return talk(out, &make(&first, 100..109), &make(&second, 109..118)),
         Some("misses") => return misses(out, &halves[usize::from(arguments.next().is_some())]),
         _ => {}
     }
@@ -220,24 +221,48 @@ fn quality(out: &mut impl Write, halves: &[Vec<Conversation>; 2]) -> std::io::Re
     Ok(())
 }
 
+/// 5,000 turns of conversations, as of one user.
+fn one_user(first: &[Conversation], second: &[Conversation]) -> Vec<Turn> {
+    let all = first.iter().chain(second).enumerate();
+    let turns = all.flat_map(|(number, conversation)| {
+        conversation.turns.iter().map(move |turn| Turn {
+            session: turn.session + 100 * number,
+            ..turn.clone()
+        })
+    });
+    turns.take(5000).collect()
+}
+
+/// The same and the questions about it as JSON, for whoever measures a server.
+fn talk(
+    out: &mut impl Write,
+    first: &[Conversation],
+    second: &[Conversation],
+) -> std::io::Result<()> {
+    let turns: Vec<_> = one_user(first, second)
+        .iter()
+        .map(|turn| {
+            serde_json::json!({
+                "content": turn.said,
+                "speaker": turn.speaker,
+                "session_id": turn.session.to_string(),
+                "at": turn.at,
+            })
+        })
+        .collect();
+    let asked = first.iter().chain(second).flat_map(|c| &c.asked);
+    let asked: Vec<_> = asked.map(|asked| asked.text.as_str()).collect();
+    let talk = serde_json::json!({"turns": turns, "asked": asked});
+    writeln!(out, "{talk}")
+}
+
 /// One user with 5,000 memories of all conversations.
 fn speed(
     out: &mut impl Write,
     first: &[Conversation],
     second: &[Conversation],
 ) -> std::io::Result<()> {
-    let turns: Vec<Turn> = first
-        .iter()
-        .chain(second)
-        .enumerate()
-        .flat_map(|(number, conversation)| {
-            conversation.turns.iter().map(move |turn| Turn {
-                session: turn.session + 100 * number,
-                ..turn.clone()
-            })
-        })
-        .take(5000)
-        .collect();
+    let turns = one_user(first, second);
     let begun = Instant::now();
     let index = index(turns.iter());
     let built = begun.elapsed();

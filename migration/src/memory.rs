@@ -69,6 +69,13 @@ CREATE TABLE memory_index (
     reading {blob} NOT NULL,
     PRIMARY KEY (user_number, node)
 ) {clustered};
+CREATE TABLE memory_vector (
+    user_number BIGINT NOT NULL,
+    node BIGINT NOT NULL,
+    model TEXT NOT NULL,
+    vector {blob} NOT NULL,
+    PRIMARY KEY (user_number, node)
+) {clustered};
 CREATE TABLE memory_entity (
     number {id},
     id TEXT NOT NULL UNIQUE,
@@ -108,6 +115,7 @@ DROP TABLE memory_suppression;
 DROP TABLE memory_event;
 DROP TABLE memory_edge;
 DROP TABLE memory_entity;
+DROP TABLE memory_vector;
 DROP TABLE memory_index;
 DROP TABLE memory_node;
 DROP TABLE memory_user;

@@ -118,9 +118,16 @@ impl Mcp {
     }
 }
 
+/// What JSON-RPC answers to what is no message.
+const NO_MESSAGE: &str =
+    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#;
+
 /// What JSON-RPC answers to a request that was refused; nothing to a notification.
 fn refusal(line: &str, words: &str) -> String {
-    let message: Json = serde_json::from_str(line).unwrap_or_default();
+    let message = serde_json::from_str::<Json>(line).ok();
+    let Some(message) = message.filter(Json::is_object) else {
+        return NO_MESSAGE.to_owned();
+    };
     match message.get("id") {
         None => String::new(),
         Some(id) => serde_json::json!({

@@ -59,6 +59,7 @@ pub struct Config {
     pub trial: Trial,
     pub plans: Plans,
     pub memory: Memory,
+    pub embedding: Embedding,
     pub compat: Compat,
     pub webhooks: Webhooks,
     pub limits: BTreeMap<String, Limit>,
@@ -190,6 +191,18 @@ pub struct Allowance {
 #[allow(missing_docs)]
 pub struct Memory {
     pub index_bytes: usize,
+}
+
+/// What turns texts into vectors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Embedding {
+    pub base_url: String,
+    pub model: String,
+    pub api_key: SecretString,
+    pub dimensions: u32,
+    pub timeout: Span,
 }
 
 /// Which of two documented answers is given.

@@ -110,7 +110,7 @@ async fn what_is_refused_is_told() {
     let broken = http
         .send(reqwest::Method::POST, "/mcp", Some(b"{".to_vec()))
         .await;
-    assert_eq!(broken.expect(400)["error"]["code"], -32700);
+    assert_eq!(broken.expect(400)["error"]["code"], "BAD_REQUEST");
     assert_eq!(http.get("/mcp").await.status, 405);
     assert_eq!(http.delete("/mcp").await.status, 405);
     let keyed = http.with("idempotency-key", "one");
@@ -155,6 +155,8 @@ async fn the_same_over_standard_input() {
     let params = json!({"name": "kapex_query", "arguments": {"current_input": "tea"}});
     let found = ask(&message(3, "tools/call", &params));
     assert_eq!(found["result"]["structuredContent"]["user_id"], "u");
+    let broken = ask(&json!("no message"));
+    assert_eq!(broken["error"]["code"], -32700);
     drop(input);
     assert!(child.wait().unwrap().success());
 }

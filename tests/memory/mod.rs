@@ -1,6 +1,7 @@
 //! The memory product over HTTP, gRPC and gRPC-Web.
 
 mod documented;
+mod embedder;
 mod erasure;
 mod grpc;
 mod import;

@@ -4,7 +4,7 @@
 use prost::bytes::Bytes;
 
 use super::Memory;
-use super::find::finding;
+use super::find::{Asked, finding};
 use super::person::Person;
 use super::row::{self, round, seconds};
 use crate::api::apex::memory::v1 as pb;
@@ -38,7 +38,7 @@ impl Memory {
         answer.token_budget = budget(request.max_tokens, profile.injection_template.max_tokens);
         let most = answer.token_budget as u32;
         let view = self.0.db.snapshot(call.deadline()).await?;
-        let asked = ("", LIMIT, now);
+        let asked = nothing(now);
         let found = finding(&view, (&user, &resident), &profile, asked, most).await?;
         answer.context_block = found.block.text;
         answer.tokens_used = found.block.tokens.into();
@@ -95,7 +95,7 @@ impl Memory {
         if let Some((user, resident, profile)) = self.resident(call, &key).await? {
             let most = budget(request.max_tokens, profile.injection_template.max_tokens);
             let read = self.0.db.read(call.deadline()).await?;
-            let asked = ("", LIMIT, self.now());
+            let asked = nothing(self.now());
             let found = finding(&read, (&user, &resident), &profile, asked, most as u32).await?;
             text = found.block.text;
         }
@@ -124,6 +124,16 @@ impl Memory {
             count: all.len() as i64,
             entities: all,
         })
+    }
+}
+
+/// What is asked where nothing is.
+fn nothing(now: i64) -> Asked<'static> {
+    Asked {
+        text: "",
+        alike: &[],
+        limit: LIMIT,
+        now,
     }
 }
 

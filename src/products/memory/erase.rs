@@ -17,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::server::Call;
 
 /// Tables of what belongs to a user.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "memory_node",
     "memory_index",
+    "memory_vector",
     "memory_entity",
     "memory_edge",
     "memory_event",
@@ -156,7 +157,7 @@ async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<S
     if execute(tx, sql, own.clone()).await? == 0 {
         return Err(Error::not_found("Memory not found"));
     }
-    for table in ["memory_index", "memory_event"] {
+    for table in ["memory_index", "memory_vector", "memory_event"] {
         let sql = format!("DELETE FROM {table} WHERE user_number = $1 AND node = $2");
         execute(tx, &sql, own.clone()).await?;
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use super::Memory;
 use super::engine::block::{Block, Line, block};
@@ -30,6 +31,17 @@ const TAKEN_UP: f64 = 0.5;
 /// Letters of a memory that the block tells.
 const LETTERS: usize = 600;
 
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) text: &'a str,
+    /// How alike memories are to it, where an embedder says so.
+    pub(super) alike: &'a [(Uuid, f32)],
+    /// Memories that are answered at most.
+    pub(super) limit: usize,
+    pub(super) now: i64,
+}
+
 /// What was found, best first.
 pub(super) struct Finding {
     pub(super) hits: Vec<Hit>,
@@ -38,28 +50,37 @@ pub(super) struct Finding {
 }
 
 impl Memory {
+    /// The memories that matter to a text, and whether they were found by less than was
+    /// configured.
     pub(super) async fn find(
         &self,
         call: &Call,
         request: pb::QueryRequest,
-    ) -> Result<pb::QueryResponse> {
+    ) -> Result<(pb::QueryResponse, bool)> {
         let input = said::text("current_input", &request.current_input)?;
         let key = (call.organization()?, request.user_id.clone());
         let now = self.now();
         let Some((user, resident, profile)) = self.resident(call, &key).await? else {
             let read = self.0.db.read(call.deadline()).await?;
             let profile = self.effective(&read, key.0).await?;
-            return Ok(pb::QueryResponse {
+            let answer = pb::QueryResponse {
                 user_id: request.user_id,
                 token_budget: profile.injection_template.max_tokens.into(),
                 safety: Some(safety(Ring::default().peek(input))),
                 ..pb::QueryResponse::default()
-            });
+            };
+            return Ok((answer, false));
         };
         let limit = request.limit.unwrap_or(LIMIT).unsigned_abs() as usize;
         let budget = profile.injection_template.max_tokens;
+        let (alike, degraded) = self.alike(&resident, input).await;
         let read = self.0.db.read(call.deadline()).await?;
-        let asked = (input, limit, now);
+        let asked = Asked {
+            text: input,
+            alike: &alike,
+            limit,
+            now,
+        };
         let found = finding(&read, (&user, &resident), &profile, asked, budget).await?;
         drop(read);
         let mut memories = Vec::with_capacity(limit.min(found.hits.len()));
@@ -79,14 +100,15 @@ impl Memory {
         }
         resident.found(taken_up);
         self.0.accesses.note(user.number, &numbers, now);
-        Ok(pb::QueryResponse {
+        let answer = pb::QueryResponse {
             user_id: request.user_id,
             context_block: found.block.text,
             memories,
             tokens_used: found.block.tokens.into(),
             token_budget: budget.into(),
             safety: Some(safety(user.crisis.peek(input))),
-        })
+        };
+        Ok((answer, degraded))
     }
 
     /// A user with what is in memory of it, and what the tenant configured; `None` of
@@ -129,9 +151,11 @@ impl Memory {
         let Some(user) = user::find(&view, key.0, &key.1).await? else {
             return Ok((None, profile));
         };
-        let person = Person::load(&view, &user).await?;
+        let model = self.0.embedder.as_ref().map(|own| own.model.as_str());
+        let person = Person::load(&view, &user, model).await?;
         drop(view);
         *resident.write() = Some(person);
+        self.note_lacking(resident);
         self.0.residents.weigh(key, resident);
         Ok((Some(user), profile))
     }
@@ -142,17 +166,17 @@ pub(super) async fn finding(
     connection: &impl ConnectionTrait,
     (user, resident): (&User, &Resident),
     profile: &Profile,
-    (text, limit, now): (&str, usize, i64),
+    asked: Asked<'_>,
     budget: u32,
 ) -> Result<Finding> {
     let mut hits = {
         let held = resident.read();
         let request = Request {
-            text,
-            now,
-            limit: limit + BESIDES,
+            text: asked.text,
+            now: asked.now,
+            limit: asked.limit + BESIDES,
             profile,
-            alike: &[],
+            alike: asked.alike,
         };
         held.as_ref()
             .map_or_else(Vec::new, |own| retrieve(&own.index, &request))

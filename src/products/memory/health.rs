@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Memory;
+use super::embedder::Embedder;
 use crate::api::apex::memory::v1 as pb;
 use crate::db::sql::row;
 use crate::error::Result;
@@ -21,7 +22,7 @@ impl Memory {
             uptime_seconds: self.0.started.elapsed().as_secs() as i64,
             checks: Some(pb::HealthChecks {
                 storage: word(stored),
-                embedder: word(true),
+                embedder: word(self.0.embedder.as_ref().is_none_or(Embedder::is_well)),
             }),
         });
         match stored {

@@ -134,6 +134,7 @@ impl Memory {
             resident.found(Vec::new());
             learn(&mut resident.write(), made, said, &plan);
             self.0.residents.weigh(key, resident);
+            self.note_lacking(resident);
         }
         Ok(answer)
     }

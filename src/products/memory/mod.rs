@@ -4,6 +4,7 @@
 
 mod context;
 mod days;
+mod embedder;
 #[allow(dead_code)] // the evaluation uses the rest
 pub mod engine;
 mod erase;
@@ -26,10 +27,13 @@ mod suppress;
 mod upkeep;
 mod usage;
 mod user;
+mod vectors;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+
+use prometheus_client::metrics::counter::Counter;
 
 use crate::api::{McpServiceEndpoint, MemoryServiceEndpoint, MemoryTextServiceEndpoint};
 use crate::auth::{OrganizationId, Plan};
@@ -41,8 +45,10 @@ use crate::limit::Limits;
 use crate::products::account::Account;
 use crate::server::Call;
 use crate::server::dispatch::Endpoint;
+use embedder::Embedder;
 use residents::Residents;
 use upkeep::Accesses;
+use vectors::Lacking;
 
 /// The memory product. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,6 +63,9 @@ struct Inner {
     settings: Settings,
     residents: Residents,
     accesses: Accesses,
+    /// What turns texts into vectors, where there is something.
+    embedder: Option<Embedder>,
+    lacking: Lacking,
     /// Whether something that was erased may be in the database's log yet.
     lingering: AtomicBool,
     started: Instant,
@@ -88,15 +97,15 @@ impl Memory {
         (db, clock): (Db, Clock),
         account: Account,
         limits: Limits,
-        config: &Config,
-    ) -> Self {
+        (config, embedder_failures): (&Config, Counter),
+    ) -> Result<Self> {
         let settings = Settings {
             open: config.trial_signup,
             trial: config.trial.clone(),
             plans: config.plans,
             ingest_status: config.compat.ingest_status,
         };
-        Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             db,
             clock,
             account,
@@ -104,9 +113,11 @@ impl Memory {
             settings,
             residents: Residents::new(config.memory.index_bytes),
             accesses: Accesses::default(),
+            embedder: Embedder::of(&config.embedding, embedder_failures)?,
+            lacking: Lacking::default(),
             lingering: AtomicBool::new(false),
             started: Instant::now(),
-        }))
+        })))
     }
 
     /// Its services.

@@ -13,6 +13,7 @@ use super::engine::score::History;
 use super::engine::text;
 use super::kept::{self, Known};
 use super::user::User;
+use super::vectors::{self, Vectors};
 use crate::db::sql::{column, rows};
 use crate::error::Result;
 
@@ -37,6 +38,8 @@ pub(super) struct Person {
     suppressed: Vec<(String, Vec<String>)>,
     /// Memories on such a topic.
     pub(super) hidden: HashSet<i64>,
+    /// What an embedder made of memories.
+    pub(super) vectors: Vectors,
 }
 
 /// A memory without its text.
@@ -65,8 +68,12 @@ pub(super) struct Entity {
 }
 
 impl Person {
-    /// Reads a user, in a view that stands still.
-    pub(super) async fn load(view: &impl ConnectionTrait, user: &User) -> Result<Self> {
+    /// Reads a user, in a view that stands still, with the vectors of a model.
+    pub(super) async fn load(
+        view: &impl ConnectionTrait,
+        user: &User,
+        model: Option<&str>,
+    ) -> Result<Self> {
         let mut person = Self::nobody(user.number);
         person.version = user.version;
         person.read_entities(view).await?;
@@ -82,6 +89,9 @@ impl Person {
                 tokio::task::yield_now().await;
             }
         }
+        if let Some(model) = model {
+            person.vectors = vectors::all(view, user.number, model).await?;
+        }
         Ok(person)
     }
 
@@ -95,6 +105,7 @@ impl Person {
             entities: BTreeMap::new(),
             suppressed: Vec::new(),
             hidden: HashSet::new(),
+            vectors: Vectors::default(),
         }
     }
 
@@ -293,11 +304,16 @@ impl Person {
         self.index.bytes()
             + self.nodes.values().map(node).sum::<usize>()
             + self.entities.values().map(entity).sum::<usize>()
+            + self
+                .vectors
+                .values()
+                .map(|own| 48 + 4 * own.len())
+                .sum::<usize>()
     }
 }
 
 /// A memory as the index names it.
-fn of(number: i64) -> Uuid {
+pub(super) fn of(number: i64) -> Uuid {
     Uuid::from_u128(number as u128)
 }
 

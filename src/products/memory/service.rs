@@ -1,11 +1,16 @@
 //! The product's methods, each as the protocols call it.
 
+use http::{HeaderName, HeaderValue};
+
 use super::{Memory, profile};
 use crate::api::apex::memory::v1 as pb;
 use crate::api::google::api::HttpBody;
 use crate::api::{MemoryService, MemoryTextService};
 use crate::error::Result;
 use crate::server::{Call, Reply};
+
+/// Names what could not be asked, where an answer is made of less than was configured.
+const DEGRADED: HeaderName = HeaderName::from_static("x-memory-degraded");
 
 impl MemoryService for Memory {
     async fn signup(
@@ -39,7 +44,12 @@ impl MemoryService for Memory {
         call: Call,
         request: pb::QueryRequest,
     ) -> Result<Reply<pb::QueryResponse>> {
-        self.find(&call, request).await.map(Reply::from)
+        let (answer, degraded) = self.find(&call, request).await?;
+        let reply = Reply::from(answer);
+        Ok(match degraded {
+            true => reply.header(DEGRADED, HeaderValue::from_static("embedder")),
+            false => reply,
+        })
     }
 
     async fn get_context(

@@ -57,6 +57,25 @@ impl Memory {
         }
         let memory = self.clone();
         tokio::spawn(async move { memory.upkeep().await });
+        if self.0.embedder.is_some() {
+            let memory = self.clone();
+            tokio::spawn(async move { memory.embed().await });
+        }
+    }
+
+    async fn embed(&self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.embed_lacking().await {
+                let cause = error.log_cause();
+                tracing::warn!(
+                    cause,
+                    "vectors of memories could not be kept; will try again"
+                );
+            }
+        }
     }
 
     async fn upkeep(&self) {

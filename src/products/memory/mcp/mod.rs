@@ -20,10 +20,6 @@ use crate::error::{Error, Result};
 use crate::server::{Call, Reply};
 use tools::Tools;
 
-/// What JSON-RPC answers to what is none.
-const NO_MESSAGE: &str =
-    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#;
-
 impl McpService for Memory {
     async fn send_mcp_message(
         &self,
@@ -35,9 +31,8 @@ impl McpService for Memory {
             return Err(Error::invalid_field("Idempotency-Key", words));
         }
         let body = request.body.unwrap_or_default();
-        let Ok(message) = serde_json::from_slice::<ClientJsonRpcMessage>(&body.data) else {
-            return Ok(Reply::from(json(NO_MESSAGE.to_owned())).status(400));
-        };
+        let message = serde_json::from_slice::<ClientJsonRpcMessage>(&body.data)
+            .map_err(|_| Error::invalid("The body is no message of JSON-RPC 2.0"))?;
         if !matches!(message, ClientJsonRpcMessage::Request(_)) {
             return Ok(Reply::from(HttpBody::default()).status(202));
         }

@@ -105,7 +105,7 @@ impl Tools {
         let memory = &self.memory;
         match deed {
             Deed::Ingest => shown(&memory.take_in(call, read(arguments)?).await?),
-            Deed::Query => shown(&memory.find(call, read(arguments)?).await?),
+            Deed::Query => shown(&memory.find(call, read(arguments)?).await?.0),
             Deed::Context => shown(&memory.context(call, read(arguments)?).await?),
             Deed::Entities => shown(&memory.list(call, read(arguments)?).await?),
             Deed::Delete => {
