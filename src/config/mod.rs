@@ -201,7 +201,7 @@ pub struct Embedding {
     pub base_url: String,
     pub model: String,
     pub api_key: SecretString,
-    pub dimensions: u32,
+    pub dimensions: String,
     pub timeout: Span,
 }
 

@@ -151,6 +151,12 @@ async fn everything_kept_of_a_user_is_exported() {
         .expect("Ana");
     assert_eq!(ana["type"], "person");
     assert_eq!(ana["mention_count"], 1);
+    let domains = told["domains"].as_array().unwrap().iter();
+    let counts = domains.map(|own| own["memory_count"].as_i64().unwrap());
+    assert_eq!(counts.sum::<i64>(), TALK.len() as i64);
+    let domains = told["domains"].as_array().unwrap();
+    let work = domains.iter().find(|own| own["name"] == "work");
+    assert!(work.unwrap()["salience"].as_f64().unwrap() > 0.0);
     let edge = told["edges"].as_array().unwrap().iter();
     let edge = edge.filter(|edge| edge["target"] == ana["entity_id"]);
     assert_eq!(edge.count(), 1);

@@ -1,9 +1,12 @@
 //! Everything kept of a user: for an application that wants the block, and for a user
 //! who wants to have it all.
 
+use std::collections::BTreeMap;
+
 use prost::bytes::Bytes;
 
 use super::Memory;
+use super::engine::decay;
 use super::find::{Asked, finding};
 use super::person::Person;
 use super::row::{self, round, seconds};
@@ -76,8 +79,10 @@ impl Memory {
             let decay = &profile.decay_profile;
             answer.suppressed_topics = person.suppressed();
             answer.entities = entities(person, decay, now);
+            let salience = |row: &row::Row| person.salience(row.number, decay, now);
+            answer.domains = domains(kept.iter().map(|row| (row.domain.as_str(), salience(row))));
             let node = |row: row::Row| {
-                let salience = person.salience(row.number, decay, now);
+                let salience = salience(&row);
                 row.node(person, salience)
             };
             answer.nodes = kept.into_iter().map(node).collect();
@@ -141,8 +146,25 @@ fn budget(asked: Option<i32>, most: u32) -> i64 {
     asked.map_or(i64::from(most), i64::from)
 }
 
+/// The domains of memories, each told with its salience; the most salient first.
+fn domains<'r>(memories: impl Iterator<Item = (&'r str, f64)>) -> Vec<pb::Domain> {
+    let mut all: BTreeMap<&str, (f64, i64)> = BTreeMap::new();
+    for (domain, salience) in memories {
+        let own = all.entry(domain).or_default();
+        *own = (decay::propagated(own.0, salience), own.1 + 1);
+    }
+    let mut all: Vec<_> = all.into_iter().collect();
+    all.sort_by(|(_, one), (_, other)| other.0.total_cmp(&one.0));
+    let shown = |(name, (salience, count)): (&str, (f64, i64))| pb::Domain {
+        name: name.to_owned(),
+        salience: round(salience),
+        memory_count: count,
+    };
+    all.into_iter().map(shown).collect()
+}
+
 /// What memories name, the most salient first.
-fn entities(person: &Person, decay: &super::engine::decay::Profile, now: i64) -> Vec<pb::Entity> {
+fn entities(person: &Person, decay: &decay::Profile, now: i64) -> Vec<pb::Entity> {
     let shown = person.entities.values().map(|own| {
         let salience = person.lent(own, decay, now);
         let entity = pb::Entity {

@@ -44,7 +44,7 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// Of a base address such as https://api.openai.com/v1, and a key that may be empty.
     pub(super) fn new(base: &str, key: &str) -> Result<Self> {
-        let wrong = |words: &str| Error::invalid_field("embedding.base_url", words);
+        let wrong = |words: &str| Error::invalid(format!("embedding.base_url {words}"));
         let url = format!("{}/embeddings", base.trim_end_matches('/'));
         let url = Url::parse(&url).map_err(|_| wrong("is no address"))?;
         let host = match (url.scheme(), url.host_str(), url.port()) {
@@ -61,7 +61,7 @@ impl Client {
             .with_no_client_auth();
         let bearer = |key: &str| {
             let mut bearer = HeaderValue::from_str(&format!("Bearer {key}"))
-                .map_err(|_| Error::invalid_field("embedding.api_key", "is no text of a header"))?;
+                .map_err(|_| Error::invalid("embedding.api_key is no text of a header"))?;
             bearer.set_sensitive(true);
             Ok::<_, Error>(bearer)
         };

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::Embedding;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use client::Client;
 
 /// A text as a place among others: of length one, so that two are as alike as their
@@ -67,8 +67,11 @@ impl Embedder {
         let mut asked = serde_json::Map::new();
         asked.insert("model".to_owned(), json!(config.model));
         asked.insert("encoding_format".to_owned(), json!("float"));
-        if config.dimensions > 0 {
-            asked.insert("dimensions".to_owned(), json!(config.dimensions));
+        if !config.dimensions.is_empty() {
+            let count = config.dimensions.parse::<u32>();
+            let words = "embedding.dimensions is no number";
+            let count = count.map_err(|_| Error::invalid(words))?;
+            asked.insert("dimensions".to_owned(), json!(count));
         }
         Ok(Some(Self {
             client,
