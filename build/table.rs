@@ -54,12 +54,15 @@ fn put_service(out: &mut String, spec: &ServiceSpec) {
         invalid_code,
         dialect,
         owns,
+        plans,
+        unknown_key,
     } = spec;
     let _ = writeln!(
         out,
         "    ServiceSpec {{ name: {name:?}, product: {product:?}, carriers: {carriers:?}, \
          rate_headers: {rate_headers}, invalid_code: {invalid_code:?}, \
-         dialect: Dialect::{dialect:?}, owns: &{owns:?} }},"
+         dialect: Dialect::{dialect:?}, owns: &{owns:?}, plans: {plans}, \
+         unknown_key: {unknown_key:?} }},"
     );
 }
 

@@ -18,12 +18,13 @@ use crate::config::{Config, ConfigError};
 use crate::db::{Db, Ledger, migrate};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, Gauges};
-use crate::limit::{Counters, Limits, Memory, Redis};
+use crate::limit::{self, Counters, Limits, Redis};
 use crate::owner::Owner;
 use crate::policy::MethodSpec;
 use crate::products::account::Account;
 use crate::products::crm::{Crm, Files};
 use crate::products::growth::{Growth, Snippet};
+use crate::products::memory::Memory;
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
 use crate::server::dispatch::Endpoint;
@@ -43,6 +44,7 @@ pub struct App {
     growth: Growth,
     /// Contacts and the like, for imports without a server.
     pub crm: Crm,
+    memory: Memory,
     serving: watch::Sender<bool>,
     _owner: Owner,
 }
@@ -88,12 +90,19 @@ impl App {
             webhooks("crm.webhooks")?,
             Files::new(config.files_path(), &secrets),
         );
+        let memory = Memory::new(
+            (db.clone(), clock.clone()),
+            account.clone(),
+            shared.limits.clone(),
+            (config, shared.metrics.embedder_failures.clone()),
+        )?;
         let own = webhooks("growth.webhooks")?;
         let growth = Growth::new(db, events.clone(), clock.clone(), own);
         let endpoints: Vec<Arc<dyn Endpoint>> = [
             account.endpoints(),
             growth.endpoints(),
             crm.endpoints(),
+            memory.endpoints(),
             Metrics::new(events.clone(), clock, scripts.clone()).endpoints(),
             vec![Snippet::new(scripts).endpoint()],
             Operations::new(shared.clone(), config.metrics_token.clone()).endpoints(),
@@ -108,6 +117,7 @@ impl App {
             account,
             growth,
             crm,
+            memory,
             serving,
             _owner: owner,
         })
@@ -121,6 +131,7 @@ impl App {
         let (close, closing) = watch::channel(false);
         self.growth.start_upkeep(self.shared.clone());
         self.crm.start_upkeep();
+        self.memory.start_upkeep().await;
         let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
         let draining = async {
             let _ = stop.wait_for(|stop| *stop).await;
@@ -133,7 +144,8 @@ impl App {
             let _ = close.send(true);
         };
         tokio::join!(serving, draining);
-        if let Err(error) = self.account.flush().await {
+        let flushed = self.account.flush().await.and(self.memory.flush().await);
+        if let Err(error) = flushed {
             tracing::warn!(cause = error.log_cause(), "cannot write what was counted");
         }
         self.close().await;
@@ -176,6 +188,8 @@ pub(crate) async fn shared(
         sessions: SessionTokens::new(&secrets, clock.clone(), config.sessions.lifetime.0),
         metrics,
         transport: config.transport.clone(),
+        trial: config.trial.clone(),
+        trial_expired_code: config.compat.trial_expired_code,
         trusted_proxies: config.trusted_proxies.clone(),
         cors_origins: config.cors_origins.clone(),
         hosts: hosts(config)?,
@@ -190,7 +204,7 @@ pub(crate) async fn shared(
 /// Where requests are counted: in this process, or where several nodes meet.
 fn counters(config: &Config, metrics: &metrics::Metrics) -> Result<Box<dyn Counters>, ConfigError> {
     if config.redis_url.expose_secret().is_empty() {
-        return Ok(Box::new(Memory::new()));
+        return Ok(Box::new(limit::Memory::new()));
     }
     let up = metrics.limit_store_up.clone();
     Ok(Box::new(Redis::new(&config.redis_url, up)?))

@@ -12,6 +12,7 @@ mod contract;
 mod crm;
 mod durability;
 mod growth;
+mod memory;
 mod metrics;
 mod security;
 mod support;

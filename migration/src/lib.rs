@@ -10,6 +10,7 @@ mod core;
 mod crm;
 mod events;
 mod growth;
+mod memory;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -32,12 +33,13 @@ struct Step {
 }
 
 /// All products, in the order they are migrated.
-pub const PRODUCTS: [Product; 5] = [
+pub const PRODUCTS: [Product; 6] = [
     core::PRODUCT,
     account::PRODUCT,
     events::PRODUCT,
     growth::PRODUCT,
     crm::PRODUCT,
+    memory::PRODUCT,
 ];
 
 impl Product {

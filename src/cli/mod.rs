@@ -10,6 +10,7 @@ mod demo;
 mod describe;
 mod events;
 mod log;
+mod mcp;
 mod migrate;
 mod output;
 mod serve;
@@ -53,6 +54,8 @@ struct Global {
 enum Command {
     /// Run the server
     Serve(serve::Serve),
+    /// Serve the memory product's tools over standard input and output
+    Mcp(mcp::Mcp),
     /// Run the server on made-up data, to try it out
     Demo(demo::Demo),
     /// Apply, undo or list schema migrations
@@ -248,6 +251,7 @@ fn execute(cli: Cli, output: Output) -> Outcome {
     runtime.block_on(async move {
         match cli.command {
             Command::Serve(_) => serve::run(&context).await,
+            Command::Mcp(mcp) => mcp.run(&context).await,
             Command::Demo(demo) => demo.run(context).await,
             Command::Migrate(migrate) => migrate.run(&context).await,
             Command::Organization(command) => command.run(&context).await,

@@ -14,13 +14,14 @@ use super::{Config, ConfigError, Span};
 const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Settings whose values are never printed.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "secret_key",
     "secret_key_previous",
     "metrics_token",
     "database_url",
     "redis_url",
     "clickhouse_url",
+    "embedding.api_key",
 ];
 
 /// The configuration while it is being put together.
@@ -148,7 +149,12 @@ impl Layers {
     pub fn masked(&self) -> Table {
         let mut table = self.table.clone();
         for name in SECRETS {
-            if let Some(Value::String(text)) = table.get_mut(name)
+            let (area, own) = name.rsplit_once('.').unwrap_or(("", name));
+            let area = match area {
+                "" => Some(&mut table),
+                area => table.get_mut(area).and_then(Value::as_table_mut),
+            };
+            if let Some(Value::String(text)) = area.and_then(|area| area.get_mut(own))
                 && !text.is_empty()
             {
                 *text = mask(name, text);

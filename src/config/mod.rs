@@ -56,6 +56,11 @@ pub struct Config {
     pub database: Database,
     pub events: Events,
     pub sessions: Sessions,
+    pub trial: Trial,
+    pub plans: Plans,
+    pub memory: Memory,
+    pub embedding: Embedding,
+    pub compat: Compat,
     pub webhooks: Webhooks,
     pub limits: BTreeMap<String, Limit>,
 }
@@ -147,6 +152,77 @@ pub struct Sessions {
     pub lifetime: Span,
 }
 
+/// Trials of the memory product.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Trial {
+    pub days: u32,
+    pub kept_days: u32,
+    pub support: String,
+    pub quickstart: String,
+    pub base_url: String,
+}
+
+/// What each plan allows.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Plans {
+    pub trial: Allowance,
+    pub starter: Allowance,
+    pub scale: Allowance,
+}
+
+/// What one plan allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Allowance {
+    pub per_minute: u32,
+    pub per_day: u32,
+    pub users: u32,
+    pub nodes_per_user: u32,
+}
+
+/// The memory product.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Memory {
+    pub index_bytes: usize,
+}
+
+/// What turns texts into vectors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Embedding {
+    pub base_url: String,
+    pub model: String,
+    pub api_key: SecretString,
+    pub dimensions: String,
+    pub timeout: Span,
+}
+
+/// Which of two documented answers is given.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Compat {
+    pub trial_expired_code: TrialCode,
+    pub ingest_status: u16,
+}
+
+/// Error code of a trial that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub enum TrialCode {
+    TrialExpired,
+    Forbidden,
+}
+
 /// Webhooks.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -180,6 +256,7 @@ pub enum Per {
     Organization,
     Address,
     Account,
+    Plan,
 }
 
 impl Config {
@@ -243,6 +320,9 @@ impl Config {
                 "cors_origins: `{wrong}` is no origin as browsers write it, such as \
                  https://app.example.com"
             )));
+        }
+        if !matches!(self.compat.ingest_status, 200 | 201) {
+            return fail("compat.ingest_status is 200 or 201");
         }
         if !self.clickhouse_url.expose_secret().is_empty() {
             return fail("clickhouse_url: this version keeps its events in the SQL database");

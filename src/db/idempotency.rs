@@ -188,7 +188,6 @@ impl Attempt {
             true => self.0.ledger.sealer.seal(answer, &self.associated())?,
             false => Vec::new(),
         };
-        let now = self.0.ledger.clock.micros();
         let sql = "INSERT INTO idempotency (tenant, method, key, digest, response, expires_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) \
                    ON CONFLICT (tenant, method, key) DO UPDATE SET \
@@ -197,10 +196,21 @@ impl Attempt {
         let rest: [Value; 3] = [
             self.0.digest.to_vec().into(),
             sealed.into(),
-            (now + self.0.window.as_micros() as i64).into(),
+            self.expires_at().into(),
         ];
         let values = self.slot_values().into_iter().chain(rest);
         Ok((sql, values.collect()))
+    }
+
+    /// Where the answer is kept: tenant, method and key. Who must be able to forget it
+    /// before its time notes that down.
+    pub fn place(&self) -> [Value; 3] {
+        self.slot_values()
+    }
+
+    /// When it is forgotten by itself, in microseconds since 1970.
+    pub fn expires_at(&self) -> i64 {
+        self.0.ledger.clock.micros() + self.0.window.as_micros() as i64
     }
 
     fn slot_values(&self) -> [Value; 3] {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::future::ready;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::HashMap;
 use futures_util::future::BoxFuture;
@@ -43,12 +43,16 @@ impl Memory {
         }
     }
 
-    fn count(&self, key: CounterKey, figures: Figures, now: i64, take: bool) -> Standing {
+    fn shard(&self, key: CounterKey) -> MutexGuard<'_, Shard> {
         let at = (key.subject as usize ^ (key.subject >> 64) as usize ^ key.group as usize)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             >> 58;
         let shard = &self.shards[at % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, key: CounterKey, figures: Figures, now: i64, take: bool) -> Standing {
+        let mut shard = self.shard(key);
         shard.sweep(now);
         let window = figures.window.as_micros() as i64;
         let counter = match shard.counters.entry(key) {
@@ -134,6 +138,17 @@ impl Counters for Memory {
 
     fn peek(&self, key: CounterKey, figures: Figures, now: i64) -> BoxFuture<'_, Standing> {
         Box::pin(ready(self.count(key, figures, now, false)))
+    }
+
+    fn restore(&self, key: CounterKey, figures: Figures, used: u32, now: i64) {
+        let window = figures.window.as_micros() as i64;
+        let mut shard = self.shard(key);
+        let fresh = Counter::Aligned {
+            start: now.div_euclid(window) * window,
+            count: used,
+            window,
+        };
+        shard.counters.entry(key).or_insert(fresh);
     }
 
     fn try_take(&self, key: CounterKey, figures: Figures, now: i64) -> Option<Standing> {

@@ -86,6 +86,10 @@ pub trait Counters: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Begins a window with so many requests counted, after a restart. A store that
+    /// outlives this process has them itself.
+    fn restore(&self, _key: CounterKey, _figures: Figures, _used: u32, _now: i64) {}
+
     /// Counts at once, where no round trip is needed.
     fn try_take(&self, key: CounterKey, figures: Figures, now: i64) -> Option<Standing>;
 }

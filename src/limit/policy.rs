@@ -1,15 +1,16 @@
 //! Which figures hold for which group, and who is counted.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use foldhash::HashMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{CounterKey, Counters, Figures, Standing};
-use crate::auth::{Actor, Principal};
+use crate::auth::{Actor, OrganizationId, Plan, Principal};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Per};
+use crate::config::{Allowance, Config, ConfigError, Per, Plans};
 use crate::policy::MethodSpec;
 
 /// All rate groups. Cheap to clone.
@@ -20,6 +21,9 @@ pub struct Limits(Arc<Inner>);
 struct Inner {
     enabled: bool,
     groups: HashMap<String, (u32, Figures, Per)>,
+    plans: Plans,
+    /// Requests of the day that were counted since somebody asked, by organization.
+    taken: Mutex<HashMap<OrganizationId, u32>>,
     counters: Box<dyn Counters>,
     clock: Clock,
 }
@@ -71,6 +75,8 @@ impl Limits {
         Ok(Self(Arc::new(Inner {
             enabled: config.rate_limit_enabled,
             groups,
+            plans: config.plans,
+            taken: Mutex::default(),
             counters,
             clock,
         })))
@@ -84,6 +90,106 @@ impl Limits {
             Some(standing) => Some(standing),
             None => Some(self.0.counters.take(key, figures, now).await),
         }
+    }
+
+    /// Counts a request against a plan, by the minute and by the day. One that either
+    /// refuses is counted by neither. What is answered is how the minute stands, unless
+    /// the day has fewer left.
+    pub async fn take_of(
+        &self,
+        group: &str,
+        (organization, plan): (OrganizationId, Plan),
+    ) -> Option<Standing> {
+        let [minute, day] = self.windows(group, organization, plan)?;
+        let now = self.0.clock.micros();
+        let counters = &self.0.counters;
+        let of_day = counters.peek(day.0, day.1, now).await;
+        if !of_day.allowed {
+            return Some(of_day);
+        }
+        let of_minute = counters.take(minute.0, minute.1, now).await;
+        if !of_minute.allowed {
+            return Some(of_minute);
+        }
+        let of_day = counters.take(day.0, day.1, now).await;
+        let used = of_day.limit - of_day.remaining;
+        self.taken().insert(organization, used);
+        Some(nearer(of_minute, of_day))
+    }
+
+    /// Organizations that made requests since this was last asked, with how many there
+    /// were on their day.
+    pub fn take_days(&self) -> Vec<(OrganizationId, u32)> {
+        std::mem::take(&mut *self.taken()).into_iter().collect()
+    }
+
+    /// Begins the day of an organization with so many requests counted.
+    pub fn restore_day(&self, group: &str, place: (OrganizationId, Plan), used: u32) {
+        if let Some([_, (key, figures)]) = self.windows(group, place.0, place.1) {
+            let now = self.0.clock.micros();
+            self.0.counters.restore(key, figures, used, now);
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<OrganizationId, u32>> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a plan's minute and day stand for an organization.
+    pub async fn peek_of(
+        &self,
+        group: &str,
+        (organization, plan): (OrganizationId, Plan),
+    ) -> Option<[Standing; 2]> {
+        let [minute, day] = self.windows(group, organization, plan)?;
+        let now = self.0.clock.micros();
+        let counters = &self.0.counters;
+        let of_minute = counters.peek(minute.0, minute.1, now).await;
+        let of_day = counters.peek(day.0, day.1, now).await;
+        Some([of_minute, of_day])
+    }
+
+    /// What a plan allows.
+    pub fn allowance(&self, plan: Plan) -> Allowance {
+        match plan {
+            Plan::Trial => self.0.plans.trial,
+            Plan::Starter => self.0.plans.starter,
+            Plan::Scale => self.0.plans.scale,
+        }
+    }
+
+    /// The counters of an organization in a group counted per plan.
+    fn windows(
+        &self,
+        group: &str,
+        organization: OrganizationId,
+        plan: Plan,
+    ) -> Option<[(CounterKey, Figures); 2]> {
+        let (number, _, _) = self.0.groups.get(group).filter(|_| self.0.enabled)?;
+        let allowed = self.allowance(plan);
+        let window = |number: u32, limit: u32, window: Duration| {
+            let key = CounterKey {
+                group: number,
+                subject: of_organization(organization),
+            };
+            let figures = Figures {
+                limit,
+                window,
+                sliding: false,
+            };
+            (key, figures)
+        };
+        Some([
+            window(*number, allowed.per_minute, MINUTE),
+            // Another counter of the same group.
+            window(number.wrapping_add(1), allowed.per_day, DAY),
+        ])
+    }
+
+    /// Whether a group is counted per plan.
+    pub fn is_per_plan(&self, group: &str) -> bool {
+        let known = self.0.groups.get(group);
+        known.is_some_and(|(_, _, per)| *per == Per::Plan)
     }
 
     /// Says how a group stands for somebody.
@@ -131,6 +237,23 @@ impl Limits {
     }
 }
 
+/// The windows of a plan.
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The window that has fewer left.
+fn nearer(of_minute: Standing, of_day: Standing) -> Standing {
+    match of_day.remaining < of_minute.remaining {
+        true => of_day,
+        false => of_minute,
+    }
+}
+
+/// All keys of an organization together.
+fn of_organization(organization: OrganizationId) -> u128 {
+    3 << 64 | u128::from(organization.0 as u64)
+}
+
 /// IPv6 callers choose freely among the addresses of a /64: they count as one.
 fn of_address(address: IpAddr) -> u128 {
     match address.to_canonical() {
@@ -147,9 +270,11 @@ fn of_caller(principal: &Principal, address: IpAddr, per: Per) -> u128 {
         let project = principal.project;
         project.map_or_else(by_address, |id| tagged(4, id.0))
     };
-    let organization = principal.organization.map(|id| tagged(3, id.0));
+    let organization = principal.organization.map(of_organization);
     match per {
         Per::Address | Per::Account => by_address(),
+        // Who has a plan is counted by it, and so elsewhere.
+        Per::Plan => organization.unwrap_or_else(by_address),
         // Its keys share one window; people at work do not use it up.
         Per::Organization => match &principal.actor {
             Actor::Session { id } => xxh3_128(id.as_bytes()),

@@ -92,6 +92,10 @@ pub struct ServiceSpec {
     pub dialect: Dialect,
     /// Path prefixes whose unknown paths answer in this service's shape.
     pub owns: &'static [&'static str],
+    /// Whether the plan of the caller's organization binds it.
+    pub plans: bool,
+    /// What a caller without a valid key is told, if not the server's own words.
+    pub unknown_key: Option<&'static str>,
 }
 
 /// One REST route of a method.

@@ -91,6 +91,8 @@ impl Reader<'_> {
             invalid_code: None,
             dialect: Dialect::Nested,
             owns: &[],
+            plans: false,
+            unknown_key: None,
         };
         let Some(own) = options.of(&service.options(), options.service.as_ref()) else {
             if self.lenient || self.foreign_group(service).is_some() {
@@ -124,6 +126,8 @@ impl Reader<'_> {
             .filter_map(|v| v.as_str().map(leak))
             .collect();
         spec.owns = Box::leak(owns.into_boxed_slice());
+        spec.plans = flag(&own, "plans");
+        spec.unknown_key = optional_text(&own, "unknown_key");
         Ok(spec)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod amount;
 pub mod crm;
 pub(crate) mod feed;
 pub mod growth;
+pub mod memory;
 pub mod metrics;
 pub mod operations;
 pub(crate) mod period;

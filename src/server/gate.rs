@@ -2,12 +2,16 @@
 //! not made by another site's page, within the rate limit. The request's body has
 //! not been read by then, so that 401 and 429 come before 400.
 
+use std::net::IpAddr;
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
 
 use super::call::Client;
 use super::client::Peer;
 use super::headers::{X_API_KEY, X_ORGANIZATION};
+use super::plan::Bound;
+use super::resolve;
 use super::respond::words_of;
 use super::shared::Shared;
 use super::{csrf, health};
@@ -24,6 +28,8 @@ const STRANGERS: &str = "address";
 pub(super) struct Passage {
     /// How the caller's rate limit stands, or its address's.
     pub(super) standing: Option<Standing>,
+    /// Days the caller's trial lasts yet, if it is on one.
+    pub(super) trial_days: Option<i64>,
     /// The session, if a cookie carries it: it may be time to sign it anew.
     pub(super) cookie_session: Option<Claims>,
 }
@@ -35,6 +41,7 @@ pub(super) struct Visitor<'a> {
     pub(super) client: &'a Client,
     pub(super) peer: Peer,
     pub(super) headers: &'a HeaderMap,
+    pub(super) query: Option<&'a str>,
     /// Whether the request may change something.
     pub(super) is_unsafe: bool,
 }
@@ -44,7 +51,12 @@ impl Visitor<'_> {
     pub(super) async fn admit(self, shared: &Shared, passage: &mut Passage) -> Result<Principal> {
         let spec = self.spec;
         if shared.require_https && !self.client.secure && !is_vital(spec) {
-            return Err(Error::forbidden("HTTPS is required").reason("HTTPS_REQUIRED"));
+            let error = Error::forbidden("HTTPS is required");
+            // Who documents what 403 says has one word for all of them.
+            return Err(match spec.service.plans {
+                true => self.count_stranger(shared, passage, error).await,
+                false => error.reason("HTTPS_REQUIRED"),
+            });
         }
         let principal = match self.authenticate(shared, passage) {
             Ok(principal) => principal,
@@ -53,6 +65,9 @@ impl Visitor<'_> {
         let allowed = principal
             .authorize(spec, shared.directory.grant(&principal, spec))
             .and_then(|()| self.same_site(shared, passage));
+        let bound = Bound::of(shared, spec, &principal);
+        passage.trial_days = bound.and_then(|bound| bound.days_left(shared));
+        let allowed = allowed.and_then(|()| bound.map_or(Ok(()), |bound| bound.lasts(shared)));
         // A page's project is known only once its request is read.
         let (group, caller) = match spec.auth {
             Auth::ProjectKey => ("pages", Subject::Address(self.client.address)),
@@ -61,7 +76,10 @@ impl Visitor<'_> {
                 Subject::Caller(&principal, self.client.address),
             ),
         };
-        passage.standing = shared.limits.take(group, caller).await;
+        passage.standing = match bound.filter(|_| shared.limits.is_per_plan(group)) {
+            Some(bound) => shared.limits.take_of(group, bound.place()).await,
+            None => shared.limits.take(group, caller).await,
+        };
         allowed?;
         within(shared, group, passage.standing, spec.dialect)?;
         if spec.until_set_up && shared.directory.is_set_up() {
@@ -144,7 +162,9 @@ impl Visitor<'_> {
     fn missing(self) -> Error {
         let (carriers, auth) = (self.spec.service.carriers, self.spec.auth);
         let takes_keys = matches!(auth, Auth::ApiKey | Auth::SessionOrApiKey);
-        Error::unauthenticated(if self.spec.dialect == Dialect::Feathers {
+        Error::unauthenticated(if let Some(words) = self.spec.service.unknown_key {
+            words
+        } else if self.spec.dialect == Dialect::Feathers {
             // What its clients know it by.
             "Not authenticated"
         } else if takes_keys && !carriers.x_api_key && self.headers.contains_key(&X_API_KEY) {
@@ -164,6 +184,12 @@ impl Visitor<'_> {
         let header = self.headers.get(&X_API_KEY).filter(|_| carriers.x_api_key);
         let header = header.map(|value| value.to_str().unwrap_or_default());
         let takes_sessions = self.spec.auth == Auth::SessionOrApiKey;
+        let unknown_key = self.spec.service.unknown_key;
+        if let (Some(words), Some(query)) = (unknown_key, self.query)
+            && resolve::has_key(query)
+        {
+            return Err(Error::unauthenticated(words));
+        }
         let Some(token) = header.or(bearer) else {
             return Ok(None);
         };
@@ -178,7 +204,9 @@ impl Visitor<'_> {
             // A session may come as a bearer too; it is a JWT.
             None if takes_sessions && header.is_none() && is_jwt(token) => Ok(None),
             None => match shared.directory.project_key(token) {
-                Ok(None) => Err(Error::unauthenticated("Invalid API key")),
+                Ok(None) => Err(Error::unauthenticated(
+                    unknown_key.unwrap_or("Invalid API key"),
+                )),
                 Ok(Some(_)) | Err(_) => Err(Error::forbidden(
                     "A public project key allows nothing but what pages send",
                 )),
@@ -254,6 +282,14 @@ pub(super) async fn stray(
     let standing = shared.limits.take(STRANGERS, subject).await;
     let within = within(shared, STRANGERS, standing, dialect);
     (standing, within.err().unwrap_or(error))
+}
+
+/// How strangers from an address stand.
+pub(super) async fn standing_of(shared: &Shared, address: IpAddr) -> Option<Standing> {
+    shared
+        .limits
+        .peek(STRANGERS, Subject::Address(address))
+        .await
 }
 
 /// Refuses what is beyond the limit of a group, and counts the refusal.

@@ -35,6 +35,8 @@ pub struct Metrics {
     refusals: Family<GroupLabels, Counter>,
     /// Connections whose TLS handshake failed.
     pub tls_failures: Counter,
+    /// Requests that the embedder of memories did not answer.
+    pub embedder_failures: Counter,
     /// Database connections that are reading or writing.
     pub pool_busy: Gauge,
     /// Database connections there are.
@@ -119,6 +121,12 @@ impl Metrics {
             "Connections whose TLS handshake failed",
             tls_failures.clone(),
         );
+        let embedder_failures = Counter::default();
+        registry.register(
+            "embedder_failures",
+            "Requests that the embedder of memories did not answer",
+            embedder_failures.clone(),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -143,6 +151,7 @@ impl Metrics {
                 .collect(),
             refusals,
             tls_failures,
+            embedder_failures,
         }
     }
 

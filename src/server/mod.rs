@@ -30,6 +30,7 @@ pub(crate) mod pace;
 pub mod page;
 mod parts;
 mod places;
+mod plan;
 pub mod reflection;
 mod resolve;
 pub mod respond;

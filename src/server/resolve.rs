@@ -133,6 +133,13 @@ pub(super) fn project_choice(headers: &HeaderMap, query: Option<&str>) -> Option
     Some(percent::query(value).unwrap_or_default().into_owned())
 }
 
+/// Whether a query carries an API key, or what somebody takes for one.
+pub(super) fn has_key(query: &str) -> bool {
+    const NAMES: [&str; 4] = ["api_key", "api-key", "apikey", "x-api-key"];
+    let mut names = percent::pairs(query).map(|(name, _)| name);
+    names.any(|name| NAMES.iter().any(|own| own.eq_ignore_ascii_case(name)))
+}
+
 /// Whether the caller shows any credential at all.
 pub(super) fn has_credential(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.contains_key(&X_API_KEY)

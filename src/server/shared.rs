@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use crate::auth::{Directory, OrganizationId, SessionTokens};
-use crate::config::Transport;
+use crate::config::{Transport, Trial, TrialCode};
 use crate::db::{Db, Ledger};
 use crate::limit::Limits;
 
@@ -31,6 +31,10 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Time-outs and bounds.
     pub transport: Transport,
+    /// What is told of trials.
+    pub trial: Trial,
+    /// Error code of a trial that is over.
+    pub trial_expired_code: TrialCode,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may call with credentials.

@@ -58,7 +58,7 @@ pub fn stack(edge: Arc<Edge>) -> Stack {
 /// Origins of the configuration may call with credentials; any other page may
 /// call what is meant for pages, which ignores cookies.
 fn cors(edge: Arc<Edge>) -> CorsLayer {
-    const EXPOSED: [&str; 8] = [
+    const EXPOSED: [&str; 10] = [
         "grpc-status",
         "grpc-message",
         "grpc-status-details-bin",
@@ -66,6 +66,8 @@ fn cors(edge: Arc<Edge>) -> CorsLayer {
         "x-ratelimit-limit",
         "x-ratelimit-remaining",
         "x-ratelimit-reset",
+        "x-trial-days-remaining",
+        "x-memory-degraded",
         "idempotent-replayed",
     ];
     let allowed = move |origin: &HeaderValue, parts: &Parts| {

@@ -28,6 +28,7 @@ use super::gate::{self, Passage, Visitor};
 use super::note::Note;
 use super::pace;
 use super::places::{Crowded, Place};
+use super::plan::put_days;
 use super::resolve;
 use super::respond::{Manner, put_standing};
 use super::rest::{self, BodyLimits, ReadBody};
@@ -140,6 +141,7 @@ impl Visit {
             client: &self.note.client,
             peer: self.peer,
             headers: &parts.headers,
+            query: parts.uri.query(),
             is_unsafe: true,
         };
         // Who shows a credential does not call what is for those without one.
@@ -234,7 +236,14 @@ impl Visit {
         };
         match &admitted {
             Ok(call) => self.note.admitted(call.principal().clone()),
-            Err(error) => self.note.failed(error),
+            Err(error) => {
+                self.note.failed(error);
+                if passage.standing.is_none() && spec.service.rate_headers {
+                    // It was refused before anybody counted.
+                    let address = self.note.client.address;
+                    passage.standing = gate::standing_of(self.shared(), address).await;
+                }
+            }
         }
         admitted
     }
@@ -259,6 +268,7 @@ impl Visit {
             client: &self.note.client,
             peer: self.peer,
             headers: &parts.headers,
+            query: parts.uri.query(),
             is_unsafe,
         };
         let principal = visitor.admit(self.shared(), passage).await?;
@@ -305,6 +315,9 @@ impl Visit {
         }
         if let Some(standing) = passage.standing.filter(|_| manner.rate_headers) {
             put_standing(response.headers_mut(), standing);
+        }
+        if let Some(days) = passage.trial_days {
+            put_days(response.headers_mut(), days);
         }
         response
     }

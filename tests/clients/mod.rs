@@ -11,6 +11,7 @@ mod guides;
 mod interop;
 pub mod kit;
 mod libraries;
+mod mcp;
 mod node;
 mod openapi;
 mod pages;

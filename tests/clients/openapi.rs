@@ -37,8 +37,11 @@ fn limits() -> Vec<(String, String)> {
         .lines()
         .filter_map(|line| line.strip_prefix("[limits.")?.strip_suffix(']'));
     let setting = |group: &str| format!("APEX_LIMITS_{}_LIMIT", group.to_uppercase());
+    let groups = groups.map(setting);
+    let plans = ["MINUTE", "DAY"].map(|window| format!("APEX_PLANS_SCALE_PER_{window}"));
     groups
-        .map(|group| (setting(group), "1000000000".to_owned()))
+        .chain(plans)
+        .map(|name| (name, "1000000000".to_owned()))
         .collect()
 }
 
@@ -95,6 +98,7 @@ async fn credentials(setup: &Setup) -> Vec<(&'static str, String)> {
     let keys = owner.get("/api/api-keys").await.expect(200);
     let key = keys[0]["id"].as_str().expect("an id");
     let project = &setup.organization.project;
+    let rotator = setup.server.key(&setup.organization, "memory.write");
     for name in ["leaver", "changer"] {
         member(setup, name).await;
     }
@@ -103,6 +107,10 @@ async fn credentials(setup: &Setup) -> Vec<(&'static str, String)> {
         ("SESSION", session(setup, &setup.organization.email).await),
         ("LEAVER", session(setup, "leaver@example.com").await),
         ("CHANGER", session(setup, "changer@example.com").await),
+        (
+            "ROTATOR",
+            rotator["key"].as_str().expect("a key").to_owned(),
+        ),
         ("OWN", format!("{},{key},{project}", me["user"]["id"])),
     ]
 }

@@ -27,7 +27,7 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Fields that must lie within documented bounds: method, field, least, most.
-const BOUNDED: [(&str, &str, i64, i64); 11] = [
+const BOUNDED: [(&str, &str, i64, i64); 12] = [
     ("apex.growth.v1.AnalyticsService/ListTop", "limit", 1, 1000),
     (
         "apex.account.v1.ApiKeyService/ListApiKeys",
@@ -79,6 +79,7 @@ const BOUNDED: [(&str, &str, i64, i64); 11] = [
         1,
         1000,
     ),
+    ("apex.memory.v1.MemoryService/Query", "limit", 1, 100),
 ];
 
 /// Fields that name the last record of the page before. `account::many`,
@@ -129,7 +130,7 @@ const WHOLE: [&str; 3] = [
 const EXPORT: &str = "apex.crm.v1.ExportService/ExportRecords";
 
 /// What a request must hold besides; nobody has what it names.
-const NEEDED: [(&str, &str, &str); 3] = [
+const NEEDED: [(&str, &str, &str); 5] = [
     ("apex.growth.v1.AnalyticsService/ListTop", "list", "pages"),
     (
         "apex.growth.v1.IdentityService/GetIdentity",
@@ -140,6 +141,12 @@ const NEEDED: [(&str, &str, &str); 3] = [
         "apex.growth.v1.WebhookService/ListWebhookDeliveries",
         "id",
         "wh_0",
+    ),
+    ("apex.memory.v1.MemoryService/Query", "user_id", "nobody"),
+    (
+        "apex.memory.v1.MemoryService/Query",
+        "current_input",
+        "what",
     ),
 ];
 

@@ -48,6 +48,14 @@ pub(crate) enum Organization {
     },
     /// List organizations
     List,
+    /// Put an organization on another plan, such as one whose trial is over
+    Plan {
+        /// Id of the organization
+        id: i64,
+        /// The plan
+        #[arg(value_enum)]
+        plan: PlanName,
+    },
 }
 
 impl Organization {
@@ -94,6 +102,24 @@ impl Organization {
                 context
                     .output
                     .result(&json, || table(&["ID", "NAME", "PLAN"], &rows));
+            }
+            Self::Plan { id, plan } => {
+                let mut service = OrganizationServiceClient::new(client.channel());
+                let request = pb::UpdateOrganizationRequest {
+                    id,
+                    plan: plan.into(),
+                    update_mask: Some(prost_types::FieldMask {
+                        paths: vec!["plan".to_owned()],
+                    }),
+                    ..Default::default()
+                };
+                let own = service.update_organization(request).await?.into_inner();
+                let own = own.organization.unwrap_or_default();
+                let plan = plan_word(own.plan);
+                let json = json!({"id": own.id, "name": own.name, "plan": plan});
+                context.output.result(&json, || {
+                    format!("{} ({}) is on {plan}\n", own.id, own.name)
+                });
             }
         }
         client.finish().await

@@ -168,6 +168,38 @@ pub(super) async fn make(
     Ok(row.insert(tx).await?)
 }
 
+/// Puts a new key in place of one, which is revoked.
+pub(super) async fn replace(
+    tx: &Tx,
+    organization: OrganizationId,
+    id: &str,
+    secret: &Secret,
+    now: i64,
+) -> Result<()> {
+    let old = find(tx, organization, None, id).await?;
+    let new = api_key::ActiveModel {
+        id: Set(format!("key_{}", Uuid::now_v7().simple())),
+        organization_id: Set(old.organization_id),
+        user_id: Set(old.user_id),
+        project: Set(old.project),
+        name: Set(old.name.clone()),
+        prefix: Set(secret.prefix()),
+        hash: Set(auth::hash(secret.reveal()).to_vec()),
+        scopes: Set(old.scopes.clone()),
+        created_at: Set(now),
+        expires_at: Set(old.expires_at),
+        revoked_at: Set(None),
+        last_used_at: Set(None),
+        disabled_at: Set(None),
+        ..Default::default()
+    };
+    new.insert(tx).await?;
+    let mut change: api_key::ActiveModel = old.into();
+    change.revoked_at = Set(Some(now));
+    change.update(tx).await?;
+    Ok(())
+}
+
 /// Revokes the keys of a project, which goes.
 pub(super) async fn revoke_of(
     tx: &Tx,

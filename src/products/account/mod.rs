@@ -12,10 +12,13 @@ mod projects;
 mod provision;
 mod sessions;
 mod setup;
+mod trial;
 mod upkeep;
 mod usage;
 
 use std::sync::Arc;
+
+pub use trial::{NewTrial, Trial};
 
 use futures_util::future::BoxFuture;
 use prost::Message;

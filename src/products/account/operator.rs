@@ -120,7 +120,8 @@ impl Account {
                         provision::user(tx, new, now).await?
                     }
                 };
-                let own = provision::organization(tx, &request.name, plan, owner.id, now).await?;
+                let own =
+                    provision::organization(tx, &request.name, (plan, None), owner.id, now).await?;
                 let (project, key) =
                     provision::project(tx, own.id, NewProject::first(), now).await?;
                 let new = NewKey {

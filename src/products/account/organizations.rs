@@ -47,7 +47,8 @@ impl OrganizationService for Account {
         let now = self.now();
         let answer = self.change_once(&call, move |tx| {
             Box::pin(async move {
-                let row = provision::organization(tx, &request.name, plan, user.0, now).await?;
+                let row =
+                    provision::organization(tx, &request.name, (plan, None), user.0, now).await?;
                 let first = provision::NewProject::first();
                 provision::project(tx, row.id, first, now).await?;
                 Ok(pb::CreateOrganizationResponse {

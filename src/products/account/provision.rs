@@ -71,7 +71,7 @@ pub(super) async fn user(tx: &Tx, new: NewUser, now: i64) -> Result<user::Model>
 pub(super) async fn organization(
     tx: &Tx,
     name: &str,
-    plan: Plan,
+    (plan, trial_ends_at): (Plan, Option<i64>),
     owner: i64,
     now: i64,
 ) -> Result<organization::Model> {
@@ -79,7 +79,7 @@ pub(super) async fn organization(
         name: Set(name.trim().to_owned()),
         slug: Set(free_slug(tx, name).await?),
         plan: Set(plan.word().to_owned()),
-        trial_ends_at: Set(None),
+        trial_ends_at: Set(trial_ends_at),
         created_at: Set(now),
         ..Default::default()
     };

@@ -48,7 +48,8 @@ impl SessionService for Account {
                 };
                 let owner = provision::user(tx, new, now).await?;
                 let name = &request.organization;
-                let own = provision::organization(tx, name, Plan::Scale, owner.id, now).await?;
+                let plan = (Plan::Scale, None);
+                let own = provision::organization(tx, name, plan, owner.id, now).await?;
                 provision::project(tx, own.id, NewProject::first(), now).await?;
                 let token = sessions.begin(tx, UserId(owner.id)).await?;
                 Ok((owner, token))

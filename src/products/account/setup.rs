@@ -73,7 +73,8 @@ impl Account {
                 };
                 let owner = provision::user(tx, new, now).await?;
                 let name = &request.organization;
-                let own = provision::organization(tx, name, Plan::Scale, owner.id, now).await?;
+                let plan = (Plan::Scale, None);
+                let own = provision::organization(tx, name, plan, owner.id, now).await?;
                 let first = NewProject::first();
                 let (project, key) = provision::project(tx, own.id, first, now).await?;
                 Ok(pb::CompleteSetupResponse {

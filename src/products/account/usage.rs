@@ -52,7 +52,12 @@ impl Account {
         let mut standings = Vec::new();
         let caller = Subject::Caller(call.principal(), call.client().address);
         for group in groups {
-            if let Some(standing) = self.0.shared.limits.peek(group, caller).await {
+            let limits = &self.0.shared.limits;
+            let standing = match self.plan_of(call).filter(|_| limits.is_per_plan(group)) {
+                Some(place) => limits.peek_of(group, place).await.map(|[minute, _]| minute),
+                None => limits.peek(group, caller).await,
+            };
+            if let Some(standing) = standing {
                 standings.push(pb::LimitStanding {
                     group: group.to_owned(),
                     limit: standing.limit.into(),

@@ -166,5 +166,29 @@ pub async fn requests(setup: &Setup, session: &str) -> Value {
     of_channels(&mut requests, &key).await;
     of_files(&mut requests, &key).await;
     of_others(&mut requests, &key, setup.organization.id).await;
+    of_memories(&mut requests, &setup.server.http(), &setup.organization.key).await;
     Value::Object(requests.0)
+}
+
+/// What there must be for a request to succeed: a memory, a topic, nobody yet, a message.
+async fn of_memories(requests: &mut Requests, http: &Http, key: &str) {
+    let http = http.with("x-api-key", key);
+    let said = json!({"user_id": "u", "content": "My dog is called Biscuit."});
+    let made = http.post("/api/v1/ingest", &said).await.expect(201);
+    let topic = json!({"topic": "divorce"});
+    http.post("/api/v1/users/u/suppressions", &topic)
+        .await
+        .expect(201);
+    let one = json!({"path_parameters": {"node_id": made["node_id"]}});
+    requests.add("DELETE /api/v1/nodes/{node_id}".to_owned(), one);
+    let lifted = json!({"path_parameters": {"user_id": "u"}, "query": topic});
+    let path = "DELETE /api/v1/users/{user_id}/suppressions";
+    requests.add(path.to_owned(), lifted);
+    let nodes = json!({"nodes": [{"content": "I like tea."}]});
+    let import = json!({"path_parameters": {"user_id": "new"}, "body": nodes});
+    requests.add("POST /api/v1/users/{user_id}/import".to_owned(), import);
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    for path in ["POST /mcp", "POST /mcp/http"] {
+        requests.add(path.to_owned(), json!({"body": list}));
+    }
 }

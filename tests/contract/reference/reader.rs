@@ -42,7 +42,19 @@ impl Reader {
         } else {
             organization.clone()
         };
-        let user = if example.contains("$USER_ID") {
+        if example.contains("/keys/rotate") {
+            // The key that is used to call is over then.
+            let key = self
+                .made("/api/api-keys", json!({"name": "k"}), "key")
+                .await;
+            return vec![("KEY", key)];
+        }
+        let user = if example.contains("/suppressions") {
+            let path = "/api/v1/users/user_001/suppressions";
+            let topic = json!({"topic": "divorce"});
+            self.memory().post(path, &topic).await.expect(201);
+            "user_001".to_owned()
+        } else if example.contains("$USER_ID") {
             let members = format!("/api/organizations/{organization}/members");
             let user = json!({"email": format!("m{number}@example.com")});
             self.made(&members, user, "userId").await
@@ -53,9 +65,29 @@ impl Reader {
             ("ID", id),
             ("ORGANIZATION_ID", organization),
             ("USER_ID", user),
+            ("NODE_ID", self.node(example).await),
             ("RESOURCE", "contacts".to_owned()),
             ("FLAG_KEY", self.experiment(example, "FLAG_KEY").await),
         ]
+    }
+
+    /// A client for memories.
+    fn memory(&self) -> Http {
+        self.server.http().with("x-api-key", &self.own.key)
+    }
+
+    /// A memory of its own, if an example speaks of one.
+    async fn node(&self, example: &str) -> String {
+        if !example.contains("$NODE_ID") {
+            return String::new();
+        }
+        let said = json!({"user_id": "user_001", "content": "My dog is called Biscuit."});
+        let made = self
+            .memory()
+            .post("/api/v1/ingest", &said)
+            .await
+            .expect(201);
+        made["node_id"].as_str().unwrap().to_owned()
     }
 
     /// A running experiment of its own, if an example speaks of one.

@@ -64,9 +64,13 @@ impl Site {
         }
         let (status, body) = super::readiness(&http).await;
         assert!(unreachable(status, &body), "{status} {body}");
+        let told = http.get("/api/v1/health").await.expect(503);
+        assert_eq!(told["status"], "degraded");
+        assert_eq!(told["checks"]["storage"], "failed");
         self.proxy.set(Mode::Forward);
         let over = Instant::now();
         becomes(&http, RECOVERY, is_well).await;
+        http.get("/api/v1/health").await.expect(200);
         writers.go_on(30).await;
         println!("recovered within {:?}", over.elapsed());
         assert!(over.elapsed() < RECOVERY);

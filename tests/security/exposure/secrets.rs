@@ -11,7 +11,7 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 28] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 34] = [
     (
         "apex.growth.v1.Webhook",
         "secret",
@@ -119,6 +119,36 @@ const SOUNDS_SECRET: [(&str, &str, &str); 28] = [
         "apex.crm.v1.UploadConversationFileResponse",
         "s3_key",
         "where a file is",
+    ),
+    (
+        "apex.memory.v1.SignupResponse",
+        "api_key",
+        "once, when it was made",
+    ),
+    (
+        "apex.memory.v1.RotateKeyResponse",
+        "api_key",
+        "once, when it was made",
+    ),
+    (
+        "apex.memory.v1.QueryResponse",
+        "tokens_used",
+        "how long a text is",
+    ),
+    (
+        "apex.memory.v1.QueryResponse",
+        "token_budget",
+        "how long a text may be",
+    ),
+    (
+        "apex.memory.v1.GetContextResponse",
+        "tokens_used",
+        "how long a text is",
+    ),
+    (
+        "apex.memory.v1.GetContextResponse",
+        "token_budget",
+        "how long a text may be",
     ),
     ("apex.growth.v1.Flag", "key", "the name of a flag"),
     ("apex.growth.v1.TopRow", "key", "what is counted"),

@@ -112,7 +112,9 @@ impl Canaries {
             | "template" => {
                 json!({"secret": word.clone(), word: 1})
             }
+            "merged_metadata" => json!([{"secret": word}]),
             // Names in it that are not known are told back.
+            "updates" => json!({"decay_profile": {"base_rate": word}}),
             "filter" if field.full_name().starts_with("apex.crm.") => json!({"channel": word}),
             "email" if round > 0 => json!(format!("{word}@example.com")),
             "query" if field.full_name().starts_with("apex.crm.") => {

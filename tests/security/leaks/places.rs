@@ -8,7 +8,7 @@ use serde_json::json;
 use super::canaries::Canaries;
 use super::{Said, breakage};
 use crate::security::catalogue::find;
-use crate::security::wire::ways;
+use crate::security::wire::{Credential, ways};
 use crate::security::world::World;
 use crate::support::Answer;
 
@@ -112,9 +112,19 @@ pub async fn in_headers(world: &World, canaries: &mut Canaries, said: &mut Said)
     let ending = |spec: &&MethodSpec| !spec.client_streaming && !spec.name.starts_with("Watch");
     for spec in METHODS.iter().filter(ending) {
         for way in ways(spec) {
+            let own = spare(world, spec).map(|key| caller.who(key));
+            let caller = own.as_ref().unwrap_or(&caller);
             said.outcome(spec.path, &caller.call(spec, way, &json!({})).await);
         }
     }
+}
+
+/// A key of the owner's that nothing else is called with, for the method that ends the
+/// key it is called with.
+fn spare(world: &World, spec: &MethodSpec) -> Option<Credential> {
+    let ends = spec.path == "/apex.memory.v1.MemoryService/RotateKey";
+    let key = ends.then(|| world.server.key(&world.owner.organization, "memory.write"))?;
+    Some(Credential::Key(key["key"].as_str()?.to_owned()))
 }
 
 /// A word for every text of every request, sent by those who may and may not.
@@ -126,10 +136,11 @@ pub async fn in_bodies(world: &World, canaries: &mut Canaries, said: &mut Said) 
     {
         for round in 0..3 {
             let request = canaries.request(spec.input, round);
-            let mut callers = vec![&stranger];
-            callers.extend(owner.callers(spec).into_iter().map(|(_, caller)| caller));
             for way in ways(spec) {
-                for caller in &callers {
+                let own = spare(world, spec).map(|key| owner.key.who(key));
+                let known = owner.callers(spec).into_iter();
+                let known = known.map(|(_, caller)| own.as_ref().unwrap_or(caller));
+                for caller in std::iter::once(&stranger).chain(known) {
                     said.outcome(spec.path, &caller.call(spec, way, &request).await);
                 }
             }

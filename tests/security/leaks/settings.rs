@@ -24,6 +24,7 @@ async fn settings_in_use_are_shown_nowhere() {
         "APEX_SECRET_KEY",
         "APEX_SECRET_KEY_PREVIOUS",
         "APEX_METRICS_TOKEN",
+        "APEX_EMBEDDING_API_KEY",
         "APEX_SOMETHING_OF_SOMEBODY_ELSE",
         "AWS_SECRET_ACCESS_KEY",
     ];

@@ -16,7 +16,7 @@ use super::catalogue::served;
 use super::wire::{Caller, ways};
 
 /// Methods that anybody may call, and why.
-const OPEN: [(&str, &str); 18] = [
+const OPEN: [(&str, &str); 20] = [
     (
         "apex.account.v1.SessionService/CompleteSetup",
         "needs the one-time token",
@@ -40,6 +40,14 @@ const OPEN: [(&str, &str); 18] = [
     (
         "apex.growth.v1.SnippetService/GetSnippet",
         "a script with the key it was asked for",
+    ),
+    (
+        "apex.memory.v1.MemoryService/Signup",
+        "a trial, of which one address begins a few an hour",
+    ),
+    (
+        "apex.memory.v1.MemoryService/GetMemoryHealth",
+        "says that the product is up",
     ),
     (
         "apex.metrics.v1.BrowserService/GetSdk",
@@ -119,12 +127,13 @@ const CHECKED_INSIDE: [(&str, Role, &str); 4] = [
 
 /// Methods that answer from what they are sent and change nothing; it may be too much
 /// for a URL.
-const CALCULATING: [&str; 5] = [
+const CALCULATING: [&str; 6] = [
     "apex.growth.v1.AnalyticsService/QueryFunnel",
     "apex.growth.v1.ExperimentService/AnalyzeExperiment",
     "apex.growth.v1.ExperimentService/AssignExperiments",
     "apex.growth.v1.FlagService/EvaluateFlag",
     "apex.growth.v1.FlagService/EvaluateFlags",
+    "apex.memory.v1.MemoryService/Query",
 ];
 
 /// How the names of methods begin that read.

@@ -11,6 +11,7 @@ mod crm;
 mod growth;
 mod headers;
 mod lists;
+mod memory;
 mod metrics;
 
 use std::collections::BTreeSet;
@@ -62,11 +63,12 @@ pub struct Object {
 }
 
 /// Every product's table.
-fn tables() -> [&'static Table; 4] {
+fn tables() -> [&'static Table; 5] {
     [
         &account::TABLE,
         crm::table(),
         &growth::TABLE,
+        &memory::TABLE,
         &metrics::TABLE,
     ]
 }
@@ -141,6 +143,11 @@ async fn crm_objects_are_their_owners_alone() {
 #[tokio::test]
 async fn growth_objects_are_their_owners_alone() {
     run(&growth::TABLE).await;
+}
+
+#[tokio::test]
+async fn memory_objects_are_their_owners_alone() {
+    run(&memory::TABLE).await;
 }
 
 #[tokio::test]
