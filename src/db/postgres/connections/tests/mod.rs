@@ -1,3 +1,5 @@
+//! Connections of PostgreSQL that were left in the middle of something.
+
 use std::time::Duration;
 
 use futures_util::future::pending;
