@@ -1,53 +1,68 @@
-//! One of SQLite's connections, kept by who uses it. A pool asks a connection whether it
-//! is sound each time it is given back, which is after every statement, and costs the trip
-//! to SQLite's thread that the statement does.
+//! A connection, kept by who uses it. A pool asks a connection whether it is sound each
+//! time it is given back, which is after every statement, and costs the trip that the
+//! statement does: to SQLite's thread, or to PostgreSQL.
 
 use std::sync::Arc;
 
 use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, Sqlite};
+use sea_orm::sqlx::{self, AssertSqlSafe, Database, Executor as _, IntoArguments, Sqlite};
 use sea_orm::{DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
 /// The connection.
 #[derive(Debug)]
-pub(super) struct Held(PoolConnection<Sqlite>);
+pub(super) enum Held {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PgConnection),
+}
 
 impl Held {
-    /// Takes the connection of a pool of one.
+    /// Takes the connection of a pool of one, of SQLite's.
     pub(super) async fn of(pool: &DatabaseConnection) -> Result<Self, DbErr> {
         let acquired = pool.get_sqlite_connection_pool().acquire().await;
-        let failed = |error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
-        acquired.map(Self).map_err(failed)
+        acquired.map(Self::Sqlite).map_err(conn)
     }
 
     /// Runs a statement.
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
-        let done = query(&sql, values).execute(&mut *self.0).await;
-        done.map(ExecResult::from).map_err(exec)
+        let done = match self {
+            Self::Sqlite(own) => own.execute(query(&sql, values)).await.map(Into::into),
+            Self::Postgres(own) => own.execute(query(&sql, values)).await.map(Into::into),
+        };
+        done.map_err(exec)
     }
 
     /// Runs statements that are not kept prepared.
     pub(super) async fn run(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
-        let done = self.0.execute(AssertSqlSafe(sql)).await;
-        done.map(ExecResult::from).map_err(exec)
+        let sql = AssertSqlSafe(sql);
+        let done = match self {
+            Self::Sqlite(own) => own.execute(sql).await.map(Into::into),
+            Self::Postgres(own) => own.execute(sql).await.map(Into::into),
+        };
+        done.map_err(exec)
     }
 
     /// Reads a row at the most.
     pub(super) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
-        let found = query(&sql, values).fetch_optional(&mut *self.0).await;
-        Ok(found.map_err(read)?.map(QueryResult::from))
+        let found = match self {
+            Self::Sqlite(own) => optional(own.fetch_optional(query(&sql, values)).await),
+            Self::Postgres(own) => optional(own.fetch_optional(query(&sql, values)).await),
+        };
+        found.map_err(read)
     }
 
     /// Reads rows.
     pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
-        let found = query(&sql, values).fetch_all(&mut *self.0).await;
-        let found = found.map_err(read)?.into_iter();
-        Ok(found.map(QueryResult::from).collect())
+        let found = match self {
+            Self::Sqlite(own) => every(own.fetch_all(query(&sql, values)).await),
+            Self::Postgres(own) => every(own.fetch_all(query(&sql, values)).await),
+        };
+        found.map_err(read)
     }
 }
 
@@ -58,8 +73,27 @@ fn parts(statement: Statement) -> (String, Values) {
     )
 }
 
-fn query(sql: &str, values: Values) -> Query<'_, Sqlite, SqlxValues> {
+fn query<D>(sql: &str, values: Values) -> Query<'_, D, SqlxValues>
+where
+    D: Database,
+    SqlxValues: IntoArguments<D>,
+{
     sqlx::query_with(AssertSqlSafe(sql), SqlxValues(values))
+}
+
+fn optional<R: Into<QueryResult>>(
+    found: sqlx::Result<Option<R>>,
+) -> sqlx::Result<Option<QueryResult>> {
+    Ok(found?.map(Into::into))
+}
+
+fn every<R: Into<QueryResult>>(found: sqlx::Result<Vec<R>>) -> sqlx::Result<Vec<QueryResult>> {
+    Ok(found?.into_iter().map(Into::into).collect())
+}
+
+/// A connection could not be had.
+pub(super) fn conn(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 fn exec(error: sqlx::Error) -> DbErr {

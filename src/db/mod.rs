@@ -43,7 +43,6 @@ pub use tx::Tx;
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use postgres::Patience;
 use read::Readers;
 use writer::Writer;
 
@@ -79,12 +78,11 @@ impl Db {
     pub async fn open(config: &Config) -> Result<Self> {
         let url = config.database_url.expose_secret();
         let inner = if url.starts_with("postgres") {
-            let pool = postgres::connect(url, config).await?;
-            let patience = Patience::of(config);
+            let (connections, admin) = postgres::connect(url, config).await?;
             Inner {
-                readers: Readers::shared(pool.clone(), patience),
-                writer: Writer::shared(pool.clone(), patience),
-                admin: pool,
+                readers: Readers::shared(connections.clone()),
+                writer: Writer::Shared(connections),
+                admin,
                 file: None,
             }
         } else {

@@ -1,24 +1,25 @@
-//! PostgreSQL: one pool for everything. A connection may fall silent, as when its
+//! PostgreSQL: connections that readers and writers share. One may fall silent, as when its
 //! server loses power or a network its packets: TCP alone notices after a quarter of
 //! an hour. So nothing here waits for ever, and what was waited for in vain is closed.
+
+mod connections;
 
 use std::io;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sea_orm::sqlx::{self, Connection as _};
+use sea_orm::sqlx;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// How long a connection may take to show that it is sound, when it is given back.
-const SOUND: Duration = Duration::from_secs(2);
+pub(super) use connections::{Connections, Leased, State};
 
-/// How long a connection that was sound is believed to be.
-const RECENT: Duration = Duration::from_secs(1);
+/// How long a connection may take to show that it is sound.
+const SOUND: Duration = Duration::from_secs(2);
 
 /// A transaction that is left alone so long is ended by PostgreSQL: a node that fell
 /// silent must not hold up what others write.
@@ -48,26 +49,12 @@ impl Patience {
     }
 }
 
-/// Waits for a statement: with patience on PostgreSQL, as it is elsewhere.
-pub(super) async fn waited<T>(
-    patience: Option<Patience>,
-    work: impl Future<Output = Result<T, DbErr>>,
-) -> Result<T, DbErr> {
-    match patience {
-        Some(patience) => patience.wait(work).await,
-        None => work.await,
-    }
-}
-
-/// Whether a connection can be used.
-async fn is_sound(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    let silent = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
-    let answered = tokio::time::timeout(SOUND, connection.ping()).await;
-    answered.unwrap_or_else(silent).map(|()| true)
-}
-
-/// Connects the pool. A statement never runs longer than a call may.
-pub(super) async fn connect(url: &str, config: &Config) -> Result<DatabaseConnection> {
+/// Connects. A statement never runs longer than a call may. Answers the connections of
+/// those who read and write, and a pool for migrations.
+pub(super) async fn connect(
+    url: &str,
+    config: &Config,
+) -> Result<(Connections, DatabaseConnection)> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| Error::invalid("database_url is not valid").caused_by(error))?;
     let longest = config.transport.call_timeout.0.as_millis().to_string();
@@ -78,27 +65,20 @@ pub(super) async fn connect(url: &str, config: &Config) -> Result<DatabaseConnec
         .options([
             ("statement_timeout", longest.as_str()),
             ("idle_in_transaction_session_timeout", abandoned.as_str()),
+            // A connection is taken back to the beginning without knowing where it was.
+            ("client_min_messages", "error"),
         ]);
     let options = sqlx::ConnectOptions::disable_statement_logging(options);
     let pool = PgPoolOptions::new()
-        .max_connections(config.database.pool)
+        .max_connections(1)
         .acquire_timeout(Duration::from_secs(5))
-        // It was sound when it was given back; that is asked again after a pause only.
-        .test_before_acquire(false)
-        .before_acquire(|connection, found| {
-            Box::pin(async move {
-                match found.idle_for < RECENT {
-                    true => Ok(true),
-                    false => is_sound(connection).await,
-                }
-            })
-        })
-        .after_release(|connection, _| Box::pin(is_sound(connection)))
-        .connect_with(options)
+        .idle_timeout(Duration::from_secs(60))
+        .connect_with(options.clone())
         .await;
     let pool = pool.map_err(|error| {
         Error::unavailable("cannot connect to PostgreSQL; is APEX_DATABASE_URL right?")
             .caused_by(error)
     })?;
-    Ok(pool.into())
+    let connections = Connections::new(options, config.database.pool, Patience::of(config));
+    Ok((connections, pool.into()))
 }

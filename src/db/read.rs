@@ -10,14 +10,14 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
 use sea_orm::{
-    AccessMode, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, Statement, TransactionTrait as _,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, QueryResult, Statement, TransactionTrait as _,
 };
 use tokio::sync::{Mutex as Turns, OwnedSemaphorePermit, Semaphore};
 
 use super::Db;
 use super::held::Held;
-use super::postgres::{Patience, waited};
+use super::postgres::{Connections, Leased, Patience, State};
 use crate::auth::OrganizationId;
 use crate::error::{Error, Result};
 use lanes::{Lane, Lanes, Place, RESERVED, permit};
@@ -64,8 +64,8 @@ pub(super) struct Readers {
 
 #[derive(Debug)]
 enum Source {
-    /// A pool that does its own leasing.
-    Shared(DatabaseConnection, Patience),
+    /// PostgreSQL's, which those who write lease as well.
+    Shared(Connections),
     /// Single connections, leased here.
     Own(Arc<Own>),
 }
@@ -93,16 +93,16 @@ struct Reader {
 pub struct Read {
     session: Session,
     busy: AtomicBool,
-    /// How long PostgreSQL is waited for.
-    patience: Option<Patience>,
     lease: Option<Lease>,
     _place: Place,
 }
 
 #[derive(Debug)]
 enum Session {
-    /// PostgreSQL's pool.
-    Plain(DatabaseConnection),
+    /// One of PostgreSQL's for each statement.
+    Plain(Connections),
+    /// A transaction of PostgreSQL's.
+    View(Turns<Leased>, Patience),
     /// What is leased of SQLite's.
     Leased,
     Snapshot(DatabaseTransaction),
@@ -116,14 +116,11 @@ struct Lease {
 }
 
 impl Readers {
-    pub(super) fn shared(pool: DatabaseConnection, patience: Patience) -> Self {
-        let size = pool
-            .get_postgres_connection_pool()
-            .options()
-            .get_max_connections() as usize;
+    pub(super) fn shared(connections: Connections) -> Self {
+        let size = connections.size();
         Self {
-            source: Source::Shared(pool, patience),
-            // Whoever writes takes a connection of the same pool.
+            source: Source::Shared(connections),
+            // Whoever writes takes one of the same connections.
             lanes: Lanes::new(size, size / 2),
         }
     }
@@ -131,11 +128,7 @@ impl Readers {
     /// How many connections are in use, and how many there are.
     pub(super) fn pool(&self) -> (usize, usize) {
         match &self.source {
-            Source::Shared(pool, _) => {
-                let pool = pool.get_postgres_connection_pool();
-                let size = pool.size() as usize;
-                (size.saturating_sub(pool.num_idle()), size)
-            }
+            Source::Shared(connections) => connections.open(),
             Source::Own(own) => {
                 let idle = own.permits.available_permits();
                 (own.size.saturating_sub(idle), own.size)
@@ -171,7 +164,7 @@ impl Readers {
 
     pub(super) async fn plain(&self, deadline: Option<Instant>) -> Result<Read> {
         let (session, lease) = match &self.source {
-            Source::Shared(pool, _) => (Session::Plain(pool.clone()), None),
+            Source::Shared(connections) => (Session::Plain(connections.clone()), None),
             Source::Own(own) => {
                 let mut lease = Lease::of(own, deadline).await?;
                 lease.hold(deadline).await?;
@@ -181,7 +174,6 @@ impl Readers {
         Ok(Read {
             session,
             busy: AtomicBool::new(false),
-            patience: self.patience(),
             lease,
             _place: Place::default(),
         })
@@ -193,45 +185,37 @@ impl Readers {
 
     async fn view(&self, lane: Lane, deadline: Option<Instant>) -> Result<Read> {
         let place = self.lanes.enter(lane, deadline).await?;
-        let (connection, lease) = match &self.source {
-            Source::Shared(pool, _) => (pool.clone(), None),
+        let (session, lease) = match &self.source {
+            Source::Shared(connections) => (view(connections, deadline).await?, None),
             Source::Own(own) => {
                 let mut lease = Lease::of(own, deadline).await?;
-                (lease.pool(deadline).await?, Some(lease))
+                let connection = lease.pool(deadline).await?;
+                (Session::Snapshot(connection.begin().await?), Some(lease))
             }
         };
-        let (isolation, access) = match connection.get_database_backend() {
-            DbBackend::Postgres => (
-                Some(IsolationLevel::RepeatableRead),
-                Some(AccessMode::ReadOnly),
-            ),
-            _ => (None, None),
-        };
-        let begun = connection.begin_with_config(isolation, access);
-        let snapshot = waited(self.patience(), begun).await?;
-        if let (Source::Shared(..), Some(deadline)) = (&self.source, deadline) {
-            // Dropping the future would not stop PostgreSQL either.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = left.as_millis().max(1);
-            let timeout = format!("SET LOCAL statement_timeout = {left}");
-            let set = snapshot.execute_unprepared(&timeout);
-            waited(self.patience(), set).await?;
-        }
         Ok(Read {
-            session: Session::Snapshot(snapshot),
+            session,
             busy: AtomicBool::new(false),
-            patience: self.patience(),
             lease,
             _place: place,
         })
     }
+}
 
-    fn patience(&self) -> Option<Patience> {
-        match self.source {
-            Source::Shared(_, patience) => Some(patience),
-            Source::Own(_) => None,
-        }
+/// Begins a consistent view of PostgreSQL's.
+async fn view(connections: &Connections, deadline: Option<Instant>) -> Result<Session> {
+    let mut begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
+    if let Some(deadline) = deadline {
+        // Dropping the future would not stop PostgreSQL.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left.as_millis().max(1);
+        begin += &format!("; SET LOCAL statement_timeout = {left}");
     }
+    let patience = connections.patience();
+    let mut leased = connections.lease().await?;
+    let begun = leased.held(State::Transaction)?.run(&begin);
+    patience.wait(begun).await?;
+    Ok(Session::View(Turns::new(leased), patience))
 }
 
 impl Db {
@@ -341,10 +325,18 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 macro_rules! forward {
     ($self:ident, $method:ident, $own:ident, $argument:expr) => {{
         $self.busy.store(true, Ordering::Relaxed);
-        let patience = $self.patience;
         let result = match &$self.session {
-            Session::Plain(connection) => waited(patience, connection.$method($argument)).await,
-            Session::Snapshot(snapshot) => waited(patience, snapshot.$method($argument)).await,
+            Session::Plain(connections) => {
+                connections
+                    .alone(async |held| held.$own($argument).await)
+                    .await
+            }
+            Session::View(leased, patience) => {
+                let mut leased = leased.lock().await;
+                let held = leased.held(State::Transaction)?;
+                patience.wait(held.$own($argument)).await
+            }
+            Session::Snapshot(snapshot) => snapshot.$method($argument).await,
             Session::Leased => match $self.held()?.lock().await.as_mut() {
                 Some(held) => held.$own($argument).await,
                 None => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
@@ -359,9 +351,8 @@ macro_rules! forward {
 impl ConnectionTrait for Read {
     fn get_database_backend(&self) -> DbBackend {
         match &self.session {
-            Session::Plain(connection) => connection.get_database_backend(),
-            Session::Leased => DbBackend::Sqlite,
-            Session::Snapshot(snapshot) => snapshot.get_database_backend(),
+            Session::Plain(_) | Session::View(..) => DbBackend::Postgres,
+            Session::Leased | Session::Snapshot(_) => DbBackend::Sqlite,
         }
     }
 

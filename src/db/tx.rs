@@ -4,14 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-};
-
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use tokio::sync::Mutex as Turns;
 
 use super::held::Held;
-use super::postgres::Patience;
+use super::postgres::{Connections, Leased, Patience, State};
 
 /// A transaction being written.
 #[derive(Debug)]
@@ -27,8 +24,8 @@ pub struct Tx {
 
 #[derive(Debug)]
 enum Inner {
-    /// PostgreSQL's, which is not waited for for ever.
-    Shared(DatabaseTransaction, Patience),
+    /// On one of PostgreSQL's, which is not waited for for ever.
+    Shared(Turns<Leased>, Patience),
     /// On SQLite's one connection that writes.
     Own(Turns<Held>),
 }
@@ -43,9 +40,13 @@ impl Tx {
         }
     }
 
-    /// One of PostgreSQL's.
-    pub(super) fn shared(inner: DatabaseTransaction, patience: Patience) -> Self {
-        Self::new(Inner::Shared(inner, patience))
+    /// Begins one of PostgreSQL's.
+    pub(super) async fn shared(connections: &Connections) -> Result<Self, DbErr> {
+        let patience = connections.patience();
+        let mut leased = connections.lease().await?;
+        let begin = leased.held(State::Transaction)?.run("BEGIN");
+        patience.wait(begin).await?;
+        Ok(Self::new(Inner::Shared(Turns::new(leased), patience)))
     }
 
     /// One of SQLite's, which somebody has to begin.
@@ -80,21 +81,21 @@ impl Tx {
         if !commit {
             last.clear();
         }
-        if let Inner::Shared(..) = &self.inner {
-            for sql in last.drain(..) {
-                self.execute_unprepared(sql).await?;
-            }
-        }
+        last.push(if commit { "COMMIT" } else { "ROLLBACK" });
+        let end = last.join("; ");
         match self.inner {
-            Inner::Shared(inner, patience) if commit => {
-                patience.wait(inner.commit()).await.map(|()| None)
+            Inner::Shared(leased, patience) => {
+                let mut leased = leased.into_inner();
+                patience
+                    .wait(leased.held(State::Transaction)?.run(&end))
+                    .await?;
+                leased.ended();
+                Ok(None)
             }
-            Inner::Shared(inner, patience) => patience.wait(inner.rollback()).await.map(|()| None),
             Inner::Own(held) => {
                 let mut held = held.into_inner();
-                last.push(if commit { "COMMIT" } else { "ROLLBACK" });
-                let end = Statement::from_string(DbBackend::Sqlite, last.join("; "));
-                held.execute(end).await?;
+                held.execute(Statement::from_string(DbBackend::Sqlite, end))
+                    .await?;
                 Ok(Some(held))
             }
         }
@@ -132,13 +133,17 @@ impl Tx {
 
 /// Forwards a statement to the connection.
 macro_rules! forward {
-    ($self:ident, $statement:ident, $shared:ident, $own:ident) => {{
+    ($self:ident, $statement:ident, $method:ident) => {{
         let result = match &$self.inner {
-            Inner::Shared(inner, patience) => patience.wait(inner.$shared($statement)).await,
+            Inner::Shared(leased, patience) => {
+                let mut leased = leased.lock().await;
+                let held = leased.held(State::Transaction)?;
+                patience.wait(held.$method($statement)).await
+            }
             Inner::Own(held) => {
                 let mut statement = $statement;
                 statement.sql = $self.led(statement.sql);
-                held.lock().await.$own(statement).await
+                held.lock().await.$method(statement).await
             }
         };
         $self.noted(result)
@@ -162,12 +167,17 @@ impl ConnectionTrait for Tx {
             let begun = held.lock().await.run(first).await;
             self.noted(begun)?;
         }
-        forward!(self, statement, execute_raw, execute)
+        forward!(self, statement, execute)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let result = match &self.inner {
-            Inner::Shared(inner, patience) => patience.wait(inner.execute_unprepared(sql)).await,
+            Inner::Shared(leased, patience) => {
+                let mut leased = leased.lock().await;
+                patience
+                    .wait(leased.held(State::Transaction)?.run(sql))
+                    .await
+            }
             Inner::Own(held) => {
                 let sql = self.led(sql.to_owned());
                 held.lock().await.run(&sql).await
@@ -177,11 +187,11 @@ impl ConnectionTrait for Tx {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        forward!(self, statement, query_one_raw, one)
+        forward!(self, statement, one)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        forward!(self, statement, query_all_raw, all)
+        forward!(self, statement, all)
     }
 }
 

@@ -10,14 +10,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use futures_util::FutureExt as _;
-use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _, Value,
-};
+use sea_orm::{DbBackend, Statement, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::{self, Message, Queued};
-use super::postgres::Patience;
+use super::postgres::Connections;
 use super::sqlite::Opener;
 use super::witness::Witnessed;
 use super::{Outcome, Script, Tx, Work};
@@ -29,7 +27,7 @@ const QUEUE: usize = 4096;
 #[derive(Debug)]
 pub(super) enum Writer {
     Grouped(Queue),
-    Shared(DatabaseConnection, Patience),
+    Shared(Connections),
 }
 
 /// The queue of SQLite's one writer.
@@ -41,10 +39,6 @@ pub(super) struct Queue {
 }
 
 impl Writer {
-    pub(super) fn shared(pool: DatabaseConnection, patience: Patience) -> Self {
-        Self::Shared(pool, patience)
-    }
-
     pub(super) fn grouped(opener: Opener, connection: Witnessed) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let faulty = Arc::<AtomicBool>::default();
@@ -71,7 +65,7 @@ impl Writer {
 
     pub(super) async fn write(&self, work: Work) -> Result<Outcome> {
         let queue = match self {
-            Self::Shared(pool, patience) => return transact(pool, *patience, work).await,
+            Self::Shared(connections) => return transact(connections, work).await,
             Self::Grouped(queue) => queue,
         };
         let (answer, outcome) = oneshot::channel();
@@ -94,10 +88,10 @@ impl Writer {
     /// touched.
     pub(super) async fn run_alone(&self, sql: &str, values: Vec<Value>) -> Result<u64> {
         match self {
-            Self::Shared(pool, patience) => {
+            Self::Shared(connections) => {
                 let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-                let done = patience.wait(pool.execute_raw(statement)).await?;
-                Ok(done.rows_affected())
+                let done = connections.alone(async |held| held.execute(statement).await);
+                Ok(done.await?.rows_affected())
             }
             Self::Grouped(_) => Err(Error::internal("SQLite's writes come in groups")),
         }
@@ -166,8 +160,8 @@ pub(super) fn scripted(script: Script) -> Work {
     })
 }
 
-async fn transact(pool: &DatabaseConnection, patience: Patience, work: Work) -> Result<Outcome> {
-    let tx = Tx::shared(patience.wait(pool.begin()).await?, patience);
+async fn transact(connections: &Connections, work: Work) -> Result<Outcome> {
+    let tx = Tx::shared(connections).await?;
     match caught(&tx, work).await {
         Ok(value) => {
             tx.end(true).await?;

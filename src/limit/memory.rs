@@ -116,7 +116,8 @@ impl Counter {
                 while times.front().is_some_and(|first| now - first >= window) {
                     times.pop_front();
                 }
-                let end = times.front().map_or(now, |first| first + window);
+                // What is taken now is the first, where there is no other.
+                let end = times.front().unwrap_or(&now) + window;
                 (times.len() as u32, end)
             }
         };

@@ -35,8 +35,8 @@ if sliding then
         first = redis.call('LINDEX', key, 0)
     end
     used = redis.call('LLEN', key)
-    ends = now
-    if first then ends = tonumber(first) + window end
+    -- What is taken now is the first, where there is no other.
+    ends = tonumber(first or now) + window
 else
     local start = now - now % window
     ends = start + window

@@ -2,11 +2,11 @@
 
 use sea_orm::Value;
 
-use super::Office;
+use super::{Office, Settled};
 use crate::clock::DAY;
 use crate::db::Tx;
 use crate::db::outbox::{self, Parcel};
-use crate::db::sql::{execute, row};
+use crate::db::sql::{execute, row, rows};
 use crate::error::{Error, Kind, Result};
 
 /// How long a delivery that is over is kept.
@@ -42,18 +42,32 @@ pub(crate) async fn replay<O: Office>(tx: &Tx, owner: i64, id: &str, now: i64) -
 /// Gives up what is still to be delivered to a webhook.
 pub(crate) async fn abandon<O: Office>(tx: &Tx, webhook: i64, why: &str, now: i64) -> Result<()> {
     outbox::withdraw(tx, O::TOPIC, &webhook.to_string()).await?;
+    let (table, whose) = (O::TABLES.deliveries, O::TABLES.owner);
+    let pending = "webhook = $1 AND status = 'pending'";
+    for &kind in O::FOLLOWED {
+        let sql = format!("SELECT {whose}, body FROM {table} WHERE {pending} AND kind = $2");
+        for found in rows(tx, &sql, [webhook.into(), kind.into()]).await? {
+            let body: String = found.try_get("", "body")?;
+            let settled = Settled {
+                owner: found.try_get("", whose)?,
+                kind,
+                body: &body,
+                failure: Some(why),
+                now,
+            };
+            O::settled(tx, &settled).await?;
+        }
+    }
     let sql = format!(
-        "UPDATE {} SET status = 'failed', error = $1, finished_at = $2 \
-         WHERE webhook = $3 AND status = 'pending'",
-        O::TABLES.deliveries
+        "UPDATE {table} SET status = 'failed', error = $2, finished_at = $3 WHERE {pending}"
     );
-    execute(tx, &sql, [why.into(), now.into(), webhook.into()]).await?;
+    execute(tx, &sql, [webhook.into(), why.into(), now.into()]).await?;
     Ok(())
 }
 
-/// Takes back what a webhook was to be told, and forgets what it was told.
-pub(crate) async fn erase<O: Office>(tx: &Tx, webhook: i64) -> Result<()> {
-    outbox::withdraw(tx, O::TOPIC, &webhook.to_string()).await?;
+/// Gives up what a webhook was to be told, and forgets what it was told.
+pub(crate) async fn erase<O: Office>(tx: &Tx, webhook: i64, now: i64) -> Result<()> {
+    abandon::<O>(tx, webhook, "the webhook was removed", now).await?;
     let sql = format!("DELETE FROM {} WHERE webhook = $1", O::TABLES.deliveries);
     execute(tx, &sql, [webhook.into()]).await?;
     Ok(())

@@ -32,8 +32,10 @@ pub(crate) trait Office: Send + Sync + 'static {
     /// Where they are kept.
     const TABLES: Tables;
 
-    /// Does what follows when something was told, or given up, in the transaction that
-    /// writes it down.
+    /// What something follows from when it was told, or given up.
+    const FOLLOWED: &'static [&'static str] = &[];
+
+    /// Does what follows, in the transaction that writes it down.
     fn settled(_tx: &Tx, _settled: &Settled<'_>) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }

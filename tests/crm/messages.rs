@@ -351,3 +351,30 @@ async fn what_is_sent_is_handed_over() {
         "Hello"
     );
 }
+
+/// Who delivers is disabled, or removed, before it took what is to be sent.
+#[tokio::test]
+async fn what_nobody_hands_over_any_more() {
+    let (_server, http, _own) = with(&[("APEX_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8")]);
+    let receiver = Receiver::start().await;
+    receiver.plan((0..50).map(|_| Reaction::Answer(500, "")));
+    let contact = make(&http, "/contacts", json!({"first_name": "Ann"})).await;
+    let talk = json!({"contact_id": contact["id"], "channel": "webchat"});
+    let talk = make(&http, "/conversations", talk).await;
+    for disables in [true, false] {
+        let hook = json!({"url": receiver.url, "events": ["conversation-messages.outgoing"]});
+        let hook = make(&http, "/webhooks", hook).await;
+        let hook = format!("/webhooks/{}", hook["id"]);
+        let message = json!({"conversation_id": talk["id"], "message_text": "Hello"});
+        let path = "/conversation-messages-transform-outgoing-webchat";
+        let sent = make(&http, path, message).await;
+        assert_eq!(sent["status"], "pending");
+        match disables {
+            true => http.patch(&hook, &json!({"status": "disabled"})).await,
+            false => http.delete(&hook).await,
+        }
+        .expect(200);
+        let one = format!("/conversation-messages-webchat/{}", name(&sent));
+        assert_eq!(http.get(&one).await.expect(200)["status"], "failed");
+    }
+}

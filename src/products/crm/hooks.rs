@@ -27,6 +27,7 @@ impl Office for Own {
         owner: "organization_id",
         whose: "organization",
     };
+    const FOLLOWED: &'static [&'static str] = &[OUTGOING];
 
     async fn settled(tx: &Tx, settled: &Settled<'_>) -> Result<()> {
         match settled.kind {

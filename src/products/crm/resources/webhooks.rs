@@ -69,7 +69,7 @@ impl Resource for Webhooks {
 
     async fn removed(tx: &Tx, context: &Context, old: &pb::Webhook) -> Result<()> {
         may_see(context, old)?;
-        erase::<Own>(tx, old.id).await
+        erase::<Own>(tx, old.id, context.now).await
     }
 
     /// Whoever changes it takes it to be in order.

@@ -103,10 +103,10 @@ impl WebhookService for Growth {
         call: Call,
         request: pb::DeleteWebhookRequest,
     ) -> Result<Reply<pb::DeleteWebhookResponse>> {
-        let project = call.project_id()?;
+        let (project, now) = (call.project_id()?, self.now());
         let answer = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
-                store::delete(tx, project, &request.id).await?;
+                store::delete(tx, project, &request.id, now).await?;
                 Ok(pb::DeleteWebhookResponse { success: true })
             })
         });

@@ -183,9 +183,9 @@ fn status(active: bool) -> &'static str {
 }
 
 /// Removes a webhook and everything of it.
-pub(super) async fn delete(tx: &Tx, project: ProjectId, id: &str) -> Result<()> {
+pub(super) async fn delete(tx: &Tx, project: ProjectId, id: &str, now: i64) -> Result<()> {
     let own = find(tx, project, id).await?;
-    erase::<Own>(tx, own.number).await?;
+    erase::<Own>(tx, own.number, now).await?;
     let sql = "DELETE FROM growth_webhook WHERE project = $1 AND number = $2";
     execute(tx, sql, [project.into(), own.number.into()]).await?;
     Ok(())

@@ -8,23 +8,59 @@ use crate::error::{Error, Result};
 /// Most members a list is ordered by.
 const KEYS: usize = 16;
 
+/// A key of an order.
+#[derive(Debug)]
+pub(in super::super::super) struct Key {
+    /// What is compared.
+    value: String,
+    /// Which way.
+    direction: &'static str,
+}
+
+/// An order, by several keys.
+#[derive(Debug)]
+pub(in super::super::super) struct Order(Vec<Key>);
+
+impl Order {
+    /// As it is written behind a statement that reads from what was joined.
+    pub(in super::super::super) fn own(&self) -> String {
+        let keys = self
+            .0
+            .iter()
+            .map(|key| [&key.value, key.direction].concat());
+        keys.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The values of the keys, under names of their own.
+    pub(in super::super::super) fn named(&self) -> String {
+        let keys = self.0.iter().enumerate();
+        let named = keys.map(|(at, key)| format!("{} AS k{at}", key.value));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// As it is written by those names.
+    pub(in super::super::super) fn by_name(&self) -> String {
+        let keys = self.0.iter().enumerate();
+        let named = keys.map(|(at, key)| format!("k{at}{}", key.direction));
+        named.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Compiler<'_> {
-    /// Adds an order, and to what is read from what it needs. The id is the last key,
-    /// in the direction of the one before it, as the indexes have it.
+    /// An order; adds to what is read from what it needs. The id is the last key, in the
+    /// direction of the one before it, as the indexes have it.
     pub(in super::super::super) fn order(
         &self,
         keys: &[pb::Sort],
         joins: &mut Sql,
-        order: &mut String,
-    ) -> Result<()> {
+    ) -> Result<Order> {
         if keys.len() > KEYS {
             let words = format!("$sort must name at most {KEYS} members");
             return Err(Error::invalid_field("$sort", words));
         }
-        let mut last = "";
-        let mut by_id = false;
+        let mut order = Vec::with_capacity(keys.len() + 1);
         for (at, key) in keys.iter().enumerate() {
-            let (name, required) = match self.member(&key.field)? {
+            let (value, required) = match self.member(&key.field)? {
                 Member::Column(column) => (format!("t.{}", column.name), column.required),
                 Member::Field(field) => {
                     joins
@@ -36,26 +72,22 @@ impl Compiler<'_> {
                     (format!("s{at}.{}", field.kept()), false)
                 }
             };
-            last = if key.descending { " DESC" } else { "" };
-            by_id |= key.field == "id";
-            order.push_str(&name);
-            order.push_str(last);
-            if self.postgres && !required {
-                // As SQLite has it: null is less than anything.
-                order.push_str(if key.descending {
-                    " NULLS LAST"
-                } else {
-                    " NULLS FIRST"
-                });
-            }
-            order.push_str(", ");
+            // PostgreSQL is told to do as SQLite does: null is less than anything.
+            let direction = match (key.descending, self.postgres && !required) {
+                (true, false) => " DESC",
+                (true, true) => " DESC NULLS LAST",
+                (false, false) => "",
+                (false, true) => " NULLS FIRST",
+            };
+            order.push(Key { value, direction });
         }
-        if by_id {
-            order.truncate(order.len() - ", ".len());
-        } else {
-            order.push_str("t.id");
-            order.push_str(last);
+        if !keys.iter().any(|key| key.field == "id") {
+            let descending = keys.last().is_some_and(|key| key.descending);
+            order.push(Key {
+                value: "t.id".to_owned(),
+                direction: if descending { " DESC" } else { "" },
+            });
         }
-        Ok(())
+        Ok(Order(order))
     }
 }

@@ -63,7 +63,7 @@ impl Resource for ConversationViews {
         if let Some(filter) = &find.filter {
             compiler.filter(filter, 0, &mut sql)?;
         }
-        compiler.order(&find.sort, &mut Sql::default(), &mut String::new())?;
+        compiler.order(&find.sort, &mut Sql::default())?;
         let postgres = compiler.postgres;
         Conversations::narrow(context, &find, &mut sql, postgres)
     }
