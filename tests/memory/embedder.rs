@@ -225,6 +225,7 @@ async fn an_answer_by_words_alone_says_so() {
 #[tokio::test]
 async fn an_address_that_is_none_is_refused() {
     let server = Server::stopped(&[]);
+    server.apex(&["migrate", "up"]);
     let mut command = server.command();
     let output = command
         .arg("serve")

@@ -75,7 +75,9 @@ impl Embedder {
         }
         Ok(Some(Self {
             client,
-            model: format!("{} {}", config.model, config.dimensions),
+            model: format!("{} {}", config.model, config.dimensions)
+                .trim_end()
+                .to_owned(),
             asked,
             timeout: config.timeout.0,
             failures,

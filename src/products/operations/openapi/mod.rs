@@ -147,21 +147,33 @@ impl Writer {
         let members = spec.when.iter().filter_map(|when| when.body_member);
         let members: Vec<String> = members.map(|name| format!("`{name}`")).collect();
         let mut named = spec.when.iter().filter_map(|when| when.service_method);
-        let circumstance = match (members.is_empty(), named.next()) {
-            (false, _) => format!("A body with {} is", members.join(" or ")),
-            (true, Some(name)) => format!("With `X-Service-Method: {name}` it is"),
-            (true, None) => return,
+        let query = spec.when.iter().find_map(|when| when.query);
+        let circumstance = match (members.is_empty(), named.next(), query) {
+            (false, ..) => format!("A body with {} is", members.join(" or ")),
+            (true, Some(name), _) => format!("With `X-Service-Method: {name}` it is"),
+            (true, None, Some(pair)) => format!("With `{pair}` in the query it is"),
+            (true, None, None) => return,
         };
-        let body = self.message(&descriptor.input(), Side::request(spec.profile));
-        let answer = self.message(&descriptor.output(), Side::answer(spec.profile));
-        let name = |schema: &Value| schema["$ref"].as_str().unwrap_or_default().to_owned();
+        let output = descriptor.output();
+        let shape = if output.full_name() == HTTP_BODY {
+            let status = spec.success_status.to_string();
+            owner["responses"][status]["content"]["*/*"] = json!({});
+            String::new()
+        } else {
+            let body = self.message(&descriptor.input(), Side::request(spec.profile));
+            let answer = self.message(&output, Side::answer(spec.profile));
+            let name = |schema: &Value| schema["$ref"].as_str().unwrap_or_default().to_owned();
+            format!(
+                "Its body is `{}`, its answer `{}`. ",
+                name(&body),
+                name(&answer)
+            )
+        };
         let told = owner["description"].as_str().unwrap_or_default();
         owner["description"] = json!(format!(
-            "{told}\n\n{circumstance} another call: {}\n\nIts body is `{}`, its answer `{}`. \
-             gRPC: `{}`. Callers: {}. Rate group: `{}`.",
+            "{told}\n\n{circumstance} another call: {}\n\n{shape}gRPC: `{}`. Callers: {}. Rate \
+             group: `{}`.",
             about_method(descriptor),
-            name(&body),
-            name(&answer),
             spec.path,
             page::who(spec),
             spec.rate_group
