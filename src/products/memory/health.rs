@@ -10,11 +10,12 @@ use crate::error::Result;
 use crate::server::Reply;
 
 /// Longest the database is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Memory {
     pub(super) async fn health(&self) -> Reply<pb::GetMemoryHealthResponse> {
-        let stored = self.reads().await.is_ok() && !self.0.db.is_faulty();
+        let read = tokio::time::timeout(PATIENCE, self.reads()).await;
+        let stored = matches!(read, Ok(Ok(()))) && !self.0.db.is_faulty();
         let word = |fine: bool| if fine { "ok" } else { "failed" }.to_owned();
         let reply = Reply::from(pb::GetMemoryHealthResponse {
             status: if stored { "healthy" } else { "degraded" }.to_owned(),
