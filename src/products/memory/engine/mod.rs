@@ -10,6 +10,7 @@ pub mod duplicates;
 pub mod entities;
 pub mod index;
 pub mod lexicon;
+pub mod pins;
 pub mod presets;
 pub mod retrieve;
 pub mod score;

@@ -116,6 +116,12 @@ const ALIKE: f32 = 0.5;
 /// relevant as can be.
 const ENOUGH: f32 = 0.5;
 
+/// How many memories an answer tells because they are pinned: a tenth of it, and none
+/// where that would leave no room. Others that are pinned are told as any memory is.
+fn pins(limit: usize) -> usize {
+    if limit < 2 { 0 } else { limit.div_ceil(10) }
+}
+
 /// The memories to tell: what is pinned, then what is relevant, then the rest, each by
 /// score.
 pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
@@ -147,6 +153,7 @@ pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
     let decay = &request.profile.decay_profile;
     let mut rest: Vec<(Hit, i64)> = Vec::new();
     let mut told: Vec<(Hit, i64)> = Vec::new();
+    let mut pinned: Vec<(Hit, i64)> = Vec::new();
     for memory in index.memories() {
         let salience = decay::salience(memory.state, memory.spikes, decay, request.now);
         let relevance = relevance.get(&memory.id).copied();
@@ -165,16 +172,28 @@ pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
             salience,
             score,
             channel: match relevance {
-                _ if memory.pinned => Channel::Pinned,
                 Some(_) => Channel::Relevance,
                 None => Channel::Salience,
             },
             confidence: Confidence::of(relevance.unwrap_or(salience)),
         };
-        if memory.pinned || relevance.is_some() {
+        if memory.pinned {
+            pinned.push((hit, memory.at));
+        } else if relevance.is_some() {
             told.push((hit, memory.at));
         } else {
             rest.push((hit, memory.at));
+        }
+    }
+    pinned.sort_unstable_by(order);
+    for (at, (hit, said)) in pinned.into_iter().enumerate() {
+        if at < pins(request.limit) {
+            let channel = Channel::Pinned;
+            told.push((Hit { channel, ..hit }, said));
+        } else if hit.channel == Channel::Relevance {
+            told.push((hit, said));
+        } else {
+            rest.push((hit, said));
         }
     }
     fill(&mut told, rest);
