@@ -104,7 +104,7 @@ impl Plan {
         let fate = if person.is_suppressed(&reading, domain) {
             Fate::Dropped
         } else {
-            match person.twin(&said.content, said.speaker()) {
+            match person.twin(&said.content, said.speaker(), said.at) {
                 Some(own) if person.nodes.contains_key(&own) => Fate::Merged(own),
                 Some(_) | None => Fate::Made,
             }
