@@ -122,6 +122,9 @@ fn pins(limit: usize) -> usize {
     if limit < 2 { 0 } else { limit.div_ceil(10) }
 }
 
+/// Statements whose scores have this ratio are about equally relevant.
+const CLOSE: f64 = 0.8;
+
 /// The memories to tell: what is pinned, then what is relevant, then the rest, each by
 /// score.
 pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
@@ -196,6 +199,7 @@ pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
             rest.push((hit, said));
         }
     }
+    newer_first(index, &mut told);
     fill(&mut told, rest);
     told.sort_unstable_by(order);
     told.truncate(request.limit);
@@ -210,6 +214,31 @@ fn order(a: &(Hit, i64), b: &(Hit, i64)) -> std::cmp::Ordering {
         .then(b.0.score.total_cmp(&a.0.score))
         .then(b.1.cmp(&a.1))
         .then(a.0.id.cmp(&b.0.id))
+}
+
+/// Of two statements of somebody on one subject, which a question finds about equally
+/// relevant, the newer is ranked as the older, so that it comes before it.
+fn newer_first(index: &Index, told: &mut [(Hit, i64)]) {
+    let mut found: Vec<usize> = (0..told.len())
+        .filter(|at| told[*at].0.channel == Channel::Relevance)
+        .collect();
+    found.sort_unstable_by(|a, b| order(&told[*a], &told[*b]));
+    found.truncate(RELEVANT);
+    let subjects: Vec<_> = found
+        .iter()
+        .map(|at| index.subject(told[*at].0.id))
+        .collect();
+    let scores: Vec<f64> = found.iter().map(|at| told[*at].0.score).collect();
+    for low in 1..found.len() {
+        for high in 0..low {
+            let close = scores[low] >= CLOSE * scores[high];
+            let newer = told[found[low]].1 > told[found[high]].1;
+            if close && newer && subjects[low].same(&subjects[high]) {
+                told[found[low]].0.score = scores[high];
+                break;
+            }
+        }
+    }
 }
 
 /// Adds the most salient and the newest of what relevance left.

@@ -123,6 +123,33 @@ fn many_pins_leave_room_for_the_answer() {
 }
 
 #[test]
+fn the_newer_statement_comes_first() {
+    for (asked, old, new) in [
+        (
+            "What is my favourite colour?",
+            "My favourite colour is green.",
+            "My favourite colour is purple these days, I think.",
+        ),
+        (
+            "Do I have a car?",
+            "I have no car.",
+            "I bought a car on Monday.",
+        ),
+    ] {
+        let mut said = vec![old];
+        said.extend(["Lovely weather.", "The bakery opens at nine."].repeat(10));
+        said.push(new);
+        said.extend(["The cello is loud.", "Trains are late."].repeat(10));
+        let hits = ask(&index(&said), asked, 5);
+        assert_eq!(ids(&hits)[..2], [22, 1], "{asked} {hits:?}");
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+    }
+    // What fits better is first, however old it is.
+    let index = index(&["Ana: My dog is called Biscuit.", "Ana: A dog barked."]);
+    assert_eq!(ids(&ask(&index, "What is Ana's dog called?", 2)), [1, 2]);
+}
+
+#[test]
 fn what_is_taken_out_leaves_nothing() {
     let mut whole = index(&[
         "a red house",
