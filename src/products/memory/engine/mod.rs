@@ -10,6 +10,7 @@ pub mod duplicates;
 pub mod entities;
 pub mod index;
 pub mod lexicon;
+mod phrases;
 pub mod pins;
 pub mod presets;
 pub mod retrieve;
