@@ -8,6 +8,7 @@ pub mod crisis;
 pub mod decay;
 pub mod duplicates;
 pub mod entities;
+pub mod events;
 pub mod index;
 pub mod lexicon;
 mod phrases;
