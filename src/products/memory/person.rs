@@ -277,8 +277,8 @@ impl Person {
     }
 
     /// The memory that says what somebody says now.
-    pub(super) fn twin(&self, content: &str, speaker: Option<&str>) -> Option<i64> {
-        self.index.duplicate(content, speaker).map(number_of)
+    pub(super) fn twin(&self, content: &str, speaker: Option<&str>, at: i64) -> Option<i64> {
+        self.index.duplicate(content, speaker, at).map(number_of)
     }
 
     /// How much a memory matters now.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::engine::crisis::{Ring, Triage};
 use super::engine::entities::{self, Kind};
 use super::engine::index::Reading;
+use super::engine::pins::insists;
 use super::engine::presets::Profile;
 use super::engine::score::{Role, Score, score};
 use super::engine::text;
@@ -103,7 +104,7 @@ impl Plan {
         let fate = if person.is_suppressed(&reading, domain) {
             Fate::Dropped
         } else {
-            match person.twin(&said.content, said.speaker()) {
+            match person.twin(&said.content, said.speaker(), said.at) {
                 Some(own) if person.nodes.contains_key(&own) => Fate::Merged(own),
                 Some(_) | None => Fate::Made,
             }
@@ -175,31 +176,4 @@ fn kind(score: &Score, domain: &str, names: bool) -> &'static str {
         "other" => "facet",
         _ => "theme",
     }
-}
-
-/// Whether a text says itself that it is to be kept in mind: what must not be forgotten
-/// whatever is asked.
-fn insists(content: &str) -> bool {
-    let tokens = text::tokens(content);
-    let words: Vec<String> = tokens.iter().map(text::Token::lower).collect();
-    let begins = |phrase: &[&str]| {
-        words
-            .iter()
-            .map(String::as_str)
-            .take(phrase.len())
-            .eq(phrase.iter().copied())
-    };
-    words.iter().any(|word| word.starts_with("allerg"))
-        || [
-            &["remember"][..],
-            &["please", "remember"],
-            &["always"],
-            &["never"],
-            &["please", "never"],
-            &["please", "always"],
-            &["don't", "forget"],
-            &["do", "not", "forget"],
-        ]
-        .iter()
-        .any(|phrase| begins(phrase))
 }

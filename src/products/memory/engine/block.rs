@@ -49,7 +49,8 @@ fn share(channel: Channel) -> u32 {
 }
 
 /// Makes a block of lines, which come best first, within a budget of tokens. What a
-/// channel does not use is the others'. When not all fit, what is unsure is left out.
+/// channel does not use is the others'. When not all fit, what is unsure is told only in
+/// the room that the rest leaves.
 pub fn block(lines: &[Line<'_>], budget: u32) -> Block {
     let frame = tokens(HEAD) + tokens(FOOT);
     let rows: Vec<String> = lines.iter().map(row).collect();
@@ -62,12 +63,11 @@ pub fn block(lines: &[Line<'_>], budget: u32) -> Block {
     let mut left = room;
     let mut used = [0u32; 4];
     let mut told = vec![false; lines.len()];
-    for own in [true, false] {
+    for (own, all) in [(true, !tight), (false, !tight), (false, true)] {
         for (at, line) in lines.iter().enumerate() {
-            let unsure =
-                tight && line.confidence == Confidence::Low && line.channel != Channel::Pinned;
+            let sure = line.confidence != Confidence::Low || line.channel == Channel::Pinned;
             let cost = costs[at];
-            if told[at] || unsure || cost > left {
+            if told[at] || !(sure || all) || cost > left {
                 continue;
             }
             let used = &mut used[line.channel as usize];
@@ -188,5 +188,9 @@ mod tests {
         assert_eq!(block(&[unsure, line("surely")], 4000).told, [0, 1]);
         assert_eq!(block(&[unsure, line(&"surely ".repeat(90))], 200).told, [1]);
         assert_eq!(block(&[], 4000), Block::default());
+        // A line too long for the budget does not take the others with it.
+        let long = "surely ".repeat(900);
+        assert_eq!(block(&[line(&long), unsure, unsure], 100).told, [1, 2]);
+        assert_eq!(block(&[unsure; 50], 100).told.len(), 6);
     }
 }

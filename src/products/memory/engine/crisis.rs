@@ -3,12 +3,13 @@
 //! say which way to go. It aims to miss little rather than to be quiet, knows English
 //! only, and is no diagnosis.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{LazyLock, OnceLock};
+use std::collections::VecDeque;
+use std::sync::LazyLock;
 
-use foldhash::fast::FixedState;
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
+
+use super::phrases::{Phrases, lines, source, squeeze};
 
 /// What to do about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,121 +104,26 @@ impl Ring {
     }
 }
 
-/// Phrases: each is compiled when a text has the word that it is looked for by.
-struct Phrases {
-    levels: Vec<u8>,
-    sources: Vec<String>,
-    each: Vec<OnceLock<Option<Regex>>>,
-    /// Phrases by words of which a text must have one.
-    by: HashMap<String, Vec<usize>, FixedState>,
-}
-
-impl Phrases {
-    /// Makes them of lines, each with its level.
-    fn new<'t>(lines: impl Iterator<Item = (u8, &'t str)>) -> Self {
-        let mut all = Self {
-            levels: Vec::new(),
-            sources: Vec::new(),
-            each: Vec::new(),
-            by: HashMap::default(),
-        };
-        for (level, phrase) in lines {
-            for word in key(phrase) {
-                all.by.entry(word).or_default().push(all.levels.len());
-            }
-            all.levels.push(level);
-            all.sources.push(source(phrase));
-            all.each.push(OnceLock::new());
-        }
-        all
-    }
-
-    /// Phrases that may be in a text, with their levels.
-    fn near(&self, text: &str) -> impl Iterator<Item = (&Regex, u8)> {
-        let found = text.split(' ').filter_map(|word| self.by.get(word));
-        let found: BTreeSet<usize> = found.flatten().copied().collect();
-        let near = found.into_iter();
-        near.filter_map(|at| Some((self.one(at)?, *self.levels.get(at)?)))
-    }
-
-    fn one(&self, at: usize) -> Option<&Regex> {
-        let source = self.sources.get(at)?;
-        let compiled = self.each.get(at)?.get_or_init(|| Regex::new(source).ok());
-        compiled.as_ref()
-    }
-}
-
-static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
+static PHRASES: LazyLock<Phrases<u8>> = LazyLock::new(|| {
     let lines = lines(include_str!("lexicons/crisis.txt"));
     let lines = lines.filter_map(|line| line.split_once(' '));
     Phrases::new(lines.map(|(level, phrase)| (level.parse().unwrap_or(1), phrase)))
 });
 
-static IDIOMS: LazyLock<Phrases> = LazyLock::new(|| {
+static IDIOMS: LazyLock<Phrases<()>> = LazyLock::new(|| {
     let lines = lines(include_str!("lexicons/idioms.txt"));
-    Phrases::new(lines.map(|phrase| (0, phrase)))
+    Phrases::new(lines.map(|phrase| ((), phrase)))
 });
 
-fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
-/// The words that a phrase has in one place; one of them must stand there.
-fn options(word: &str) -> Vec<String> {
-    let options = word.split('|').filter(|option| !option.is_empty());
-    options.map(squeeze).collect()
-}
-
-/// Words of which a text must have one to have a phrase: those of its place with the
-/// longest, for they are rare.
-fn key(phrase: &str) -> Vec<String> {
-    let must = |word: &&str| *word != "*" && !word.ends_with('?');
-    let places = phrase.split_whitespace().filter(must).map(options);
-    let length = |options: &Vec<String>| options.iter().map(String::len).min();
-    places.max_by_key(length).unwrap_or_default()
-}
-
-/// A phrase of a file as an expression over words, each of which has a space before it.
-fn source(phrase: &str) -> String {
-    let mut out = String::new();
-    for word in phrase.split_whitespace() {
-        if word == "*" {
-            out.push_str("(?: [!-~]+){0,3}?");
-            continue;
-        }
-        let (word, optional) = match word.strip_suffix('?') {
-            Some(word) => (word, "?"),
-            None => (word, ""),
-        };
-        let options = options(word);
-        if options.is_empty() {
-            continue;
-        }
-        out.push_str(&format!("(?: (?:{})){optional}", options.join("|")));
-    }
-    format!("{out} ")
-}
-
-/// One letter for each run of it: "sooo" is "so", and so are the words compared with.
-fn squeeze(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    for c in word.chars() {
-        if !out.ends_with(c) || c.is_ascii_digit() {
-            out.push(c);
-        }
-    }
-    out
-}
-
 /// Text as the phrases see it: words in lower case with a space before each and one at
-/// the end, a full stop as a word of its own, figures among letters as the letters they
+/// the end, a full stop as a word of its own (also before the first word and after the
+/// last), a comma at the end of the word before it, figures among letters as the letters they
 /// stand for. No phrase has other letters than ASCII's: `_` stands for all others, which
 /// keeps the expressions small.
 fn normal(text: &str) -> String {
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
-    let mut out = String::with_capacity(folded.len() + 2);
+    let mut out = String::with_capacity(folded.len() + 8);
+    out.push_str(" .");
     let mut word = String::new();
     let flush = |word: &mut String, out: &mut String| {
         if word.is_empty() {
@@ -227,7 +133,11 @@ fn normal(text: &str) -> String {
             *word = word.chars().map(letter).collect();
         }
         word.retain(|c| !matches!(c, '@' | '$'));
-        out.push(' ');
+        // "My self" is "myself".
+        let parted = word == "self" && [" my", " him", " her"].iter().any(|own| out.ends_with(own));
+        if !parted {
+            out.push(' ');
+        }
         out.push_str(&squeeze(word));
         word.clear();
     };
@@ -240,11 +150,17 @@ fn normal(text: &str) -> String {
                 flush(&mut word, &mut out);
                 out.push_str(" .");
             }
+            ',' | ':' | '(' | ')' | '\u{2013}' | '\u{2014}' => {
+                flush(&mut word, &mut out);
+                if !out.ends_with(['.', ',']) {
+                    out.push(',');
+                }
+            }
             _ => flush(&mut word, &mut out),
         }
     }
     flush(&mut word, &mut out);
-    out.push(' ');
+    out.push_str(" . ");
     out
 }
 
@@ -263,7 +179,7 @@ fn letter(c: char) -> char {
 /// The level of one message, 0 to 3.
 pub fn level(content: &str) -> u8 {
     let mut text = normal(content);
-    for (idiom, _) in IDIOMS.near(&text.clone()) {
+    for (idiom, ()) in IDIOMS.near(&text.clone()) {
         text = idiom.replace_all(&text, " _ ").into_owned();
     }
     let told = FICTION.as_ref().is_some_and(|cues| cues.is_match(&text));
@@ -273,11 +189,14 @@ pub fn level(content: &str) -> u8 {
         for found in phrase.find_iter(&text) {
             let mut level = level;
             let imminent = level == 3;
-            let own = found
-                .as_str()
-                .split(' ')
-                .any(|word| matches!(word, "i" | "im" | "me" | "my" | "myself"));
-            if denied(&text[..found.start()]) {
+            let own = found.as_str().split(' ').any(|word| {
+                matches!(
+                    word.trim_end_matches(','),
+                    "i" | "im" | "me" | "my" | "myself"
+                )
+            });
+            let parted = found.as_str().starts_with(',');
+            if !parted && denied(&text[..found.start()]) {
                 level = 0;
             } else if told || others && !own {
                 level -= 1;
@@ -288,35 +207,92 @@ pub fn level(content: &str) -> u8 {
     highest
 }
 
-/// Whether the four words before a phrase, in its sentence, deny it.
+/// Whether the four words before a phrase, in its part of the sentence, deny it.
 fn denied(before: &str) -> bool {
-    before
-        .split(' ')
-        .rev()
-        .filter(|word| !word.is_empty())
-        .take(4)
-        .take_while(|word| *word != "." && *word != "but")
-        .any(|word| {
-            matches!(
-                word,
-                "not"
-                    | "never"
-                    | "dont"
-                    | "didnt"
-                    | "doesnt"
-                    | "wont"
-                    | "wouldnt"
-                    | "isnt"
-                    | "wasnt"
-                    | "arent"
-                    | "havent"
-                    | "without"
-                    | "nor"
-                    | "neither"
-                    | "stoped"
-                    | "longer"
-            )
-        })
+    let mut after = "";
+    for word in before.split(' ').rev().filter(|w| !w.is_empty()).take(4) {
+        if word == "but" || word.ends_with(['.', ',']) {
+            return false;
+        }
+        // A sentence may begin without a mark: "I am not well I want to".
+        if matches!(after, "i" | "im" | "ill") && !leads(word) {
+            return false;
+        }
+        if denies(word) {
+            return !earnest(after);
+        }
+        after = word;
+    }
+    false
+}
+fn denies(word: &str) -> bool {
+    matches!(
+        word,
+        "not"
+            | "never"
+            | "dont"
+            | "didnt"
+            | "doesnt"
+            | "wont"
+            | "wouldnt"
+            | "isnt"
+            | "wasnt"
+            | "arent"
+            | "havent"
+            | "without"
+            | "nor"
+            | "neither"
+            | "stoped"
+            | "longer"
+    )
+}
+
+/// Whether to deny it says that one means what follows or is not well.
+fn earnest(word: &str) -> bool {
+    matches!(
+        word,
+        "joking"
+            | "kiding"
+            | "lying"
+            | "pretending"
+            | "exagerating"
+            | "blufing"
+            | "ok"
+            | "okay"
+            | "fine"
+            | "alright"
+            | "wel"
+            | "good"
+            | "hapy"
+            | "coping"
+    )
+}
+
+/// What "I" follows within a sentence: "I don't think I want to".
+fn leads(word: &str) -> bool {
+    matches!(
+        word,
+        "think"
+            | "thinking"
+            | "thought"
+            | "believe"
+            | "mean"
+            | "say"
+            | "said"
+            | "saying"
+            | "feel"
+            | "like"
+            | "that"
+            | "because"
+            | "if"
+            | "when"
+            | "why"
+            | "what"
+            | "as"
+            | "wish"
+            | "sugesting"
+            | "implying"
+    )
 }
 
 /// A story, a quotation or a study is spoken of.
@@ -339,14 +315,9 @@ mod tests {
 
     #[test]
     fn every_phrase_compiles() {
-        assert!((0..PHRASES.levels.len()).all(|at| PHRASES.one(at).is_some()));
-        assert!(PHRASES.levels.iter().all(|level| (1..=3).contains(level)));
-        assert!((0..IDIOMS.levels.len()).all(|at| IDIOMS.one(at).is_some()));
+        assert!(PHRASES.sound() && IDIOMS.sound());
+        assert!(PHRASES.values().iter().all(|level| (1..=3).contains(level)));
         assert!(FICTION.is_some() && OTHERS.is_some());
-        for phrases in [&PHRASES, &IDIOMS] {
-            let found: BTreeSet<_> = phrases.by.values().flatten().collect();
-            assert_eq!(found.len(), phrases.levels.len(), "each has a word");
-        }
     }
 
     /// Each line of the set is the level a reader gave it and the text.
@@ -396,6 +367,27 @@ mod tests {
             ring.peek("I am going to kill myself tonight").route,
             Route::Escalate
         );
+    }
+
+    #[test]
+    fn what_is_denied_is_within_its_part_of_a_sentence() {
+        for text in [
+            "I'm not joking, I will kill myself",
+            "I am not kidding I want to die",
+            "never felt so bad, want to die",
+            "I'm not okay I want to die",
+            "I don't know, I want to die",
+        ] {
+            assert!(level(text) >= 2, "{text}");
+        }
+        for text in [
+            "I would never kill myself",
+            "I don't think I want to die",
+            "I'm not saying I want to die",
+            "It hurt my self-esteem",
+        ] {
+            assert!(level(text) < 2, "{text}");
+        }
     }
 
     #[test]

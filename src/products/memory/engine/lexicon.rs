@@ -22,9 +22,9 @@ pub static ASKING: LazyLock<Words> = LazyLock::new(|| stems(include_str!("lexico
 /// Stems of words of a person's own life.
 pub static PERSONAL: LazyLock<Words> =
     LazyLock::new(|| stems(include_str!("lexicons/personal.txt")));
-/// Stems of life events, with their strength.
-pub static EVENTS: LazyLock<Valued<f64>> =
-    LazyLock::new(|| valued(include_str!("lexicons/events.txt")));
+/// Stems of the words that life events are told in.
+pub static EVENT_WORDS: LazyLock<Words> =
+    LazyLock::new(|| told(include_str!("lexicons/events.txt")));
 /// Stems of feelings, with their intensity.
 pub static EMOTIONS: LazyLock<Valued<f64>> =
     LazyLock::new(|| valued(include_str!("lexicons/emotions.txt")));
@@ -51,6 +51,19 @@ pub static RELATED: LazyLock<Valued<Vec<String>>> =
 static THESAURUS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| lines(include_str!("lexicons/thesaurus.txt")).collect());
 
+/// Stems of ordinary words: a sentence that begins with one need not begin with a name.
+pub static ORDINARY: LazyLock<Words> = LazyLock::new(|| {
+    let thesaurus = THESAURUS.iter().flat_map(|line| line.split(' '));
+    let mut words: Words = thesaurus.map(str::to_owned).collect();
+    words.extend(
+        RELATED
+            .iter()
+            .flat_map(|(head, others)| std::iter::once(head).chain(others))
+            .cloned(),
+    );
+    words
+});
+
 /// The stems that a stem may mean by the thesaurus.
 pub fn meant(stem: &str) -> impl Iterator<Item = &'static str> {
     let head = |line: &str| line.split(' ').next().map(|head| head.cmp(stem));
@@ -75,6 +88,16 @@ pub(super) fn plain(text: &'static str) -> Words {
 fn stems(text: &'static str) -> Words {
     lines(text)
         .flat_map(str::split_whitespace)
+        .map(stem)
+        .collect()
+}
+
+/// The words of phrases, without those that carry no content.
+fn told(text: &'static str) -> Words {
+    lines(text)
+        .flat_map(|line| line.split([' ', '|', '?']))
+        .filter(|word| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase()))
+        .filter(|word| !STOP.contains(*word))
         .map(stem)
         .collect()
 }
@@ -160,7 +183,7 @@ mod tests {
 
     #[test]
     fn values_lie_in_their_ranges() {
-        assert!(EVENTS.len() > 35 && EVENTS.values().all(|v| (0.1..=0.6).contains(v)));
+        assert!(EVENT_WORDS.len() > 200);
         assert!(EMOTIONS.len() > 60 && EMOTIONS.values().all(|v| (0.1..=1.0).contains(v)));
     }
 

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use foldhash::fast::FixedState;
 
-use super::lexicon::{EMOTIONS, EVENTS, FIRST_PERSON, PERSONAL};
+use super::events;
+use super::lexicon::{EMOTIONS, FIRST_PERSON, PERSONAL};
 use super::text::{Token, only_asks, sentences, stem, stop, tokens};
 
 /// Who said it.
@@ -152,8 +153,12 @@ struct Counts {
 impl Counts {
     fn of(text: &str) -> Self {
         let tokens = tokens(text);
+        let events = events::found(text);
         let mut counts = Self {
             words: tokens.len(),
+            events: events.count,
+            event: events.strength,
+            emotion: events.feeling,
             ..Self::default()
         };
         let mut content: HashSet<String, FixedState> = HashSet::default();
@@ -184,10 +189,6 @@ impl Counts {
         let stem = stem(word);
         self.proper += usize::from(token.capital() && !token.first);
         self.personal += usize::from(PERSONAL.contains(&stem));
-        if let Some(strength) = EVENTS.get(&stem) {
-            self.events += 1;
-            self.event = self.event.max(*strength);
-        }
         if let Some(intensity) = EMOTIONS.get(&stem) {
             self.emotion = self.emotion.max(*intensity);
         }
@@ -263,6 +264,22 @@ mod tests {
         let fear = first("I was diagnosed with diabetes and I am scared of losing my job.");
         assert!(fear.base > 0.55, "{fear:?}");
         assert!(!first("I had Thai food for lunch.").modified);
+    }
+
+    #[test]
+    fn what_befalls_people_matters_more_than_what_befalls_things() {
+        for (person, thing) in [
+            ("My mum passed away", "The printer died again"),
+            ("We broke up", "I moved the chair"),
+            ("I was made redundant", "I fired up the grill"),
+            ("I lost my baby", "My phone battery keeps dying"),
+            (
+                "My throat closes up if I eat shellfish",
+                "I'd die for some chips",
+            ),
+        ] {
+            assert!(first(person).base > first(thing).base + 0.1, "{person}");
+        }
     }
 
     #[test]

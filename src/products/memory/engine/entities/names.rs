@@ -110,7 +110,7 @@ fn ordinary(lower: &str) -> bool {
     stop(lower)
         || lexicon::PERSONAL.contains(&stem)
         || lexicon::RELATED.contains_key(&stem)
-        || lexicon::EVENTS.contains_key(&stem)
+        || lexicon::EVENT_WORDS.contains(&stem)
         || lexicon::EMOTIONS.contains_key(&stem)
         || ROLES.contains(&stem)
         || lower.ends_with("ing")

@@ -9,7 +9,7 @@ use super::super::duplicates;
 use super::super::entities;
 use super::super::text;
 use super::super::times::day;
-use super::signs::{ASKS, DENIES, flags_of};
+use super::signs::ASKS;
 use super::{Index, role};
 
 /// From which share of common words a memory counts as coming back.
@@ -17,25 +17,65 @@ const AGAIN: f64 = 0.6;
 /// Memories that hold a word, beyond which the word says too little to look there.
 const COMMON: usize = 2000;
 
+/// What a memory speaks of, as far as two are told to be on one subject.
+#[derive(Debug, Default)]
+pub struct Subject {
+    speaker: Option<u16>,
+    /// Its words, sorted and each once.
+    words: Vec<u32>,
+}
+
+/// Words of one memory that its subject is told by.
+const SUBJECT: usize = 64;
+
+impl Subject {
+    /// Whether both are of one speaker and share at least half of the words of the
+    /// shorter.
+    pub fn same(&self, other: &Self) -> bool {
+        let shared = self
+            .words
+            .iter()
+            .filter(|word| other.words.binary_search(word).is_ok())
+            .count();
+        let least = self.words.len().min(other.words.len());
+        self.speaker.is_some() && self.speaker == other.speaker && shared > 0 && 2 * shared >= least
+    }
+}
+
 impl Index {
-    /// The memory that a new one of a speaker repeats, if there is one: the most alike,
-    /// then the newest.
-    pub fn duplicate(&self, content: &str, speaker: Option<&str>) -> Option<Uuid> {
+    /// What a memory speaks of; a question speaks of nothing.
+    pub fn subject(&self, id: Uuid) -> Subject {
+        let kept = self.ids.get(&id).and_then(|slot| self.at(*slot));
+        let Some(kept) = kept.filter(|kept| kept.flags & ASKS == 0) else {
+            return Subject::default();
+        };
+        let mut words: Vec<u32> = kept.words.iter().copied().take(SUBJECT).collect();
+        words.sort_unstable();
+        words.dedup();
+        Subject {
+            speaker: Some(kept.speaker),
+            words,
+        }
+    }
+
+    /// The memory that a new one of a speaker repeats, if there is one: the newest.
+    pub fn duplicate(&self, content: &str, speaker: Option<&str>, at: i64) -> Option<Uuid> {
         let (named, said) = text::speaker(content);
         let told = speaker.filter(|name| !role(name));
         let speaker = told.or(named).or(speaker).unwrap_or_default();
         let speaker = speaker.trim().to_lowercase();
-        let flags = flags_of(said) & (ASKS | DENIES);
+        let form = duplicates::form(said)?;
         self.alike(said, duplicates::ALIKE)
             .into_iter()
-            .filter_map(|(slot, share)| Some((self.at(slot)?, share)))
-            .filter(|(kept, _)| kept.flags & (ASKS | DENIES) == flags)
-            .filter(|(kept, _)| {
+            .filter_map(|(slot, _)| self.at(slot))
+            .filter(|kept| kept.form == form.hash)
+            .filter(|kept| at.saturating_sub(kept.at).saturating_abs() < form.within)
+            .filter(|kept| {
                 let its = self.speakers.get(kept.speaker as usize);
                 its.is_some_and(|(name, _)| **name == *speaker)
             })
-            .max_by(|(a, x), (b, y)| x.total_cmp(y).then(a.at.cmp(&b.at)).then(b.id.cmp(&a.id)))
-            .map(|(kept, _)| kept.id)
+            .max_by(|a, b| a.at.cmp(&b.at).then(b.id.cmp(&a.id)))
+            .map(|kept| kept.id)
     }
 
     /// In how many sessions other than its own (UTC days where there are none) a memory
@@ -148,19 +188,37 @@ mod tests {
             ("a", "Ana: My dog is called Biscuit.", 1),
             ("a", "Ben: I love hiking.", 1),
         ]);
-        let found = |text: &str| index.duplicate(text, None).map(|id| id.as_u128());
+        let found = |text: &str| index.duplicate(text, None, 2 * DAY).map(|id| id.as_u128());
         assert_eq!(found("Ana: my dog is called Biscuit!"), Some(0));
         assert_eq!(found("Ben: My dog is called Biscuit."), None);
         assert_eq!(found("Ben: I don't love hiking."), None);
         assert_eq!(
             index
-                .duplicate("I love hiking", Some("Ben"))
+                .duplicate("I love hiking", Some("Ben"), DAY)
                 .map(|id| id.as_u128()),
             Some(1)
         );
         assert_eq!(found("it is what it is"), None);
-        let again = index.duplicate("Ben: I love hiking.", Some("user"));
+        let again = index.duplicate("Ben: I love hiking.", Some("user"), DAY);
         assert_eq!(again.map(|id| id.as_u128()), Some(1));
+        // What was so long ago may have been otherwise since.
+        let later = index.duplicate("Ben: I love hiking.", None, 90 * DAY);
+        assert_eq!(later, None);
+    }
+
+    #[test]
+    fn what_was_put_right_is_kept() {
+        let said = "My appointment with Doctor Patel at Leeds General Infirmary about my left knee surgery \
+                    follow-up scan results is in ward 3 near the east car park entrance.";
+        let index = index(&[("", said, 1), ("", "I went to the dentist.", 1)]);
+        let found = |text: &str, day: i64| {
+            let found = index.duplicate(text, None, day * DAY);
+            found.map(|id| id.as_u128())
+        };
+        assert_eq!(found(said, 1), Some(0));
+        assert_eq!(found(&said.replace("ward 3", "ward 5"), 1), None);
+        assert_eq!(found("I went to the dentist", 1), Some(1));
+        assert_eq!(found("I went to the dentist", 36), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 use uuid::Uuid;
 
+pub use self::alike::Subject;
 pub use self::question::{Question, Word};
 pub use self::reading::Reading;
 pub use self::search::Found;
@@ -73,6 +74,8 @@ struct Kept {
     before: u32,
     after: u32,
     flags: u8,
+    /// What repeats are told by; nought for what is never repeated.
+    form: u64,
 }
 
 /// Memories of one index: what a slot's bits can count.
@@ -173,6 +176,7 @@ impl Index {
             before: NONE,
             after: NONE,
             flags,
+            form: reading.form,
         };
         self.bytes += weight(&kept);
         self.ids.insert(document.id, slot);

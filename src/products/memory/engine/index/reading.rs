@@ -3,12 +3,12 @@
 
 use prost::Message;
 
-use super::super::{text, times};
+use super::super::{duplicates, text, times};
 use super::signs::{TIMED, flags_of};
 use super::{Span, role};
 
 /// By which rules texts are read: one that was read by others is read again.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
 /// Terms of one text that are kept; text is bounded, so few ever reach it.
 const TERMS: usize = 4096;
 
@@ -30,6 +30,9 @@ pub struct Reading {
     /// What kind of text it is.
     #[prost(uint32, tag = "5")]
     flags: u32,
+    /// What repeats are told by; nought for what is never repeated.
+    #[prost(fixed64, tag = "6")]
+    pub(super) form: u64,
 }
 
 impl Reading {
@@ -52,6 +55,7 @@ impl Reading {
             speaker: speaker.trim().to_lowercase(),
             days: times.spans.iter().flat_map(|s| [s.from, s.to]).collect(),
             flags: flags.into(),
+            form: duplicates::form(said).map_or(0, |form| form.hash),
         }
     }
 

@@ -15,8 +15,6 @@ pub(super) const HIDDEN: u8 = 16;
 pub(super) const LEADS: u8 = 32;
 /// The speaker speaks of himself.
 pub(super) const OWN: u8 = 64;
-/// Denies something.
-pub(super) const DENIES: u8 = 128;
 
 /// What its words alone make a memory.
 pub(super) fn flags_of(said: &str) -> u8 {
@@ -27,7 +25,6 @@ pub(super) fn flags_of(said: &str) -> u8 {
         (ASKS, text::only_asks(said)),
         (LEADS, said.trim_end().ends_with(['?', '？'])),
         (OWN, words().any(|word| FIRST_PERSON.contains(&word))),
-        (DENIES, words().any(|word| text::denies(&word))),
     ] {
         if holds {
             flags |= flag;

@@ -116,6 +116,15 @@ const ALIKE: f32 = 0.5;
 /// relevant as can be.
 const ENOUGH: f32 = 0.5;
 
+/// How many memories an answer tells because they are pinned: a tenth of it, and none
+/// where that would leave no room. Others that are pinned are told as any memory is.
+fn pins(limit: usize) -> usize {
+    if limit < 2 { 0 } else { limit.div_ceil(10) }
+}
+
+/// Statements whose scores have this ratio are about equally relevant.
+const CLOSE: f64 = 0.8;
+
 /// The memories to tell: what is pinned, then what is relevant, then the rest, each by
 /// score.
 pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
@@ -147,6 +156,7 @@ pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
     let decay = &request.profile.decay_profile;
     let mut rest: Vec<(Hit, i64)> = Vec::new();
     let mut told: Vec<(Hit, i64)> = Vec::new();
+    let mut pinned: Vec<(Hit, i64)> = Vec::new();
     for memory in index.memories() {
         let salience = decay::salience(memory.state, memory.spikes, decay, request.now);
         let relevance = relevance.get(&memory.id).copied();
@@ -165,18 +175,31 @@ pub fn retrieve(index: &Index, request: &Request<'_>) -> Vec<Hit> {
             salience,
             score,
             channel: match relevance {
-                _ if memory.pinned => Channel::Pinned,
                 Some(_) => Channel::Relevance,
                 None => Channel::Salience,
             },
             confidence: Confidence::of(relevance.unwrap_or(salience)),
         };
-        if memory.pinned || relevance.is_some() {
+        if memory.pinned {
+            pinned.push((hit, memory.at));
+        } else if relevance.is_some() {
             told.push((hit, memory.at));
         } else {
             rest.push((hit, memory.at));
         }
     }
+    pinned.sort_unstable_by(order);
+    for (at, (hit, said)) in pinned.into_iter().enumerate() {
+        if at < pins(request.limit) {
+            let channel = Channel::Pinned;
+            told.push((Hit { channel, ..hit }, said));
+        } else if hit.channel == Channel::Relevance {
+            told.push((hit, said));
+        } else {
+            rest.push((hit, said));
+        }
+    }
+    newer_first(index, &mut told);
     fill(&mut told, rest);
     told.sort_unstable_by(order);
     told.truncate(request.limit);
@@ -191,6 +214,31 @@ fn order(a: &(Hit, i64), b: &(Hit, i64)) -> std::cmp::Ordering {
         .then(b.0.score.total_cmp(&a.0.score))
         .then(b.1.cmp(&a.1))
         .then(a.0.id.cmp(&b.0.id))
+}
+
+/// Of two statements of somebody on one subject, which a question finds about equally
+/// relevant, the newer is ranked as the older, so that it comes before it.
+fn newer_first(index: &Index, told: &mut [(Hit, i64)]) {
+    let mut found: Vec<usize> = (0..told.len())
+        .filter(|at| told[*at].0.channel == Channel::Relevance)
+        .collect();
+    found.sort_unstable_by(|a, b| order(&told[*a], &told[*b]));
+    found.truncate(RELEVANT);
+    let subjects: Vec<_> = found
+        .iter()
+        .map(|at| index.subject(told[*at].0.id))
+        .collect();
+    let scores: Vec<f64> = found.iter().map(|at| told[*at].0.score).collect();
+    for low in 1..found.len() {
+        for high in 0..low {
+            let close = scores[low] >= CLOSE * scores[high];
+            let newer = told[found[low]].1 > told[found[high]].1;
+            if close && newer && subjects[low].same(&subjects[high]) {
+                told[found[low]].0.score = scores[high];
+                break;
+            }
+        }
+    }
 }
 
 /// Adds the most salient and the newest of what relevance left.

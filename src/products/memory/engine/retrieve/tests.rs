@@ -101,6 +101,55 @@ fn pinned_is_first_and_hidden_is_never_told() {
 }
 
 #[test]
+fn many_pins_leave_room_for_the_answer() {
+    let mut index = index(&["The passport is kept in the blue safe behind the piano."]);
+    for id in 2..60 {
+        let said = format!("Remember that my locker number {id} is green.");
+        let mut pinned = document(id, &said);
+        pinned.pinned = true;
+        index.insert(&pinned);
+    }
+    for limit in [1, 3, 20, 100] {
+        let hits = ask(&index, "passport blue safe", limit);
+        let at = hits.iter().position(|hit| hit.id.as_u128() == 1);
+        assert_eq!(at, Some(pins(limit)), "{limit}");
+        assert_eq!(hits[pins(limit)].channel, Channel::Relevance);
+    }
+    // One that a question is about is found as any other.
+    let hits = ask(&index, "locker number 33", 20);
+    assert!(ids(&hits)[..3].contains(&33), "{:?}", ids(&hits));
+    // Where nothing is asked, the others matter as others do.
+    assert!(ask(&index, "", 20).len() > pins(20) + 5);
+}
+
+#[test]
+fn the_newer_statement_comes_first() {
+    for (asked, old, new) in [
+        (
+            "What is my favourite colour?",
+            "My favourite colour is green.",
+            "My favourite colour is purple these days, I think.",
+        ),
+        (
+            "Do I have a car?",
+            "I have no car.",
+            "I bought a car on Monday.",
+        ),
+    ] {
+        let mut said = vec![old];
+        said.extend(["Lovely weather.", "The bakery opens at nine."].repeat(10));
+        said.push(new);
+        said.extend(["The cello is loud.", "Trains are late."].repeat(10));
+        let hits = ask(&index(&said), asked, 5);
+        assert_eq!(ids(&hits)[..2], [22, 1], "{asked} {hits:?}");
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+    }
+    // What fits better is first, however old it is.
+    let index = index(&["Ana: My dog is called Biscuit.", "Ana: A dog barked."]);
+    assert_eq!(ids(&ask(&index, "What is Ana's dog called?", 2)), [1, 2]);
+}
+
+#[test]
 fn what_is_taken_out_leaves_nothing() {
     let mut whole = index(&[
         "a red house",
