@@ -107,10 +107,11 @@ pub(super) struct Opener(SqliteConnectOptions);
 
 impl Opener {
     pub(super) fn new(path: &Path, config: &Config) -> Self {
-        // What is deleted is overwritten, as long as this costs no page more.
+        // What is deleted is overwritten, pages that are freed included: what somebody has
+        // erased later may lie on one already.
         let options = options(path, config)
             .pragma("cache_size", "-16384")
-            .pragma("secure_delete", "fast");
+            .pragma("secure_delete", "on");
         Self(sqlx::ConnectOptions::disable_statement_logging(options))
     }
 

@@ -17,6 +17,7 @@ use super::shared::Shared;
 use crate::auth::{Directory, OrganizationId, Principal, ProjectId, ProjectRef};
 use crate::db::Attempt;
 use crate::error::{Error, Result};
+use crate::limit::Standing;
 use crate::policy::MethodSpec;
 
 /// A call that was let in. Cheap to clone.
@@ -93,6 +94,12 @@ impl Call {
     /// Where the call comes from.
     pub fn client(&self) -> &Client {
         &self.0.note.client
+    }
+
+    /// Has the answer tell how this limit stands, where it tells of one, in place of the
+    /// one the gate took from.
+    pub fn tell_standing(&self, standing: Standing) {
+        self.0.note.stands(standing);
     }
 
     /// What all requests share.

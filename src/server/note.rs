@@ -20,6 +20,7 @@ use super::respond::Manner;
 use super::shared::Shared;
 use crate::auth::{Actor, OrganizationId, Principal};
 use crate::error::Error;
+use crate::limit::Standing;
 use crate::policy::MethodSpec;
 
 /// The status of a request whose client did not wait for the answer.
@@ -44,6 +45,8 @@ pub(super) struct Note {
     page: OnceLock<Principal>,
     /// Why it failed, if that is nothing the caller is told.
     cause: OnceLock<String>,
+    /// How a limit stands that the method itself takes from.
+    standing: OnceLock<Standing>,
     /// The status of the answer's head, once there is one.
     status: OnceLock<StatusCode>,
     written: AtomicBool,
@@ -76,6 +79,7 @@ impl Note {
             caller: OnceLock::new(),
             page: OnceLock::new(),
             cause: OnceLock::new(),
+            standing: OnceLock::new(),
             status: OnceLock::new(),
             written: AtomicBool::new(false),
         }
@@ -89,6 +93,14 @@ impl Note {
 
     pub(super) fn found(&self, spec: &'static MethodSpec) {
         let _ = self.spec.set(spec);
+    }
+
+    pub(super) fn stands(&self, standing: Standing) {
+        let _ = self.standing.set(standing);
+    }
+
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.standing.get().copied()
     }
 
     pub(super) fn took(&self, template: &'static str) {

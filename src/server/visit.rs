@@ -313,7 +313,8 @@ impl Visit {
                 }))
             });
         }
-        if let Some(standing) = passage.standing.filter(|_| manner.rate_headers) {
+        let standing = self.note.standing().or(passage.standing);
+        if let Some(standing) = standing.filter(|_| manner.rate_headers) {
             put_standing(response.headers_mut(), standing);
         }
         if let Some(days) = passage.trial_days {

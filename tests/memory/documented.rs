@@ -130,6 +130,11 @@ async fn a_few_trials_an_hour_begin_at_one_address() {
     let answer = server.http().post("/api/v1/trial/signup", &body).await;
     let wait = number(&answer, "retry-after");
     assert!((3500..=3600).contains(&wait), "{wait}");
+    // The headers tell of the limit that was met.
+    assert_eq!(number(&answer, "x-ratelimit-limit"), 5);
+    assert_eq!(number(&answer, "x-ratelimit-remaining"), 0);
+    let reset = number(&answer, "x-ratelimit-reset") - jiff::Timestamp::now().as_second();
+    assert!((wait - 5..=wait + 5).contains(&reset), "{reset} for {wait}");
     let words = format!("Rate limit exceeded. Retry after {wait} seconds.");
     assert_eq!(
         answer.expect(429),

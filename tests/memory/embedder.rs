@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{say, signup};
+use super::{mcp, say, signup};
 use crate::support::{Answer, Http, Server};
 
 const ANSWERS: u8 = 0;
@@ -204,6 +204,9 @@ async fn an_answer_by_words_alone_says_so() {
         // It is left alone for a moment, and so nobody waits for it.
         let asked = fake.asked.lock().unwrap().len();
         assert_eq!(found(&http, input).await, (TALK[4].to_owned(), true));
+        let arguments = json!({"user_id": "u", "current_input": input});
+        let told = mcp::call(&http, "kapex_query", arguments).await;
+        assert_eq!(told["structuredContent"]["degraded"], "embedder");
         assert_eq!(fake.asked.lock().unwrap().len(), asked);
         fake.behave(ANSWERS);
         finds(&http, input, TALK[4]).await;

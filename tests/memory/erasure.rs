@@ -121,3 +121,67 @@ async fn one_memory_is_erased_alone() {
         assert_eq!(told["error"]["code"], "NOT_FOUND");
     }
 }
+
+#[tokio::test]
+async fn what_was_written_over_is_gone_too() {
+    let server = Server::with(&[("APEX_RATE_LIMIT_ENABLED", "false")]);
+    let http = trial(&server, "Acme").await;
+    // The same again, so that what is given with it grows over pages of its own, and is
+    // then begun anew.
+    for at in 0..12 {
+        let note = format!("Overwritten{at} ").repeat(260);
+        let body = json!({
+            "user_id": "u", "content": "My dog is called Biscuit.", "metadata": {"note": note},
+        });
+        let told = http.post("/api/v1/ingest", &body).await.expect(201);
+        assert_eq!(told["merged"], at > 0);
+    }
+    http.delete("/api/v1/users/u").await.expect(200);
+    gone(&server, "Overwritten").await;
+}
+
+#[tokio::test]
+async fn answers_kept_for_repeats_go_with_the_user() {
+    let server = Server::with(&[("APEX_RATE_LIMIT_ENABLED", "false")]);
+    let http = trial(&server, "Acme").await;
+    let path = "/api/v1/users/u/suppressions";
+    let import = "/api/v1/users/u/import";
+    let topic = json!({"topic": "divorce"});
+    let export = json!({"nodes": [{"content": "I like tea."}]});
+    let keyed = |key: &str| http.with("idempotency-key", key);
+    keyed("take").post(import, &export).await.expect(201);
+    keyed("suppress").post(path, &topic).await.expect(201);
+    let lift = format!("{path}?topic=divorce");
+    keyed("lift").delete(&lift).await.expect(200);
+    keyed("suppress-again").post(path, &topic).await.expect(201);
+    let whole = http.get("/api/v1/context/u").await.expect(200);
+    let node = format!(
+        "/api/v1/nodes/{}",
+        whole["nodes"][0]["node_id"].as_str().unwrap()
+    );
+    keyed("node").delete(&node).await.expect(200);
+    // A memory that goes takes what tells of it, and nothing else.
+    for answer in [
+        keyed("take").post(import, &export).await,
+        keyed("suppress").post(path, &topic).await,
+        keyed("lift").delete(&lift).await,
+        keyed("node").delete(&node).await,
+    ] {
+        assert_eq!(answer.header("idempotent-replayed"), Some("true"));
+    }
+    http.delete("/api/v1/users/u").await.expect(200);
+    let answer = keyed("lift").delete(&lift).await;
+    assert_eq!(answer.header("idempotent-replayed"), None);
+    answer.expect(404);
+    keyed("node").delete(&node).await.expect(404);
+    let answer = keyed("take").post(import, &export).await;
+    assert_eq!(answer.header("idempotent-replayed"), None);
+    answer.expect(201);
+    let whole = http.get("/api/v1/context/u").await.expect(200);
+    assert_eq!(whole["nodes"].as_array().unwrap().len(), 1);
+    let answer = keyed("suppress").post(path, &topic).await;
+    assert_eq!(answer.header("idempotent-replayed"), None);
+    answer.expect(201);
+    let told = http.get(path).await.expect(200);
+    assert_eq!(told["suppressed_topics"], json!(["divorce"]));
+}

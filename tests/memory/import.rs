@@ -143,3 +143,149 @@ async fn what_is_no_export_is_refused_whole() {
     assert_eq!((&usage["users"], &usage["nodes"]), (&json!(0), &json!(0)));
     say(&http, "u", "I like tea.").await;
 }
+
+#[tokio::test]
+async fn what_is_out_of_bounds_is_named() {
+    let server = Server::with(&[("APEX_RATE_LIMIT_ENABLED", "false")]);
+    let http = trial(&server, "Acme").await;
+    let ahead = jiff::Timestamp::now() + jiff::Span::new().hours(25);
+    let ahead = ahead.to_string();
+    let exact = |said_at: i64, reinforced_at: i64| {
+        json!({"content": "a tea cup",
+               "exact": {"said_at": said_at, "reinforced_at": reinforced_at}})
+    };
+    let node = |member: &str, value: Value| json!({"nodes": [{"content": "a", member: value}]});
+    let before = -62_135_596_800_000_001_i64;
+    for (body, words) in [
+        (
+            json!({"nodes": [exact(before, 0)]}),
+            "exact.said_at must not be before the year 1",
+        ),
+        (
+            json!({"nodes": [exact(i64::MIN, i64::MIN)]}),
+            "exact.said_at must not be before",
+        ),
+        (
+            json!({"nodes": [exact(0, i64::MAX)]}),
+            "exact.reinforced_at must not be more than 24 hours ahead",
+        ),
+        (
+            node("processing_count", json!(i64::MIN)),
+            "processing_count must be 0 to",
+        ),
+        (
+            node("processing_count", json!(i64::MAX)),
+            "processing_count must be 0 to",
+        ),
+        (
+            node("created_at", json!(ahead)),
+            "created_at must not be more",
+        ),
+        (
+            node("updated_at", json!(ahead)),
+            "updated_at must not be more",
+        ),
+        (
+            node("last_accessed_at", json!(ahead)),
+            "last_accessed_at must not be more",
+        ),
+        (
+            json!({"entities": [{"name": "Ana", "first_seen_at": ahead}]}),
+            "first_seen_at must not be more",
+        ),
+        (
+            json!({"nodes": [{"content": "a", "node_id": "n"}],
+                   "processing_events": [{"node_id": "n", "type": "eaten"}]}),
+            "type must be created, merged or reactivated",
+        ),
+        (
+            json!({"crisis_levels": [0, 4]}),
+            "crisis_levels[1] must be 0 to 3",
+        ),
+    ] {
+        let told = http.post("/api/v1/users/u/import", &body).await.expect(400);
+        let message = told["error"]["message"].as_str().unwrap();
+        assert!(message.contains(words), "{message} for {body}");
+    }
+    assert_eq!(http.get("/api/v1/usage").await.expect(200)["users"], 0);
+    // The bounds themselves are taken, and told.
+    let body = json!({"nodes": [exact(before + 1, before + 1)]});
+    http.post("/api/v1/users/u/import", &body).await.expect(201);
+    let told = http.get("/api/v1/context/u").await.expect(200);
+    assert_eq!(told["nodes"][0]["created_at"], "0001-01-01T00:00:00Z");
+    let ask = json!({"user_id": "u", "current_input": "tea cup"});
+    let told = http.post("/api/v1/query", &ask).await.expect(200);
+    assert_eq!(told["memories"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_happened_before_is_taken_in_too() {
+    let server = Server::start();
+    let http = trial(&server, "Acme").await;
+    for content in [
+        "My dog is called Biscuit.",
+        "I feel hopeless.",
+        "My dog is called Biscuit!",
+        "I want to kill myself tonight, I have the pills here.",
+    ] {
+        say(&http, "u", content).await;
+    }
+    let export = http.get("/api/v1/context/u").await.expect(200);
+    let levels = export["crisis_levels"].as_array().unwrap();
+    assert_eq!(levels.len(), 4);
+    assert!(levels[3] == 3, "{levels:?}");
+    http.post("/api/v1/users/v/import", &export)
+        .await
+        .expect(201);
+    let again = http.get("/api/v1/context/v").await.expect(200);
+    assert_eq!(again["crisis_levels"], export["crisis_levels"]);
+    let happened = |export: &Value| {
+        let nodes = export["nodes"].as_array().unwrap().clone();
+        let place = |id: &Value| nodes.iter().position(|own| own["node_id"] == *id);
+        let all = export["processing_events"].as_array().unwrap().iter();
+        all.map(|own| {
+            (
+                place(&own["node_id"]),
+                own["type"].clone(),
+                own["at"].clone(),
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(happened(&again), happened(&export));
+    assert!(happened(&export).iter().any(|own| own.1 == "merged"));
+    let safety = async |user: &str| {
+        let ask = json!({"user_id": user, "current_input": "hello"});
+        let told = http.post("/api/v1/query", &ask).await.expect(200);
+        told["safety"].clone()
+    };
+    assert_eq!(safety("v").await, safety("u").await);
+    assert_eq!(safety("v").await["crisis_detected"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_answered_while_much_is_taken_in() {
+    let server = Server::with(&[("APEX_RATE_LIMIT_ENABLED", "false")]);
+    let http = trial(&server, "Acme").await;
+    let text = "We went to Lisbon with Ana in May and ate a lot of fish by the sea. ".repeat(4);
+    let nodes: Vec<Value> = (0..600)
+        .map(|at| json!({"content": format!("{at} {text}")}))
+        .collect();
+    let body = json!({"nodes": nodes});
+    let taking = ["a", "b", "c"].map(|user| {
+        let (http, body) = (http.clone(), body.clone());
+        let path = format!("/api/v1/users/{user}/import");
+        tokio::spawn(async move { http.post(&path, &body).await.expect(201) })
+    });
+    let mut answered = 0;
+    while !taking.iter().all(|one| one.is_finished()) {
+        let health = server.http().get("/api/v1/health");
+        let told = tokio::time::timeout(std::time::Duration::from_secs(10), health);
+        told.await.expect("an answer").expect(200);
+        answered += 1;
+    }
+    for one in taking {
+        one.await.unwrap();
+    }
+    assert!(answered > 3, "{answered} answers meanwhile");
+}

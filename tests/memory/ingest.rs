@@ -227,3 +227,21 @@ async fn the_other_documented_status() {
     let body = json!({"user_id": "u", "content": "I like tea."});
     assert_eq!(http.post("/api/v1/ingest", &body).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_speaker_among_the_metadata_is_a_text_as_any_other() {
+    let server = Server::start();
+    let http = trial(&server, "Acme").await;
+    for member in ["speaker", "name"] {
+        let body = json!({
+            "user_id": "u", "content": "I like tea.", "metadata": {member: "A\u{0}"},
+        });
+        let told = http.post("/api/v1/ingest", &body).await.expect(400);
+        let words = format!("metadata.{member} must not contain U+0000");
+        assert_eq!(told["error"]["message"], words);
+    }
+    let body =
+        json!({"user_id": "u", "content": "I like tea.", "timestamp": "0000-12-31T00:00:00Z"});
+    http.post("/api/v1/ingest", &body).await.expect(400);
+    assert_eq!(http.get("/api/v1/usage").await.expect(200)["nodes"], 0);
+}

@@ -52,6 +52,34 @@ async fn a_memory_more_than_allowed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_crisis_is_not_lost_where_nothing_more_is_stored() {
+    let server = Server::with(&[("APEX_PLANS_TRIAL_NODES_PER_USER", "1")]);
+    let http = trial(&server, "Acme").await;
+    say(&http, "u", "I like tea.").await;
+    let ask = json!({"user_id": "u", "current_input": "hello"});
+    let before = http.post("/api/v1/query", &ask).await.expect(200);
+    assert_eq!(before["safety"]["route"], "pass");
+    let told = refused(
+        &http,
+        "u",
+        "I want to kill myself tonight, I have the pills here.",
+    )
+    .await;
+    assert_eq!(told["code"], "NODE_LIMIT_EXCEEDED");
+    let after = http.post("/api/v1/query", &ask).await.expect(200);
+    assert_eq!(after["safety"]["crisis_detected"], true);
+    assert_eq!(after["safety"]["route"], "intervene");
+    // And what else is refused moves it on.
+    for _ in 0..10 {
+        refused(&http, "u", "My dog is called Biscuit.").await;
+    }
+    let later = http.post("/api/v1/query", &ask).await.expect(200);
+    assert_eq!(later["safety"]["route"], "pass");
+    let usage = http.get("/api/v1/usage").await.expect(200);
+    assert_eq!(usage["nodes"], 1);
+}
+
+#[tokio::test]
 async fn what_a_trial_left_is_erased_after_thirty_days() {
     let mut server = Server::start();
     let Some(clock) = FakeClock::install(&mut server) else {

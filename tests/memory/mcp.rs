@@ -27,7 +27,7 @@ fn initialize() -> Value {
     message(1, "initialize", &params)
 }
 
-async fn call(http: &Http, tool: &str, arguments: Value) -> Value {
+pub(super) async fn call(http: &Http, tool: &str, arguments: Value) -> Value {
     let params = json!({"name": tool, "arguments": arguments});
     let told = http
         .post("/mcp", &message(7, "tools/call", &params))
@@ -80,8 +80,15 @@ async fn five_tools_over_http() {
     let same = http.post("/api/v1/query", &asked).await.expect(200);
     assert_eq!(found["context_block"], same["context_block"]);
     let user = json!({"user_id": "u"});
-    let whole = call(&http, "kapex_context", user.clone()).await;
-    assert_eq!(whole["structuredContent"]["nodes"][0]["node_id"], id);
+    // The block alone: an export is more than a model should read.
+    let block = call(&http, "kapex_context", user.clone()).await["structuredContent"].clone();
+    let whole = http.get("/api/v1/context/u").await.expect(200);
+    assert_eq!(block["context_block"], whole["context_block"]);
+    let members: Vec<_> = block.as_object().unwrap().keys().collect();
+    assert_eq!(
+        members,
+        ["user_id", "context_block", "tokens_used", "token_budget"]
+    );
     let named = call(&http, "kapex_entities", user.clone()).await;
     assert_eq!(named["structuredContent"]["entities"][0]["name"], "Biscuit");
     let gone = call(&http, "kapex_delete", user).await;

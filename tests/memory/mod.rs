@@ -11,6 +11,7 @@ mod mcp;
 mod profile;
 mod query;
 mod tiers;
+mod turns;
 
 use serde_json::{Value, json};
 

@@ -160,6 +160,15 @@ async fn a_topic_is_suppressed_until_it_is_lifted() {
     // What comes on it is not stored; what is kept stays.
     let dropped = say(&http, "u", "The divorce still hurts.").await;
     assert_eq!(dropped["node_id"], "");
+    assert_eq!(dropped["suppressed"], true);
+    assert_eq!(before["suppressed"], false);
+    // What only hidden memories name is not listed.
+    let named = async || {
+        let told = http.get("/api/v1/entities/u").await.expect(200);
+        let all = told["entities"].as_array().unwrap().iter();
+        all.map(|own| own["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(named().await, ["Biscuit"]);
     let whole = http.get("/api/v1/context/u").await.expect(200);
     assert_eq!(whole["nodes"].as_array().unwrap().len(), 2);
     assert_eq!(whole["suppressed_topics"], json!(["divorce"]));
@@ -170,6 +179,7 @@ async fn a_topic_is_suppressed_until_it_is_lifted() {
         .expect(200);
     assert_eq!(told["suppressed_topics"], json!([]));
     assert!(ids().await.contains(&before["node_id"]));
+    assert!(named().await.contains(&json!("Tom")));
     let told = http
         .delete(&format!("{path}?topic=divorce"))
         .await

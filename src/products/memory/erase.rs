@@ -1,13 +1,11 @@
 //! Erasing: one transaction takes a user or a memory out of every table, and what is in
-//! memory goes with it. What SQLite frees meanwhile is overwritten, and its log written
-//! back, so that the bytes are gone too.
+//! memory goes with it. What SQLite frees is overwritten, and its log written back, so that
+//! the bytes are gone too.
 
 use std::sync::atomic::Ordering;
 
-use sea_orm::{ConnectionTrait as _, DbBackend};
-
 use super::Memory;
-use super::replay;
+use super::replay::{self, Told};
 use super::user::{self, User};
 use crate::api::apex::memory::v1 as pb;
 use crate::auth::OrganizationId;
@@ -34,27 +32,24 @@ impl Memory {
         request: pb::DeleteUserRequest,
     ) -> Result<pb::DeleteUserResponse> {
         let organization = call.organization()?;
-        let key = (organization, request.user_id.clone());
-        let resident = self.0.residents.of(&key);
-        let _turn = resident.turn.lock().await;
-        let user_id = request.user_id;
-        let answer = self.0.db.answer(call.attempt(), move |tx| {
-            Box::pin(async move {
-                let nodes_deleted = match user::find(tx, organization, &user_id).await? {
-                    Some(user) => erase(tx, organization, &user).await?,
-                    None => 0,
-                };
-                Ok(pb::DeleteUserResponse {
-                    status: "deleted".to_owned(),
-                    user_id,
-                    nodes_deleted,
+        let key = (organization, request.user_id);
+        let all = || {
+            let user_id = key.1.clone();
+            self.0.db.answer(call.attempt(), move |tx| {
+                Box::pin(async move {
+                    let nodes_deleted = match user::find(tx, organization, &user_id).await? {
+                        Some(user) => erase(tx, organization, &user).await?,
+                        None => 0,
+                    };
+                    Ok(pb::DeleteUserResponse {
+                        status: "deleted".to_owned(),
+                        user_id,
+                        nodes_deleted,
+                    })
                 })
             })
-        });
-        let answer = answer.await;
-        // Whatever became of it, what is in memory is read again.
-        self.0.residents.forget(&key);
-        let answer = answer?;
+        };
+        let answer = self.change(&key, all).await?;
         self.write_back().await;
         Ok(answer)
     }
@@ -65,23 +60,29 @@ impl Memory {
         request: pb::DeleteNodeRequest,
     ) -> Result<pb::DeleteNodeResponse> {
         let organization = call.organization()?;
-        let id = request.node_id;
-        let whose = std::sync::Arc::new(std::sync::OnceLock::new());
-        let told = whose.clone();
-        let answer = self.0.db.answer(call.attempt(), move |tx| {
-            Box::pin(async move {
-                let user_id = erase_node(tx, organization, &id).await?;
-                let _ = told.set(user_id);
-                Ok(pb::DeleteNodeResponse {
-                    status: "deleted".to_owned(),
-                    node_id: id,
+        let read = self.0.db.read(call.deadline()).await?;
+        let sql = "SELECT own.user_id FROM memory_node node \
+                   JOIN memory_user own ON own.number = node.user_number \
+                   WHERE node.id = $1 AND node.organization_id = $2";
+        let values = [request.node_id.clone().into(), organization.into()];
+        let whose = row(&read, sql, values).await?;
+        drop(read);
+        // Of a memory that is not there it is nobody's turn.
+        let user_id = whose.map_or(Ok(String::new()), |row| row.try_get("", "user_id"))?;
+        let one = || {
+            let (id, attempt) = (request.node_id.clone(), call.attempt().cloned());
+            self.0.db.answer(call.attempt(), move |tx| {
+                Box::pin(async move {
+                    let user = erase_node(tx, organization, &id).await?;
+                    replay::note(tx, user, attempt.as_ref()).await?;
+                    Ok(pb::DeleteNodeResponse {
+                        status: "deleted".to_owned(),
+                        node_id: id,
+                    })
                 })
             })
-        });
-        let answer = answer.await?;
-        if let Some(user_id) = whose.get() {
-            self.0.residents.forget(&(organization, user_id.clone()));
-        }
+        };
+        let answer = self.change(&(organization, user_id), one).await?;
         self.write_back().await;
         Ok(answer)
     }
@@ -101,27 +102,15 @@ impl Memory {
     }
 }
 
-/// Has SQLite overwrite what is freed, also where that costs pages.
-async fn thoroughly(tx: &Tx, on: bool) -> Result<()> {
-    if tx.get_database_backend() == DbBackend::Sqlite {
-        let word = if on { "on" } else { "fast" };
-        tx.execute_unprepared(&format!("PRAGMA secure_delete = {word}"))
-            .await?;
-    }
-    Ok(())
-}
-
 /// Takes a user out of every table; answers how many memories there were.
 pub(super) async fn erase(tx: &Tx, organization: OrganizationId, user: &User) -> Result<i64> {
-    thoroughly(tx, true).await?;
     // First: who writes to the user meanwhile has the row, and is waited for.
     let sql = "DELETE FROM memory_user WHERE number = $1";
     if execute(tx, sql, [user.number.into()]).await? == 0 {
         // Somebody else was faster.
-        thoroughly(tx, false).await?;
         return Ok(0);
     }
-    replay::erase(tx, user.number).await?;
+    replay::erase(tx, user.number, Told::Everything).await?;
     let mut nodes = 0;
     for table in TABLES {
         let sql = format!("DELETE FROM {table} WHERE user_number = $1");
@@ -132,15 +121,14 @@ pub(super) async fn erase(tx: &Tx, organization: OrganizationId, user: &User) ->
     }
     let sql = "UPDATE memory_tenant SET users = users - 1 WHERE organization_id = $1";
     execute(tx, sql, [organization.into()]).await?;
-    thoroughly(tx, false).await?;
     Ok(nodes as i64)
 }
 
-/// Takes a memory out, and what only it named; answers whose it was.
-async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<String> {
-    let sql = "SELECT node.number, node.user_number, own.user_id \
-               FROM memory_node node JOIN memory_user own ON own.number = node.user_number \
-               WHERE node.id = $1 AND node.organization_id = $2";
+/// Takes a memory out, and what only it named; answers the number of the user whose it
+/// was.
+async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<i64> {
+    let sql = "SELECT number, user_number FROM memory_node \
+               WHERE id = $1 AND organization_id = $2";
     let found = row(tx, sql, [id.into(), organization.into()]).await?;
     let found = found.ok_or_else(|| Error::not_found("Memory not found"))?;
     let (node, user): (i64, i64) = (
@@ -149,9 +137,8 @@ async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<S
     );
     let sql = "UPDATE memory_user SET version = version + 1, nodes = nodes - 1 WHERE number = $1";
     execute(tx, sql, [user.into()]).await?;
-    thoroughly(tx, true).await?;
     // Answers kept for repeats may tell of it.
-    replay::erase(tx, user).await?;
+    replay::erase(tx, user, Told::Memories).await?;
     let own = [user.into(), node.into()];
     let sql = "DELETE FROM memory_node WHERE user_number = $1 AND number = $2";
     if execute(tx, sql, own.clone()).await? == 0 {
@@ -168,6 +155,5 @@ async fn erase_node(tx: &Tx, organization: OrganizationId, id: &str) -> Result<S
     execute(tx, sql, own.clone()).await?;
     let sql = "DELETE FROM memory_edge WHERE user_number = $1 AND node = $2";
     execute(tx, sql, own).await?;
-    thoroughly(tx, false).await?;
-    Ok(found.try_get("", "user_id")?)
+    Ok(user)
 }

@@ -1,5 +1,5 @@
 //! Taking in what was said: planned from what is known in memory, written in one
-//! transaction, and then known in memory too. Users take turns by themselves; where
+//! transaction, and then known in memory too. Each user has turns of its own; where
 //! another node wrote meanwhile, the plan is made anew.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sea_orm::{ConnectionTrait as _, Value};
 
 use super::Memory;
+use super::engine::crisis::Ring;
+use super::engine::presets::Profile;
 use super::import::too_many;
 use super::kept::{self, Kept, Known};
 use super::person::{Entity, Person};
 use super::plan::{Fate, Plan};
 use super::replay::{self, Repeat};
-use super::residents::{Key, Resident};
+use super::residents::{Key, Resident, again};
 use super::said::{MAX_MERGED, Said};
-use super::user::{self, STALE, User};
+use super::user::{self, User};
 use crate::api::apex::memory::v1 as pb;
 use crate::auth::Plan as Tier;
 use crate::db::Tx;
@@ -22,8 +24,8 @@ use crate::db::sql::{execute, placeholders, row, tuples};
 use crate::error::{Error, Result};
 use crate::server::Call;
 
-/// How often a plan is made before giving up.
-const TRIES: u32 = 5;
+/// From how many bytes on a plan is made where nobody waits for another answer.
+const LONG: usize = 1024;
 
 /// What a transaction made, to be known in memory once it is committed.
 #[derive(Debug)]
@@ -56,15 +58,7 @@ impl Memory {
         let key = (organization, said.user_id.clone());
         let resident = self.0.residents.of(&key);
         let _turn = resident.turn.lock().await;
-        let mut tries = 1;
-        loop {
-            let tried = self.try_in(call, tier, &key, &resident, &said).await;
-            let stale = |error: &Error| error.specific_reason() == Some(STALE);
-            match tried {
-                Err(error) if stale(&error) && tries < TRIES => tries += 1,
-                outcome => return outcome,
-            }
-        }
+        again(|| self.try_in(call, tier, &key, &resident, &said)).await
     }
 
     async fn try_in(
@@ -85,20 +79,14 @@ impl Memory {
                 return Ok(answer);
             }
         }
-        let plan = {
-            let nobody = Person::nobody(0);
-            let held = resident.read();
-            // Somebody new has nothing in memory, or what is there is of before.
-            let person = held.as_ref().filter(|_| known.is_some()).unwrap_or(&nobody);
-            let ring = known
-                .as_ref()
-                .map(|user| user.crisis.clone())
-                .unwrap_or_default();
-            Plan::of(said, person, (&ring, &effective), &resident.last_found())
-        };
+        let plan = planned(said, resident, known.clone(), effective).await?;
         let allowed = self.0.settings.allowance(tier);
-        let held = known.as_ref().map_or(0, |user| user.nodes);
-        if plan.fate == Fate::Made && held >= i64::from(allowed.nodes_per_user) {
+        if let Some(user) = &known
+            && plan.fate == Fate::Made
+            && user.nodes >= i64::from(allowed.nodes_per_user)
+        {
+            // There is no room for it, but what it shows of a crisis is not lost.
+            self.move_ring(user, resident, plan.ring).await?;
             return Err(too_many(allowed.nodes_per_user));
         }
         let slot = Slot::default();
@@ -138,6 +126,48 @@ impl Memory {
         }
         Ok(answer)
     }
+
+    /// Keeps the levels of a user's last messages where nothing else is kept.
+    async fn move_ring(&self, user: &User, resident: &Resident, ring: Ring) -> Result<()> {
+        if ring == user.crisis {
+            return Ok(());
+        }
+        let own = user.clone();
+        let written = self
+            .0
+            .db
+            .write(move |tx| Box::pin(async move { user::advance(tx, &own, 0, &ring).await }));
+        written.await?;
+        if let Some(person) = resident.write().as_mut()
+            && (person.number, person.version) == (user.number, user.version)
+        {
+            person.version += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a plan of what was said.
+async fn planned(
+    said: &Arc<Said>,
+    resident: &Arc<Resident>,
+    known: Option<User>,
+    effective: Profile,
+) -> Result<Plan> {
+    let (text, person) = (said.clone(), resident.clone());
+    let plan = move || {
+        let nobody = Person::nobody(0);
+        let held = person.read();
+        // Somebody new has nothing in memory, or what is there is of before.
+        let own = held.as_ref().filter(|_| known.is_some()).unwrap_or(&nobody);
+        let ring = known.map(|user| user.crisis).unwrap_or_default();
+        Plan::of(&text, own, (&ring, &effective), &person.last_found())
+    };
+    if said.content.len() < LONG {
+        return Ok(plan());
+    }
+    let plan = tokio::task::spawn_blocking(plan).await;
+    plan.map_err(Error::internal)
 }
 
 /// Writes what a plan says.
@@ -313,7 +343,7 @@ async fn name(tx: &Tx, user: i64, node: i64, said: &Said, plan: &Plan) -> Result
 }
 
 /// Events of a memory that are kept: the newest.
-const EVENTS: i64 = 20;
+pub(super) const EVENTS: i64 = 20;
 
 async fn happened(tx: &Tx, user: i64, node: i64, kind: &str, now: i64) -> Result<()> {
     let sql = "INSERT INTO memory_event (user_number, node, kind, at) VALUES ($1, $2, $3, $4)";

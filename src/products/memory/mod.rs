@@ -34,6 +34,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Semaphore;
 
 use crate::api::{McpServiceEndpoint, MemoryServiceEndpoint, MemoryTextServiceEndpoint};
 use crate::auth::{OrganizationId, Plan};
@@ -66,6 +67,8 @@ struct Inner {
     /// What turns texts into vectors, where there is something.
     embedder: Option<Embedder>,
     lacking: Lacking,
+    /// Exports are read one after the other.
+    importing: Arc<Semaphore>,
     /// Whether something that was erased may be in the database's log yet.
     lingering: AtomicBool,
     started: Instant,
@@ -115,6 +118,7 @@ impl Memory {
             accesses: Accesses::default(),
             embedder: Embedder::of(&config.embedding, embedder_failures)?,
             lacking: Lacking::default(),
+            importing: Arc::new(Semaphore::new(import::AT_ONCE)),
             lingering: AtomicBool::new(false),
             started: Instant::now(),
         })))

@@ -194,7 +194,7 @@ impl Person {
     /// A memory was said again, or taken up.
     pub(super) fn process(&mut self, number: i64, at: i64) {
         if let Some(own) = self.nodes.get_mut(&number) {
-            own.state.processed += 1;
+            own.state.processed = own.state.processed.saturating_add(1);
             own.state.reinforced_at = own.state.reinforced_at.max(at);
             self.index.update(of(number), own.state, &own.spikes);
         }
@@ -289,10 +289,9 @@ impl Person {
         })
     }
 
-    /// How much an entity matters now: what its memories lend it.
-    pub(super) fn lent(&self, entity: &Entity, profile: &Profile, now: i64) -> f64 {
-        let nodes = entity.nodes.iter();
-        nodes.fold(0.0, |sum, node| {
+    /// How much an entity matters now: what some memories lend it.
+    pub(super) fn lent(&self, nodes: &[i64], profile: &Profile, now: i64) -> f64 {
+        nodes.iter().fold(0.0, |sum, node| {
             decay::propagated(sum, self.salience(*node, profile, now))
         })
     }

@@ -153,6 +153,7 @@ impl Plan {
             entities_created: self.fresh.iter().map(|own| own.name.clone()).collect(),
             safety: Some(safety(self.triage)),
             merged: matches!(self.fate, Fate::Merged(_)),
+            suppressed: self.fate == Fate::Dropped,
         }
     }
 }

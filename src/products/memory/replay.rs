@@ -1,6 +1,6 @@
-//! Repeats of what was said. A request may name itself in its body, and is then answered
-//! from here; one that does by a header is answered by the server, and where that keeps
-//! the answer is noted, for it goes with the user.
+//! Repeats of what was said or asked for. What is said may name itself in its body, and is
+//! then answered from here; a request that does by a header is answered by the server, and
+//! where that keeps the answer is noted, for it goes with the user.
 
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, Value};
@@ -53,17 +53,24 @@ impl Repeat {
                 return Err(user::stale());
             }
         }
-        if let Some(attempt) = self.attempt {
-            let sql = "INSERT INTO memory_replay (user_number, tenant, method, key, expires_at) \
-                       VALUES ($1, $2, $3, $4, $5) \
-                       ON CONFLICT (user_number, tenant, method, key) DO UPDATE SET \
-                       expires_at = excluded.expires_at";
-            let [tenant, method, key] = attempt.place();
-            let expires_at = attempt.expires_at().into();
-            execute(tx, sql, [user.into(), tenant, method, key, expires_at]).await?;
-        }
-        Ok(())
+        note(tx, user, self.attempt.as_ref()).await
     }
+}
+
+/// Notes where the server keeps the answer to a request about a user, if it does: it goes
+/// with the user.
+pub(super) async fn note(tx: &Tx, user: i64, attempt: Option<&Attempt>) -> Result<()> {
+    let Some(attempt) = attempt else {
+        return Ok(());
+    };
+    let sql = "INSERT INTO memory_replay (user_number, tenant, method, key, expires_at) \
+               VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (user_number, tenant, method, key) DO UPDATE SET \
+               expires_at = excluded.expires_at";
+    let [tenant, method, key] = attempt.place();
+    let expires_at = attempt.expires_at().into();
+    execute(tx, sql, [user.into(), tenant, method, key, expires_at]).await?;
+    Ok(())
 }
 
 /// The answer kept for a request, if it was answered.
@@ -91,15 +98,30 @@ pub(super) async fn find(
     ))
 }
 
+/// Whose answers are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// All that a user's requests were answered.
+    Everything,
+    /// What tells of memories.
+    Memories,
+}
+
 /// Forgets what is kept of a user for repeats.
-pub(super) async fn erase(tx: &Tx, user: i64) -> Result<()> {
-    let sql = "DELETE FROM idempotency WHERE (tenant, method, key) IN \
-               (SELECT tenant, method, key FROM memory_replay WHERE user_number = $1)";
+pub(super) async fn erase(tx: &Tx, user: i64, told: Told) -> Result<()> {
+    let which = match told {
+        Told::Everything => "user_number = $1",
+        Told::Memories => "user_number = $1 AND method LIKE '%/Ingest'",
+    };
+    let sql = format!(
+        "DELETE FROM idempotency WHERE (tenant, method, key) IN \
+         (SELECT tenant, method, key FROM memory_replay WHERE {which})"
+    );
+    execute(tx, &sql, [user.into()]).await?;
+    let sql = format!("DELETE FROM memory_replay WHERE {which}");
+    execute(tx, &sql, [user.into()]).await?;
+    let sql = "DELETE FROM memory_answer WHERE user_number = $1";
     execute(tx, sql, [user.into()]).await?;
-    for table in ["memory_replay", "memory_answer"] {
-        let sql = format!("DELETE FROM {table} WHERE user_number = $1");
-        execute(tx, &sql, [user.into()]).await?;
-    }
     Ok(())
 }
 

@@ -125,7 +125,7 @@ pub(super) fn round(value: f64) -> f64 {
 
 /// A time in whole seconds, as times are shown.
 pub(super) fn seconds(micros: i64) -> prost_types::Timestamp {
-    timestamp(micros.div_euclid(MICROS) * MICROS)
+    timestamp(micros.div_euclid(MICROS).saturating_mul(MICROS))
 }
 
 /// Some memories of a user, oldest first.

@@ -3,12 +3,13 @@
 use sha2::{Digest as _, Sha256};
 
 use prost::Message as _;
+use prost_types::Timestamp;
 
 use super::engine::score::Role;
 use super::engine::text;
 use super::person::speaker_of;
 use crate::api::apex::memory::v1 as pb;
-use crate::clock::DAY;
+use crate::clock::{DAY, MICROS};
 use crate::error::{Error, Result};
 use crate::products::micros;
 
@@ -43,17 +44,10 @@ impl Said {
     pub(super) fn of(request: pb::IngestRequest, now: i64) -> Result<Self> {
         let digest = Sha256::digest(request.encode_to_vec()).to_vec();
         let key = request.idempotency_key.clone();
-        let at = match &request.timestamp {
-            None => now,
-            Some(time) => {
-                let at = micros(time).filter(|at| *at <= now + DAY);
-                let words = "timestamp must not be more than 24 hours ahead";
-                at.ok_or_else(|| Error::invalid_field("timestamp", words))?
-            }
-        };
         Ok(Self {
+            at: time("timestamp", request.timestamp, now)?.unwrap_or(now),
             content: self::text("content", &request.content)?.to_owned(),
-            speaker: speaker(request.speaker, &request.metadata),
+            speaker: speaker(request.speaker, &request.metadata)?,
             metadata: flat(request.metadata)?,
             user_id: request.user_id,
             session: request.session_id,
@@ -61,7 +55,6 @@ impl Said {
                 "assistant" => Role::Assistant,
                 _ => Role::User,
             },
-            at,
             key: Some((key, digest)).filter(|(key, _)| !key.is_empty()),
         })
     }
@@ -89,16 +82,56 @@ impl Said {
 const MAX_SPEAKER: usize = 100;
 
 /// Who speaks: as the request says, or what is given with it.
-fn speaker(named: String, metadata: &str) -> String {
+fn speaker(named: String, metadata: &str) -> Result<String> {
     if !named.is_empty() || metadata.is_empty() {
-        return named;
+        return Ok(named);
     }
     let members: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(metadata).unwrap_or_default();
-    let named = ["speaker", "name"].map(|name| members.get(name).and_then(|own| own.as_str()));
-    let named = named.into_iter().flatten().map(str::trim);
-    let mut fitting = named.filter(|name| (1..=MAX_SPEAKER).contains(&name.len()));
-    fitting.next().unwrap_or_default().to_owned()
+    let named =
+        ["speaker", "name"].map(|name| (name, members.get(name).and_then(|own| own.as_str())));
+    let fits = |name: &str| (1..=MAX_SPEAKER).contains(&name.len());
+    for (member, named) in named {
+        let Some(named) = named.map(str::trim).filter(|name| fits(name)) else {
+            continue;
+        };
+        if named.contains('\0') {
+            // One of the databases could not keep it.
+            let field = format!("metadata.{member}");
+            let words = format!("{field} must not contain U+0000");
+            return Err(Error::invalid_field(field, words));
+        }
+        return Ok(named.to_owned());
+    }
+    Ok(String::new())
+}
+
+/// The earliest time that can be shown: the year 1.
+const EARLIEST: i64 = -62_135_596_800 * MICROS;
+
+/// A time a caller gives, if one is given.
+pub(super) fn time(field: &str, given: Option<Timestamp>, now: i64) -> Result<Option<i64>> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    let at = micros(&given);
+    let at = at.ok_or_else(|| Error::invalid_field(field, format!("{field} is not valid")))?;
+    bounded(field, at, now).map(Some)
+}
+
+/// A time that can be shown, and is not of the future but for clocks that are wrong.
+pub(super) fn bounded(field: &str, at: i64, now: i64) -> Result<i64> {
+    let wrong = |words| {
+        Err(Error::invalid_field(
+            field,
+            format!("{field} must not be {words}"),
+        ))
+    };
+    match at {
+        _ if at < EARLIEST => wrong("before the year 1"),
+        _ if at > now + DAY => wrong("more than 24 hours ahead"),
+        _ => Ok(at),
+    }
 }
 
 /// A text without the spaces around it, if it is not too long.

@@ -65,6 +65,7 @@ impl Memory {
         if standing.allowed {
             return Ok(());
         }
+        call.tell_standing(standing);
         let wait = standing.retry_after.as_secs();
         let words = format!("Rate limit exceeded. Retry after {wait} seconds.");
         Err(Error::new(Kind::ResourceExhausted, words).retry_after(standing.retry_after))

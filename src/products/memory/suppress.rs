@@ -5,6 +5,7 @@ use sea_orm::ConnectionTrait;
 
 use super::Memory;
 use super::engine::duplicates;
+use super::replay;
 use super::user;
 use crate::api::apex::memory::v1 as pb;
 use crate::db::Tx;
@@ -46,32 +47,34 @@ impl Memory {
             return Err(Error::invalid_field("topic", words));
         }
         let (users, now) = (self.0.settings.allowance(tier).users, self.now());
-        let owner = user_id.clone();
-        let answer = self.0.db.answer(call.attempt(), move |tx| {
-            Box::pin(async move {
-                let user = match user::find(tx, organization, &owner).await? {
-                    Some(user) => user.number,
-                    None => user::make(tx, organization, &owner, users, now).await?,
-                };
-                bump(tx, user).await?;
-                let sql = "SELECT COUNT(*) AS n FROM memory_suppression WHERE user_number = $1";
-                let held = row(tx, sql, [user.into()]).await?;
-                let held: i64 = held.map_or(Ok(0), |row| row.try_get("", "n"))?;
-                if held >= MOST {
-                    let words = format!("A user has {MOST} suppressed topics at most");
-                    return Err(Error::invalid_field("topic", words));
-                }
-                add(tx, user, topic, now).await?;
-                let suppressed_topics = topics(tx, user).await?;
-                Ok(pb::CreateSuppressionResponse {
-                    user_id: owner,
-                    suppressed_topics,
+        let key = (organization, user_id);
+        let suppress = || {
+            let (owner, topic, attempt) = (key.1.clone(), topic.clone(), call.attempt().cloned());
+            self.0.db.answer(call.attempt(), move |tx| {
+                Box::pin(async move {
+                    let user = match user::find(tx, organization, &owner).await? {
+                        Some(user) => user.number,
+                        None => user::make(tx, organization, &owner, users, now).await?,
+                    };
+                    bump(tx, user).await?;
+                    replay::note(tx, user, attempt.as_ref()).await?;
+                    let sql = "SELECT COUNT(*) AS n FROM memory_suppression WHERE user_number = $1";
+                    let held = row(tx, sql, [user.into()]).await?;
+                    let held: i64 = held.map_or(Ok(0), |row| row.try_get("", "n"))?;
+                    if held >= MOST {
+                        let words = format!("A user has {MOST} suppressed topics at most");
+                        return Err(Error::invalid_field("topic", words));
+                    }
+                    add(tx, user, topic, now).await?;
+                    let suppressed_topics = topics(tx, user).await?;
+                    Ok(pb::CreateSuppressionResponse {
+                        user_id: owner,
+                        suppressed_topics,
+                    })
                 })
             })
-        });
-        let answer = answer.await?;
-        self.0.residents.forget(&(organization, user_id));
-        Ok(answer)
+        };
+        self.change(&key, suppress).await
     }
 
     pub(super) async fn lift(
@@ -81,29 +84,32 @@ impl Memory {
     ) -> Result<pb::DeleteSuppressionResponse> {
         let organization = call.organization()?;
         let (user_id, topic) = (request.user_id, normal(&request.topic));
-        let owner = user_id.clone();
-        let answer = self.0.db.answer(call.attempt(), move |tx| {
-            Box::pin(async move {
-                let unknown = || Error::not_found("This topic is not suppressed");
-                let user = user::find(tx, organization, &owner)
-                    .await?
-                    .ok_or_else(unknown)?;
-                bump(tx, user.number).await?;
-                let sql = "DELETE FROM memory_suppression WHERE user_number = $1 AND topic = $2";
-                let values = [user.number.into(), topic.into()];
-                if execute(tx, sql, values).await? == 0 {
-                    return Err(unknown());
-                }
-                let suppressed_topics = topics(tx, user.number).await?;
-                Ok(pb::DeleteSuppressionResponse {
-                    user_id: owner,
-                    suppressed_topics,
+        let key = (organization, user_id);
+        let lift = || {
+            let (owner, topic, attempt) = (key.1.clone(), topic.clone(), call.attempt().cloned());
+            self.0.db.answer(call.attempt(), move |tx| {
+                Box::pin(async move {
+                    let unknown = || Error::not_found("This topic is not suppressed");
+                    let user = user::find(tx, organization, &owner)
+                        .await?
+                        .ok_or_else(unknown)?;
+                    bump(tx, user.number).await?;
+                    replay::note(tx, user.number, attempt.as_ref()).await?;
+                    let sql =
+                        "DELETE FROM memory_suppression WHERE user_number = $1 AND topic = $2";
+                    let values = [user.number.into(), topic.into()];
+                    if execute(tx, sql, values).await? == 0 {
+                        return Err(unknown());
+                    }
+                    let suppressed_topics = topics(tx, user.number).await?;
+                    Ok(pb::DeleteSuppressionResponse {
+                        user_id: owner,
+                        suppressed_topics,
+                    })
                 })
             })
-        });
-        let answer = answer.await?;
-        self.0.residents.forget(&(organization, user_id));
-        Ok(answer)
+        };
+        self.change(&key, lift).await
     }
 }
 
@@ -124,8 +130,11 @@ pub(super) async fn add(tx: &Tx, user: i64, topic: String, now: i64) -> Result<(
 /// What nodes have in memory of a user is read again.
 async fn bump(tx: &Tx, user: i64) -> Result<()> {
     let sql = "UPDATE memory_user SET version = version + 1 WHERE number = $1";
-    execute(tx, sql, [user.into()]).await?;
-    Ok(())
+    match execute(tx, sql, [user.into()]).await? {
+        // Somebody erased the user meanwhile.
+        0 => Err(user::stale()),
+        _ => Ok(()),
+    }
 }
 
 async fn topics(connection: &impl ConnectionTrait, user: i64) -> Result<Vec<String>> {

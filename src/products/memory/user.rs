@@ -55,12 +55,26 @@ pub(super) async fn find(
     found.as_ref().map(User::of).transpose()
 }
 
-/// The reason of a write that rested on what is not so any more.
-pub(super) const STALE: &str = "MEMORY_STALE";
+/// The reason of a write that rested on what is not so any more. Callers never see it.
+const STALE: &str = "MEMORY_STALE";
+const BUSY: &str = "Others write to this user's memories without end; try again";
 
 /// Somebody else wrote meanwhile.
 pub(super) fn stale() -> Error {
-    Error::unavailable("Somebody else wrote to this user's memories; try again").reason(STALE)
+    Error::unavailable(BUSY).reason(STALE)
+}
+
+/// Whether somebody else wrote meanwhile.
+pub(super) fn is_stale(error: &Error) -> bool {
+    error.specific_reason() == Some(STALE)
+}
+
+/// The same failure as callers are told it, once nobody tries again.
+pub(super) fn told(error: Error) -> Error {
+    match is_stale(&error) {
+        true => Error::unavailable(BUSY),
+        false => error,
+    }
 }
 
 /// Makes a user, if the plan allows one more; answers the number.

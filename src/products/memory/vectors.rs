@@ -148,6 +148,8 @@ impl Memory {
         let Some(key) = bare.first().map(|own| own.key.clone()) else {
             return Ok(());
         };
+        let resident = self.0.residents.of(&key);
+        let turn = resident.turn.lock().await;
         let made: Vec<(i64, Vector)> = bare.iter().map(|own| own.node).zip(vectors).collect();
         let (kept, model) = (made.clone(), embedder.model.clone());
         let written = self.0.db.write(move |tx| {
@@ -179,13 +181,13 @@ impl Memory {
         let Some(version) = written.await? else {
             return Ok(());
         };
-        let resident = self.0.residents.of(&key);
         if let Some(person) = resident.write().as_mut()
             && (person.number, person.version + 1) == (user, version)
         {
             person.version = version;
             person.vectors.extend(made);
         }
+        drop(turn);
         self.0.residents.weigh(&key, &resident);
         Ok(())
     }

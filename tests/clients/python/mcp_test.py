@@ -47,7 +47,7 @@ class Tools(unittest.IsolatedAsyncioTestCase):
         found = await call("kapex_query", current_input="What is my dog called?")
         self.assertEqual(found["memories"][0]["node_id"], kept["node_id"])
         whole = await call("kapex_context", max_tokens=500)
-        self.assertEqual(whole["nodes"][0]["content"], "My dog is called Biscuit.")
+        self.assertIn("My dog is called Biscuit.", whole["context_block"])
         named = await call("kapex_entities")
         self.assertEqual([own["name"] for own in named["entities"]], ["Biscuit"])
         self.assertEqual((await call("kapex_delete"))["nodes_deleted"], 1)

@@ -62,7 +62,7 @@ const ROWS: [Row; 5] = [
     (
         "kapex_query",
         Deed::Query,
-        "Finds the memories of a user that matter to a text.",
+        "Finds the memories of a user that matter to a text. Where an embedder is configured and could not be asked, `degraded` names it.",
         r#"{"type": "object", "required": ["current_input"], "properties": {
             "user_id": {"type": "string", "description": "The end user; over stdio, the one the server was started for when absent"},
             "current_input": {"type": "string", "description": "What the user just said"},
@@ -71,7 +71,7 @@ const ROWS: [Row; 5] = [
     (
         "kapex_context",
         Deed::Context,
-        "Answers everything kept of a user, with a block of context to put before a prompt.",
+        "Answers a block of what matters of a user, to put before a prompt.",
         r#"{"type": "object", "properties": {
             "user_id": {"type": "string", "description": "The end user; over stdio, the one the server was started for when absent"},
             "max_tokens": {"type": "integer", "minimum": 100, "maximum": 32000}}}"#,
@@ -105,8 +105,25 @@ impl Tools {
         let memory = &self.memory;
         match deed {
             Deed::Ingest => shown(&memory.take_in(call, read(arguments)?).await?),
-            Deed::Query => shown(&memory.find(call, read(arguments)?).await?.0),
-            Deed::Context => shown(&memory.context(call, read(arguments)?).await?),
+            Deed::Query => {
+                let (answer, degraded) = memory.find(call, read(arguments)?).await?;
+                let mut shown = shown(&answer)?;
+                if let Some(members) = shown.as_object_mut().filter(|_| degraded) {
+                    // REST says so in a header.
+                    members.insert("degraded".to_owned(), json!("embedder"));
+                }
+                Ok(shown)
+            }
+            Deed::Context => {
+                let asked: pb::GetContextRequest = read(arguments)?;
+                let told = memory.block(call, &asked.user_id, asked.max_tokens).await?;
+                Ok(json!({
+                    "user_id": asked.user_id,
+                    "context_block": told.block.text,
+                    "tokens_used": told.block.tokens,
+                    "token_budget": told.budget,
+                }))
+            }
             Deed::Entities => shown(&memory.list(call, read(arguments)?).await?),
             Deed::Delete => {
                 let request: pb::DeleteUserRequest = read(arguments)?;
