@@ -191,6 +191,8 @@ mod tests {
             "You are breaking up, bad line",
             "I proposed a new budget",
             "A stroke of luck",
+            "My husband left me a note",
+            "We lost my mum in the supermarket for an hour",
             "I deleted it by accident",
             "The promotion on shoes ends today",
             "My wife was not fired",

@@ -247,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn hyphens_join_names() {
+        assert_eq!(
+            found("I met Mary-Jane Watson at noon."),
+            pairs(&[("Mary-Jane Watson", "person")])
+        );
+        assert_eq!(
+            found("We saw my mother-in-law and my ex-wife."),
+            pairs(&[("mother-in-law", "person"), ("ex-wife", "person")])
+        );
+    }
+
+    #[test]
     fn names_that_are_nearly_the_same_are_one() {
         let all = [("Katherine", Kind::Person), ("Leeds", Kind::Place)];
         assert_eq!(known("katherine", Kind::Other, all.into_iter()), Some(0));

@@ -35,7 +35,10 @@ pub(super) fn names(text: &str, tokens: &[Token<'_>], found: &mut Vec<Entity>) {
         }
         let mut end = at + 1;
         loop {
-            let near = |n: usize| tokens.get(n).filter(|token| !token.apart && !token.first);
+            let near = |n: usize| {
+                let beside = |token: &&Token<'_>| !token.apart || hyphen(text, tokens, n);
+                tokens.get(n).filter(beside).filter(|token| !token.first)
+            };
             let next = near(end);
             if next.is_some_and(nameable) {
                 end += 1;
@@ -61,6 +64,13 @@ pub(super) fn names(text: &str, tokens: &[Token<'_>], found: &mut Vec<Entity>) {
         }
         at = end;
     }
+}
+
+/// Whether only a hyphen stands before a token: "Mary-Jane", "mother-in-law".
+fn hyphen(text: &str, tokens: &[Token<'_>], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+    let pair = before.zip(tokens.get(at));
+    pair.is_some_and(|(before, token)| text.get(before.end()..token.start) == Some("-"))
 }
 
 /// Whether a sentence's first word is a name: it is written so within a sentence too,
@@ -184,7 +194,9 @@ pub(super) fn roles(text: &str, tokens: &[Token<'_>], found: &mut Vec<Entity>) {
                 )
             });
             if mine && found.len() < MOST {
-                let (name, kind) = (token.text.to_lowercase(), Kind::Person);
+                let joined = (at + 1..tokens.len()).take_while(|n| hyphen(text, tokens, *n));
+                let end = joined.last().map_or(token.end(), |last| tokens[last].end());
+                let (name, kind) = (text[token.start..end].to_lowercase(), Kind::Person);
                 found.push(Entity { name, kind });
             }
         } else if ROLES.contains(&stem(&lower)) && !token.capital() {
