@@ -277,9 +277,10 @@ async fn others_are_answered_while_much_is_taken_in() {
         let path = format!("/api/v1/users/{user}/import");
         tokio::spawn(async move { http.post(&path, &body).await.expect(201) })
     });
+    let anybody = server.http();
     let mut answered = 0;
-    while !taking.iter().all(|one| one.is_finished()) {
-        let health = server.http().get("/api/v1/health");
+    while !taking.iter().all(tokio::task::JoinHandle::is_finished) {
+        let health = anybody.get("/api/v1/health");
         let told = tokio::time::timeout(std::time::Duration::from_secs(10), health);
         told.await.expect("an answer").expect(200);
         answered += 1;
