@@ -49,7 +49,7 @@ async fn an_export_is_taken_in_to_the_same_answers() {
     {
         let body = json!({
             "user_id": "u", "content": content, "session_id": format!("s{}", at / 3),
-            "timestamp": format!("2026-0{}-03T10:00:00Z", at + 1), "metadata": {"turn": at},
+            "timestamp": format!("2026-03-{:02}T10:00:00Z", 3 * at + 1), "metadata": {"turn": at},
         });
         http.post("/api/v1/ingest", &body).await.expect(201);
     }

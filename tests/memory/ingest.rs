@@ -34,7 +34,14 @@ async fn the_published_example() {
         |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(
         keys(&told),
-        ["node_id", "scoring", "entities_created", "safety", "merged"]
+        [
+            "node_id",
+            "scoring",
+            "entities_created",
+            "safety",
+            "merged",
+            "suppressed"
+        ]
     );
     let id: uuid::Uuid = told["node_id"].as_str().unwrap().parse().unwrap();
     assert_eq!(id.get_version_num(), 4);
