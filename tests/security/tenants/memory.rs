@@ -10,6 +10,7 @@ use crate::support::Http;
 
 const OWN_USER: &str = "the tenant's own id of an end user: another tenant's is another user";
 const MADE_ANEW: &str = "names what is made; one that is taken is made anew, whoever has it";
+const OF_THE_SAME: &str = "names a memory of the same import; any other is passed over";
 const OWN_NAME: &str = "a name the caller chooses, known among the user's own alone";
 
 fn http(tenant: &Tenant) -> Http {
@@ -44,6 +45,7 @@ macro_rules! of_users {
             ("apex.memory.v1.MemoryService/ImportUser", "nodes.node_id", MADE_ANEW),
             ("apex.memory.v1.MemoryService/ImportUser", "nodes.session_id", OWN_NAME),
             ("apex.memory.v1.MemoryService/ImportUser", "entities.entity_id", MADE_ANEW),
+            ("apex.memory.v1.MemoryService/ImportUser", "processing_events.node_id", OF_THE_SAME),
             ("apex.memory.v1.MemoryService/Ingest", "session_id", OWN_NAME),
             ("apex.memory.v1.MemoryService/Ingest", "idempotency_key", OWN_NAME),
         ]
