@@ -16,7 +16,7 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-pub(super) use connections::{Connections, Leased, State};
+pub(super) use connections::{Connections, Transaction};
 
 /// How long a connection may take to show that it is sound.
 const SOUND: Duration = Duration::from_secs(2);
@@ -28,18 +28,15 @@ const ABANDONED: Duration = Duration::from_secs(5);
 /// How long a statement is waited for. PostgreSQL ends one that runs as long as a
 /// call may, so a longer silence is a connection's end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience(Duration);
+struct Patience(Duration);
 
 impl Patience {
-    pub(super) fn of(config: &Config) -> Self {
+    fn of(config: &Config) -> Self {
         Self(config.transport.call_timeout.0 + SOUND)
     }
 
     /// Waits for a statement.
-    pub(super) async fn wait<T>(
-        self,
-        statement: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
+    async fn wait<T>(self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let silent = |_| {
             let error = io::Error::new(io::ErrorKind::TimedOut, "the connection fell silent");
             Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error.into()))))

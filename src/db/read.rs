@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as Turns, OwnedSemaphorePermit, Semaphore};
 
 use super::Db;
 use super::held::Held;
-use super::postgres::{Connections, Leased, Patience, State};
+use super::postgres::{Connections, Transaction};
 use crate::auth::OrganizationId;
 use crate::error::{Error, Result};
 use lanes::{Lane, Lanes, Place, RESERVED, permit};
@@ -102,7 +102,7 @@ enum Session {
     /// One of PostgreSQL's for each statement.
     Plain(Connections),
     /// A transaction of PostgreSQL's.
-    View(Turns<Leased>, Patience),
+    View(Transaction),
     /// What is leased of SQLite's.
     Leased,
     Snapshot(DatabaseTransaction),
@@ -211,11 +211,7 @@ async fn view(connections: &Connections, deadline: Option<Instant>) -> Result<Se
         let left = left.as_millis().max(1);
         begin += &format!("; SET LOCAL statement_timeout = {left}");
     }
-    let patience = connections.patience();
-    let mut leased = connections.lease().await?;
-    let begun = leased.held(State::Transaction)?.run(&begin);
-    patience.wait(begun).await?;
-    Ok(Session::View(Turns::new(leased), patience))
+    Ok(Session::View(connections.begin(&begin).await?))
 }
 
 impl Db {
@@ -331,11 +327,7 @@ macro_rules! forward {
                     .alone(async |held| held.$own($argument).await)
                     .await
             }
-            Session::View(leased, patience) => {
-                let mut leased = leased.lock().await;
-                let held = leased.held(State::Transaction)?;
-                patience.wait(held.$own($argument)).await
-            }
+            Session::View(view) => view.ask(async |held| held.$own($argument).await).await,
             Session::Snapshot(snapshot) => snapshot.$method($argument).await,
             Session::Leased => match $self.held()?.lock().await.as_mut() {
                 Some(held) => held.$own($argument).await,
@@ -351,7 +343,7 @@ macro_rules! forward {
 impl ConnectionTrait for Read {
     fn get_database_backend(&self) -> DbBackend {
         match &self.session {
-            Session::Plain(_) | Session::View(..) => DbBackend::Postgres,
+            Session::Plain(_) | Session::View(_) => DbBackend::Postgres,
             Session::Leased | Session::Snapshot(_) => DbBackend::Sqlite,
         }
     }

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 use tokio::sync::Mutex as Turns;
 
 use super::held::Held;
-use super::postgres::{Connections, Leased, Patience, State};
+use super::postgres::{Connections, Transaction};
 
 /// A transaction being written.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum Inner {
     /// On one of PostgreSQL's, which is not waited for for ever.
-    Shared(Turns<Leased>, Patience),
+    Shared(Transaction),
     /// On SQLite's one connection that writes.
     Own(Turns<Held>),
 }
@@ -42,11 +42,8 @@ impl Tx {
 
     /// Begins one of PostgreSQL's.
     pub(super) async fn shared(connections: &Connections) -> Result<Self, DbErr> {
-        let patience = connections.patience();
-        let mut leased = connections.lease().await?;
-        let begin = leased.held(State::Transaction)?.run("BEGIN");
-        patience.wait(begin).await?;
-        Ok(Self::new(Inner::Shared(Turns::new(leased), patience)))
+        let begun = connections.begin("BEGIN").await?;
+        Ok(Self::new(Inner::Shared(begun)))
     }
 
     /// One of SQLite's, which somebody has to begin.
@@ -84,14 +81,7 @@ impl Tx {
         last.push(if commit { "COMMIT" } else { "ROLLBACK" });
         let end = last.join("; ");
         match self.inner {
-            Inner::Shared(leased, patience) => {
-                let mut leased = leased.into_inner();
-                patience
-                    .wait(leased.held(State::Transaction)?.run(&end))
-                    .await?;
-                leased.ended();
-                Ok(None)
-            }
+            Inner::Shared(own) => own.end(&end).await.map(|()| None),
             Inner::Own(held) => {
                 let mut held = held.into_inner();
                 held.execute(Statement::from_string(DbBackend::Sqlite, end))
@@ -135,11 +125,7 @@ impl Tx {
 macro_rules! forward {
     ($self:ident, $statement:ident, $method:ident) => {{
         let result = match &$self.inner {
-            Inner::Shared(leased, patience) => {
-                let mut leased = leased.lock().await;
-                let held = leased.held(State::Transaction)?;
-                patience.wait(held.$method($statement)).await
-            }
+            Inner::Shared(own) => own.ask(async |held| held.$method($statement).await).await,
             Inner::Own(held) => {
                 let mut statement = $statement;
                 statement.sql = $self.led(statement.sql);
@@ -172,12 +158,7 @@ impl ConnectionTrait for Tx {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let result = match &self.inner {
-            Inner::Shared(leased, patience) => {
-                let mut leased = leased.lock().await;
-                patience
-                    .wait(leased.held(State::Transaction)?.run(sql))
-                    .await
-            }
+            Inner::Shared(own) => own.ask(async |held| held.run(sql).await).await,
             Inner::Own(held) => {
                 let sql = self.led(sql.to_owned());
                 held.lock().await.run(&sql).await

@@ -4,14 +4,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::{Patience, SOUND};
@@ -37,7 +37,7 @@ struct Inner {
     size: usize,
     permits: Arc<Semaphore>,
     /// The one that was used last is used next.
-    idle: Mutex<VecDeque<Idle>>,
+    idle: std::sync::Mutex<VecDeque<Idle>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ struct Idle {
 
 /// A connection that somebody uses. Dropped, it is given back.
 #[derive(Debug)]
-pub(in crate::db) struct Leased {
+struct Leased {
     lent: Option<(Held, OwnedSemaphorePermit)>,
     state: State,
     home: Arc<Inner>,
@@ -56,11 +56,15 @@ pub(in crate::db) struct Leased {
 
 /// What a connection may be in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) enum State {
+enum State {
     Nothing,
     Statement,
     Transaction,
 }
+
+/// A transaction. Dropped, it is taken back.
+#[derive(Debug)]
+pub(in crate::db) struct Transaction(Mutex<Leased>);
 
 impl Connections {
     /// So many connections, of which none is open yet.
@@ -71,13 +75,8 @@ impl Connections {
             patience,
             size,
             permits: Arc::new(Semaphore::new(size)),
-            idle: Mutex::default(),
+            idle: std::sync::Mutex::default(),
         }))
-    }
-
-    /// How long a statement is waited for.
-    pub(in crate::db) fn patience(&self) -> Patience {
-        self.0.patience
     }
 
     /// How many there are at the most.
@@ -95,7 +94,7 @@ impl Connections {
     }
 
     /// A connection, of which the next statement may be expected to be answered.
-    pub(in crate::db) async fn lease(&self) -> Result<Leased, DbErr> {
+    async fn lease(&self) -> Result<Leased, DbErr> {
         let inner = &self.0;
         let permit = timeout(WAIT, inner.permits.clone().acquire_owned()).await;
         let permit = permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
@@ -121,10 +120,37 @@ impl Connections {
         statement: impl AsyncFnOnce(&mut Held) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
         let mut leased = self.lease().await?;
-        let held = leased.held(State::Statement)?;
-        let answer = self.0.patience.wait(statement(held)).await?;
-        leased.ended();
+        let answer = leased.ask(State::Statement, statement).await?;
+        leased.state = State::Nothing;
         Ok(answer)
+    }
+
+    /// Begins a transaction, by a statement or several.
+    pub(in crate::db) async fn begin(&self, sql: &str) -> Result<Transaction, DbErr> {
+        let mut leased = self.lease().await?;
+        let begin = async |held: &mut Held| held.run(sql).await;
+        leased.ask(State::Transaction, begin).await?;
+        Ok(Transaction(Mutex::new(leased)))
+    }
+}
+
+impl Transaction {
+    /// Runs a statement in it.
+    pub(in crate::db) async fn ask<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut Held) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let mut leased = self.0.lock().await;
+        leased.ask(State::Transaction, statement).await
+    }
+
+    /// Ends it by a statement.
+    pub(in crate::db) async fn end(self, sql: &str) -> Result<(), DbErr> {
+        let mut leased = self.0.into_inner();
+        let end = async |held: &mut Held| held.run(sql).await;
+        leased.ask(State::Transaction, end).await?;
+        leased.state = State::Nothing;
+        Ok(())
     }
 }
 
@@ -160,17 +186,17 @@ impl Inner {
 }
 
 impl Leased {
-    /// The connection, for what may leave it in the middle of something, until it is
-    /// said to be in the middle of nothing.
-    pub(in crate::db) fn held(&mut self, state: State) -> Result<&mut Held, DbErr> {
+    /// Runs a statement, which may leave the connection in the middle of something until
+    /// it is said to be in the middle of nothing.
+    async fn ask<T>(
+        &mut self,
+        state: State,
+        statement: impl AsyncFnOnce(&mut Held) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
         self.state = state;
         let closed = || DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
-        self.lent.as_mut().map(|(held, _)| held).ok_or_else(closed)
-    }
-
-    /// Says that what was begun has ended.
-    pub(in crate::db) fn ended(&mut self) {
-        self.state = State::Nothing;
+        let (held, _) = self.lent.as_mut().ok_or_else(closed)?;
+        self.home.patience.wait(statement(held)).await
     }
 }
 
