@@ -107,11 +107,9 @@ fn events(request: &pb::ImportUserRequest, now: i64) -> Result<Vec<Event>> {
         };
         let time = within(said::time("at", own.at, now), "processing_events", at)?;
         let kind = HAPPENED.into_iter().find(|kind| *kind == own.r#type);
-        let kind = kind.ok_or_else(|| {
-            let words = "type must be created, merged or reactivated";
-            let error = Error::invalid_field("type", words);
-            error.within(&format!("processing_events[{at}]."))
-        })?;
+        let wrong = "type must be created, merged or reactivated";
+        let kind = kind.ok_or_else(|| Error::invalid_field("type", wrong));
+        let kind = within(kind, "processing_events", at)?;
         let many = many.entry(node).or_default();
         *many += 1;
         if *many <= EVENTS {
