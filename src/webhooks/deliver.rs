@@ -230,7 +230,11 @@ async fn note<O: Office>(
     };
     hold::<O>(tx, job.webhook).await?;
     let wait = webhooks.wait(job.claimed.attempts);
-    let again = error.is_some() && job.active && now + wait <= job.since + webhooks.give_up();
+    let since = match job.claimed.attempts {
+        1 => now,
+        _ => job.since,
+    };
+    let again = error.is_some() && job.active && now + wait <= since + webhooks.give_up();
     let ours = match again {
         true => job.claimed.postpone(tx, now + wait).await?,
         false => job.claimed.settle(tx).await?,
@@ -245,15 +249,16 @@ async fn note<O: Office>(
     };
     let sql = format!(
         "UPDATE {} SET status = $1, attempts = attempts + 1, response_status = $2, error = $3, \
-         attempted_at = $4, finished_at = $5 WHERE id = $6",
+         attempted_at = $4, finished_at = $5, since = $6 WHERE id = $7",
         O::TABLES.deliveries
     );
-    let values: [Value; 6] = [
+    let values: [Value; 7] = [
         status.into(),
         answered.map(i64::from).into(),
         error.into(),
         now.into(),
         (!again).then_some(now).into(),
+        since.into(),
         job.claimed.body.as_str().into(),
     ];
     execute(tx, &sql, values).await?;
@@ -268,7 +273,8 @@ async fn note<O: Office>(
         };
         O::settled(tx, &settled).await?;
     }
-    stand::<O>(tx, webhooks, job, error.is_some(), again, now).await
+    let tried = Tried { since, now, again };
+    stand::<O>(tx, job, error.is_some(), tried).await
 }
 
 /// Takes the webhook before what it is told, as whoever changes one does: two who begin
@@ -282,15 +288,18 @@ async fn hold<O: Office>(tx: &Tx, webhook: i64) -> Result<()> {
     Ok(())
 }
 
-/// How a webhook stands after a try.
-async fn stand<O: Office>(
-    tx: &Tx,
-    webhooks: &Webhooks,
-    job: &Job,
-    failed: bool,
-    again: bool,
+/// When a delivery was tried.
+struct Tried {
+    /// The first time of this round.
+    since: i64,
+    /// This time.
     now: i64,
-) -> Result<()> {
+    /// Whether it will be again.
+    again: bool,
+}
+
+/// How a webhook stands after a try.
+async fn stand<O: Office>(tx: &Tx, job: &Job, failed: bool, tried: Tried) -> Result<()> {
     let (table, number) = (O::TABLES.webhooks, O::TABLES.number);
     if !failed {
         let sql = format!(
@@ -304,19 +313,19 @@ async fn stand<O: Office>(
         "UPDATE {table} SET failing_since = COALESCE(failing_since, $1) \
          WHERE {number} = $2 RETURNING failing_since"
     );
-    let found = row(tx, &sql, [now.into(), job.webhook.into()]).await?;
-    let since: Option<i64> = match found {
+    let found = row(tx, &sql, [tried.now.into(), job.webhook.into()]).await?;
+    let failing: Option<i64> = match found {
         Some(found) => found.try_get("", "failing_since")?,
         None => None,
     };
-    // The last try comes a while before the whole time is over.
-    let long = since.is_some_and(|since| now - since >= webhooks.give_up() / 2);
-    if again || !long || !job.active {
+    // Nothing was delivered since this one was tried first.
+    let long = failing.is_some_and(|failing| failing <= tried.since);
+    if tried.again || !long || !job.active {
         return Ok(());
     }
     let sql = format!("UPDATE {table} SET status = 'disabled' WHERE {number} = $1");
     execute(tx, &sql, [job.webhook.into()]).await?;
-    log::abandon::<O>(tx, job.webhook, "nothing could be delivered for a day", now).await
+    log::abandon::<O>(tx, job.webhook, "nothing could be delivered for a day", tried.now).await
 }
 
 async fn forget<O: Office>(db: &Db, clock: &Clock) -> Result<()> {
