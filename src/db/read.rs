@@ -202,7 +202,7 @@ impl Readers {
     }
 }
 
-/// Begins a consistent view of PostgreSQL's.
+/// A consistent view of PostgreSQL's, from its first question on.
 async fn view(connections: &Connections, deadline: Option<Instant>) -> Result<Session> {
     let mut begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
     if let Some(deadline) = deadline {
@@ -211,7 +211,7 @@ async fn view(connections: &Connections, deadline: Option<Instant>) -> Result<Se
         let left = left.as_millis().max(1);
         begin += &format!("; SET LOCAL statement_timeout = {left}");
     }
-    Ok(Session::View(connections.begin(&begin).await?))
+    Ok(Session::View(connections.transaction(begin).await?))
 }
 
 impl Db {

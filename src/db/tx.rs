@@ -20,6 +20,8 @@ pub struct Tx {
     first: Mutex<Option<&'static str>>,
     /// What is to be run before it is committed.
     last: Mutex<Vec<&'static str>>,
+    /// Whether one statement has written all there is, and is committed.
+    over: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -37,13 +39,14 @@ impl Tx {
             failed: AtomicBool::new(false),
             first: Mutex::default(),
             last: Mutex::default(),
+            over: AtomicBool::new(false),
         }
     }
 
-    /// Begins one of PostgreSQL's.
+    /// One of PostgreSQL's.
     pub(super) async fn shared(connections: &Connections) -> Result<Self, DbErr> {
-        let begun = connections.begin("BEGIN").await?;
-        Ok(Self::new(Inner::Shared(begun)))
+        let own = connections.transaction("BEGIN".to_owned()).await?;
+        Ok(Self::new(Inner::Shared(own)))
     }
 
     /// One of SQLite's, which somebody has to begin.
@@ -69,6 +72,29 @@ impl Tx {
         if !last.contains(&sql) {
             last.push(sql);
         }
+    }
+
+    /// Whether a statement may run by itself: it is one of PostgreSQL's, and nothing was run.
+    pub async fn is_new(&self) -> bool {
+        match &self.inner {
+            Inner::Shared(own) => own.is_new().await,
+            Inner::Own(_) => false,
+        }
+    }
+
+    /// Runs a statement by itself, in one trip, where that is one of PostgreSQL's and nothing
+    /// was run before; answers nothing otherwise. When it answers rows, it has written all
+    /// there is to write: the transaction is over, and runs no other statement.
+    pub async fn alone(&self, statement: Statement) -> Result<Option<Vec<QueryResult>>, DbErr> {
+        let Inner::Shared(own) = &self.inner else {
+            return Ok(None);
+        };
+        let answer = own.alone(async |held| held.all(statement).await).await;
+        let answer = self.noted(answer)?;
+        if answer.as_ref().is_some_and(|rows| !rows.is_empty()) {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 
     /// Ends it: commits, or takes it back. Of SQLite's the connection is answered, if it
@@ -113,6 +139,18 @@ impl Tx {
         }
     }
 
+    /// Runs a statement on one of PostgreSQL's.
+    async fn ask<T>(
+        &self,
+        own: &Transaction,
+        statement: impl AsyncFnOnce(&mut Held) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        if self.over.load(Ordering::Relaxed) {
+            return Err(DbErr::Custom("a write went on after its end".to_owned()));
+        }
+        own.ask(statement).await
+    }
+
     fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         if result.is_err() {
             self.failed.store(true, Ordering::Relaxed);
@@ -125,7 +163,11 @@ impl Tx {
 macro_rules! forward {
     ($self:ident, $statement:ident, $method:ident) => {{
         let result = match &$self.inner {
-            Inner::Shared(own) => own.ask(async |held| held.$method($statement).await).await,
+            Inner::Shared(own) => {
+                $self
+                    .ask(own, async |held| held.$method($statement).await)
+                    .await
+            }
             Inner::Own(held) => {
                 let mut statement = $statement;
                 statement.sql = $self.led(statement.sql);
@@ -158,7 +200,7 @@ impl ConnectionTrait for Tx {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let result = match &self.inner {
-            Inner::Shared(own) => own.ask(async |held| held.run(sql).await).await,
+            Inner::Shared(own) => self.ask(own, async |held| held.run(sql).await).await,
             Inner::Own(held) => {
                 let sql = self.led(sql.to_owned());
                 held.lock().await.run(&sql).await

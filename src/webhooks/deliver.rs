@@ -325,7 +325,13 @@ async fn stand<O: Office>(tx: &Tx, job: &Job, failed: bool, tried: Tried) -> Res
     }
     let sql = format!("UPDATE {table} SET status = 'disabled' WHERE {number} = $1");
     execute(tx, &sql, [job.webhook.into()]).await?;
-    log::abandon::<O>(tx, job.webhook, "nothing could be delivered for a day", tried.now).await
+    log::abandon::<O>(
+        tx,
+        job.webhook,
+        "nothing could be delivered for a day",
+        tried.now,
+    )
+    .await
 }
 
 async fn forget<O: Office>(db: &Db, clock: &Clock) -> Result<()> {

@@ -6,7 +6,7 @@ use apex::api::apex::crm::v1::contact_service_client::ContactServiceClient;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use super::{client, make, names, put};
+use super::{client, make, names, put, with};
 use crate::support::server::PASSWORD;
 use crate::support::{Http, grpc};
 
@@ -87,6 +87,52 @@ async fn every_write_is_in_the_log() {
     assert_eq!(entry.action.as_deref(), Some("updated"));
     let changes: Value = serde_json::from_str(&entry.changes.unwrap()).unwrap();
     assert_eq!(changes, log[1]["changes"]);
+}
+
+/// A record that nobody is told of may be written by one statement.
+#[tokio::test]
+async fn who_listens_makes_no_difference() {
+    let (_server, http, own) = with(&[("APEX_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8")]);
+    let contact = json!({
+        "first_name": "Ada", "last_name": "L'\"Étoile\\", "email": "Ada@example.com",
+        "phone": "+49 30 1234", "external_id": "", "owned_by_user_id": null,
+    });
+    let company = json!({"name": "Acme {0}", "website": "https://www.acme.example/"});
+    let mut logs = Vec::new();
+    for events in [None, Some(json!(["contacts.created", "companies.created"]))] {
+        if let Some(events) = events {
+            let hook = json!({"url": "http://127.0.0.1:9/", "events": events});
+            make(&http, "/webhooks", hook).await;
+        }
+        for (entity, body) in [("contacts", &contact), ("companies", &company)] {
+            let mut made = make(&http, &format!("/{entity}"), body.clone()).await;
+            let one = format!("/{entity}/{}", made["id"]);
+            assert_eq!(http.get(&one).await.expect(200), made);
+            let log = log(&http, entity, &made["id"]).await;
+            assert_eq!(log.len(), 1);
+            let mut entry = log[0].clone();
+            assert_eq!(entry["entity_id"], made["id"]);
+            for (member, at) in [("id", "id"), ("created_at", "created_at")] {
+                assert_eq!(entry["changes"][member]["after"], made[at]);
+                entry["changes"][member]["after"] = Value::Null;
+            }
+            assert_eq!(entry["organization_id"], own.id);
+            for own in ["id", "entity_id", "request_id", "created_at", "updated_at"] {
+                entry[own] = Value::Null;
+                made[own] = Value::Null;
+            }
+            logs.push((made.to_string(), entry.to_string()));
+        }
+    }
+    assert_eq!(logs[..2], logs[2..]);
+    for path in ["/contacts", "/companies"] {
+        assert_eq!(http.get(path).await.expect(200)["total"], 2);
+    }
+    // What is refused by the database itself leaves nothing behind.
+    let named = json!({"first_name": "Eve", "external_id": "7"});
+    make(&http, "/contacts", named.clone()).await;
+    http.post("/contacts", &named).await.expect(409);
+    assert_eq!(http.get("/contacts").await.expect(200)["total"], 3);
 }
 
 #[tokio::test]

@@ -62,9 +62,12 @@ enum State {
     Transaction,
 }
 
-/// A transaction. Dropped, it is taken back.
+/// A transaction, which begins with its first statement. Dropped, it is taken back.
 #[derive(Debug)]
-pub(in crate::db) struct Transaction(Mutex<Leased>);
+pub(in crate::db) struct Transaction {
+    leased: Mutex<Leased>,
+    begin: String,
+}
 
 impl Connections {
     /// So many connections, of which none is open yet.
@@ -125,12 +128,10 @@ impl Connections {
         Ok(answer)
     }
 
-    /// Begins a transaction, by a statement or several.
-    pub(in crate::db) async fn begin(&self, sql: &str) -> Result<Transaction, DbErr> {
-        let mut leased = self.lease().await?;
-        let begin = async |held: &mut Held| held.run(sql).await;
-        leased.ask(State::Transaction, begin).await?;
-        Ok(Transaction(Mutex::new(leased)))
+    /// A transaction that is begun by a statement, or several.
+    pub(in crate::db) async fn transaction(&self, begin: String) -> Result<Transaction, DbErr> {
+        let leased = Mutex::new(self.lease().await?);
+        Ok(Transaction { leased, begin })
     }
 }
 
@@ -140,13 +141,39 @@ impl Transaction {
         &self,
         statement: impl AsyncFnOnce(&mut Held) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
-        let mut leased = self.0.lock().await;
+        let mut leased = self.leased.lock().await;
+        if leased.state != State::Transaction {
+            let begin = async |held: &mut Held| held.run(&self.begin).await;
+            leased.ask(State::Transaction, begin).await?;
+        }
         leased.ask(State::Transaction, statement).await
     }
 
-    /// Ends it by a statement.
+    /// Whether nothing was run in it.
+    pub(in crate::db) async fn is_new(&self) -> bool {
+        self.leased.lock().await.state == State::Nothing
+    }
+
+    /// Runs a statement by itself, unless the transaction has begun.
+    pub(in crate::db) async fn alone<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut Held) -> Result<T, DbErr>,
+    ) -> Result<Option<T>, DbErr> {
+        let mut leased = self.leased.lock().await;
+        if leased.state == State::Transaction {
+            return Ok(None);
+        }
+        let answer = leased.ask(State::Statement, statement).await?;
+        leased.state = State::Nothing;
+        Ok(Some(answer))
+    }
+
+    /// Ends it by a statement, if it has begun.
     pub(in crate::db) async fn end(self, sql: &str) -> Result<(), DbErr> {
-        let mut leased = self.0.into_inner();
+        let mut leased = self.leased.into_inner();
+        if leased.state != State::Transaction {
+            return Ok(());
+        }
         let end = async |held: &mut Held| held.run(sql).await;
         leased.ask(State::Transaction, end).await?;
         leased.state = State::Nothing;

@@ -24,7 +24,7 @@ pub(super) trait Cell: Sized {
     fn number(&self) -> Option<i64> {
         None
     }
-    /// Becomes a whole number, if it can be one.
+    /// Becomes what is kept as a whole number, if that can be.
     fn set_number(&mut self, _number: i64) {}
 }
 
@@ -116,6 +116,10 @@ impl Cell for Option<Timestamp> {
 
     fn is_set(&self) -> bool {
         self.is_some()
+    }
+
+    fn set_number(&mut self, number: i64) {
+        *self = Some(timestamp(number));
     }
 }
 

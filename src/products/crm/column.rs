@@ -183,7 +183,7 @@ pub(super) trait Record: Message + Default + Clone + PartialEq + Check {
     fn id(&self) -> i64;
     /// The whole number of a column.
     fn number(&self, name: &str) -> Option<i64>;
-    /// Writes the whole number of a column.
+    /// Writes a column that is kept as a whole number.
     fn set_number(&mut self, name: &str, number: i64);
     /// The members that are shown.
     fn shown(&mut self) -> &mut Vec<String>;

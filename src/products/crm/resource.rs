@@ -35,6 +35,9 @@ pub(super) trait Resource: Send + Sync + 'static {
     /// How SQLite takes what was written into its index of parts of words, if there is one:
     /// what is due stands in a table, and is nothing between two transactions.
     const DUE: Option<&'static str> = None;
+    /// Whether nothing is written with a new record but what is with all: then one statement
+    /// may do it.
+    const ALONE: bool = false;
     /// What its records are known by beside their numbers.
     const KEYS: &'static [Key<Self::Record>] = &[];
     /// Members that belong together: without the first, the others say nothing.

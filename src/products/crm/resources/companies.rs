@@ -46,6 +46,7 @@ impl Resource for Companies {
         join: Some("fastJoinForCompanyList"),
         ..Takes::SEARCH
     };
+    const ALONE: bool = true;
     const KEYS: &'static [Key<pb::Company>] = &[
         Key {
             name: "external_id",

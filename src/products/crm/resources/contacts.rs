@@ -70,6 +70,7 @@ impl Resource for Contacts {
          SELECT t.id, t.search FROM crm_contact_due d JOIN crm_contact t ON t.id = d.id; \
          DELETE FROM crm_contact_due",
     );
+    const ALONE: bool = true;
     const KEYS: &'static [Key<pb::Contact>] = &[
         Key {
             name: "external_id",

@@ -21,6 +21,15 @@ use crate::transcode::json::{Rules, encode};
 /// Changes of one statement at the most.
 const CHUNK: usize = 64;
 
+/// How a statement begins that writes changes down.
+pub(super) const LOG: &str = "INSERT INTO crm_change (organization_id, entity, entity_id, \
+     action, changes, user_id, api_key_id, request_id, created_at, turn) ";
+/// The number of one of PostgreSQL's transactions.
+pub(super) const TURN: &str = "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)";
+/// Finds whether webhooks are told of changes, of the organization that follows.
+pub(super) const LISTENING: &str = "SELECT 1 FROM crm_webhook WHERE status = 'active' \
+     AND deleted_at IS NULL AND organization_id = ";
+
 /// A change as it is written down.
 #[derive(Debug)]
 pub(in super::super) struct Entry {
@@ -80,17 +89,14 @@ pub(in super::super) async fn note(
     mut lead: Sql,
 ) -> Result<bool> {
     let turn = match tx.get_database_backend() {
-        DbBackend::Postgres => "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
+        DbBackend::Postgres => TURN,
         _ => "0",
     };
     let mut told = false;
     for entries in entries.chunks(CHUNK) {
         let rest = Sql::of(tx.get_database_backend());
         let mut sql = std::mem::replace(&mut lead, rest);
-        sql.push(
-            "INSERT INTO crm_change (organization_id, entity, entity_id, action, changes, \
-             user_id, api_key_id, request_id, created_at, turn) VALUES ",
-        );
+        sql.push(LOG).push("VALUES ");
         for (at, entry) in entries.iter().enumerate() {
             sql.push(if at == 0 { "(" } else { ", (" });
             let values: [Value; 9] = [
@@ -107,9 +113,8 @@ pub(in super::super) async fn note(
             sql.list(values);
             sql.push(", ").push(turn).push(")");
         }
-        sql.push(" RETURNING EXISTS (SELECT 1 FROM crm_webhook WHERE organization_id = ")
-            .bind(context.organization)
-            .push(" AND status = 'active' AND deleted_at IS NULL) AS told");
+        sql.push(" RETURNING EXISTS (").push(LISTENING);
+        sql.bind(context.organization).push(") AS told");
         let written = rows(tx, &sql.text, sql.values).await?;
         told = match written.first() {
             Some(row) => row.try_get("", "told")?,
@@ -136,7 +141,7 @@ pub(in super::super) fn json_of(message: &str, wire: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// What there is of a record that was not there before.
-fn made(after: &Map<String, Json>) -> Result<String> {
+pub(super) fn made(after: &Map<String, Json>) -> Result<String> {
     let mut text = String::from("{");
     let own = after.iter().filter(|(name, _)| *name != "updated_at");
     for (name, value) in own {

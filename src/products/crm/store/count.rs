@@ -18,25 +18,41 @@ static NEXT: AtomicI64 = AtomicI64::new(0);
 /// that it costs no trip.
 pub(super) fn lead<R: Resource>(backend: DbBackend, context: &Context, records: i64) -> Sql {
     let (shard, begin, end) = match backend {
-        DbBackend::Postgres => {
-            let shard = NEXT.fetch_add(1, Ordering::Relaxed).rem_euclid(SHARDS);
-            (shard, "WITH counted AS (", ") ")
-        }
+        DbBackend::Postgres => (shard(), "WITH counted AS (", ") "),
         _ => (0, "", "; "),
     };
     let mut sql = Sql::of(backend);
-    sql.push(begin)
-        .push("INSERT INTO crm_count (organization_id, resource, shard, living) VALUES (");
-    sql.list([
+    sql.push(begin);
+    count::<R>(&mut sql, context, (shard, records), ("VALUES (", ")"));
+    sql.push(end);
+    sql
+}
+
+/// Counts a record that a statement of PostgreSQL's makes, if it does.
+pub(super) fn made<R: Resource>(sql: &mut Sql, context: &Context) {
+    count::<R>(sql, context, (shard(), 1), ("SELECT ", " FROM made"));
+}
+
+/// The shard whose turn it is.
+fn shard() -> i64 {
+    NEXT.fetch_add(1, Ordering::Relaxed).rem_euclid(SHARDS)
+}
+
+fn count<R: Resource>(
+    sql: &mut Sql,
+    context: &Context,
+    (shard, records): (i64, i64),
+    (before, after): (&str, &str),
+) {
+    sql.push("INSERT INTO crm_count (organization_id, resource, shard, living) ");
+    sql.push(before).list([
         context.organization.into(),
         R::NAME.into(),
         shard.into(),
         records.into(),
     ]);
-    sql.push(
-        ") ON CONFLICT (organization_id, resource, shard) \
+    sql.push(after).push(
+        " ON CONFLICT (organization_id, resource, shard) \
          DO UPDATE SET living = crm_count.living + excluded.living",
     );
-    sql.push(end);
-    sql
 }

@@ -7,10 +7,10 @@ use super::super::custom::Fields;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
 use super::effect::{Action, Change, follow};
-use super::key;
 use super::plan::New;
 use super::row::{Kept, columns, load};
 use super::write::written;
+use super::{alone, key};
 use crate::db::Tx;
 use crate::db::sql::{ladder, tuples};
 use crate::error::{Error, Result};
@@ -25,6 +25,11 @@ pub(super) async fn insert<R: Resource>(
     fields: &Fields,
     new: &[New<R::Record>],
 ) -> Result<Vec<Kept<R::Record>>> {
+    if let [new] = new
+        && let Some(made) = alone::insert::<R>(tx, context, new).await?
+    {
+        return Ok(vec![made]);
+    }
     let mut made = Vec::with_capacity(new.len());
     for rows in ladder(new) {
         made.extend(statement::<R>(tx, context, fields, rows).await?);
@@ -83,7 +88,10 @@ fn is_null(value: &Value) -> bool {
 }
 
 /// The columns of a new row.
-fn pairs<R: Resource>(context: &Context, new: &New<R::Record>) -> Vec<(&'static str, Value)> {
+pub(super) fn pairs<R: Resource>(
+    context: &Context,
+    new: &New<R::Record>,
+) -> Vec<(&'static str, Value)> {
     let columns = R::columns().iter().zip(&new.values);
     let mut pairs: Vec<(&str, Value)> = columns
         .filter(|(column, _)| column.name != "id")

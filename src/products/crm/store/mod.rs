@@ -1,6 +1,7 @@
 //! Where records are kept: reading pages of them, reading one, and the one way they are
 //! written.
 
+mod alone;
 mod amend;
 mod change;
 mod count;

@@ -1,6 +1,6 @@
 //! The one way records are written: made, changed, replaced and removed.
 
-use sea_orm::{QueryResult, Value};
+use sea_orm::{DbErr, QueryResult, Value};
 
 use super::super::column::Record;
 use super::super::custom::Fields;
@@ -232,11 +232,13 @@ pub(super) async fn written(tx: &Tx, sql: Sql) -> Result<Vec<QueryResult>> {
     use sea_orm::ConnectionTrait as _;
     let backend = tx.get_database_backend();
     let statement = sea_orm::Statement::from_sql_and_values(backend, &sql.text, sql.values);
-    match tx.query_all_raw(statement).await {
-        Ok(rows) => Ok(rows),
-        Err(error) if is_duplicate(&error) => {
-            Err(Error::exists("There is such a record already").caused_by(error))
-        }
-        Err(error) => Err(error.into()),
+    tx.query_all_raw(statement).await.map_err(failed)
+}
+
+/// Why a row was not written.
+pub(super) fn failed(error: DbErr) -> Error {
+    match is_duplicate(&error) {
+        true => Error::exists("There is such a record already").caused_by(error),
+        false => error.into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::pending;
+use sea_orm::{DbBackend, Statement};
 
 use crate::config::Layers;
 use crate::db::Db;
@@ -56,4 +57,30 @@ async fn a_connection_that_failed_is_replaced() {
     // It was used a moment ago, so that it is believed to be sound; once.
     let _ = rows(&read, "SELECT 1", []).await;
     assert_ne!(process(&db).await, own);
+}
+
+#[tokio::test]
+async fn one_statement_may_be_all() {
+    let Some(db) = one().await else { return };
+    let statement = || Statement::from_string(DbBackend::Postgres, "SELECT 1 AS own");
+    let written = db.write(move |tx| {
+        Box::pin(async move {
+            assert!(tx.is_new().await);
+            // Nothing was written yet, so that others may follow.
+            let none = Statement::from_string(DbBackend::Postgres, "SELECT 1 AS own WHERE FALSE");
+            assert_eq!(tx.alone(none).await?.map(|rows| rows.len()), Some(0));
+            execute(tx, "SELECT 1", []).await?;
+            assert!(!tx.is_new().await);
+            assert!(tx.alone(statement()).await?.is_none());
+            Ok(())
+        })
+    });
+    written.await.unwrap();
+    let went_on = db.write(move |tx| {
+        Box::pin(async move {
+            assert_eq!(tx.alone(statement()).await?.map(|rows| rows.len()), Some(1));
+            execute(tx, "SELECT 1", []).await.map(drop)
+        })
+    });
+    assert!(went_on.await.is_err(), "it went on after its end");
 }
