@@ -87,6 +87,11 @@ async fn operators() {
             "Ann Bob Cyd Dan Eve",
         ),
         ("created_at[$lt]=1970-01-01".to_owned(), ""),
+        ("created_at[$gt]=9999-12-31T23:59:59.999Z".to_owned(), ""),
+        (
+            "created_at[$lt]=9999-12-31".to_owned(),
+            "Ann Bob Cyd Dan Eve",
+        ),
         ("deleted_at=".to_owned(), "Ann Bob Cyd Dan Eve"),
     ] {
         assert_eq!(found(&http, &query).await.join(" "), expected, "{query}");

@@ -62,12 +62,18 @@ fn of_text(text: String, kind: Kind) -> Result<Value, String> {
     })
 }
 
-/// A moment: with its zone, or a day, which begins in UTC.
+/// A moment: with its zone, or a day, which begins in UTC. What programs write for "for ever"
+/// is beyond the last moment there is a number for, and stands for that.
 fn time(text: &str) -> Result<i64, String> {
     let no_time = "must be a time such as 2024-01-31T12:00:00.000Z";
-    let moment = match text.parse::<jiff::Timestamp>() {
-        Ok(moment) => moment,
-        Err(_) => {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text).map_err(|_| no_time)?;
+    let zoned = pieces.offset().is_some();
+    if pieces.date() >= jiff::civil::date(9999, 12, 30) && (zoned || pieces.time().is_none()) {
+        return Ok(jiff::Timestamp::MAX.as_microsecond());
+    }
+    let moment = match zoned {
+        true => text.parse::<jiff::Timestamp>().map_err(|_| no_time)?,
+        false => {
             let day: jiff::civil::Date = text.parse().map_err(|_| no_time)?;
             let utc = day.to_zoned(jiff::tz::TimeZone::UTC);
             utc.map_err(|_| no_time)?.timestamp()
