@@ -24,6 +24,7 @@ pub(crate) const PRODUCT: Product = Product {
         support::FILES,
         search::DUE,
         records::CALLERS,
+        records::SPARSE,
     ],
 };
 

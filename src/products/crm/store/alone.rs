@@ -1,26 +1,26 @@
-//! A record that is made by one statement: its row, its count, and its line in the log of
-//! changes. On PostgreSQL that is a transaction of its own, and one trip in place of four.
+//! A record that is made in one trip: its row, its count, and its line in the log of
+//! changes. On PostgreSQL that is one statement, and a transaction of its own.
 
-use sea_orm::{DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use super::super::column::{Kind, Record};
 use super::super::custom::Fields;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
-use super::change::{self, LISTENING, LOG, TURN};
+use super::change::{self, Entry, LISTENING, LOG, TURN};
 use super::count;
 use super::effect::Action;
 use super::insert::pairs;
 use super::plan::New;
 use super::row::{Kept, columns, load, show_custom};
-use super::write::failed;
+use super::write::{failed, written};
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How the log begins with a record that has no number yet, and what follows the number.
 const NUMBER: (&str, &str) = (r#"{"id":{"before":null,"after":"#, "}");
 
-/// Makes a record, if one statement can do all that comes with it; answers nothing, and
+/// Makes a record, if all that comes with it can be written at once; answers nothing, and
 /// has done nothing, if it cannot.
 pub(super) async fn insert<R: Resource>(
     tx: &Tx,
@@ -28,7 +28,7 @@ pub(super) async fn insert<R: Resource>(
     new: &New<R::Record>,
 ) -> Result<Option<Kept<R::Record>>> {
     let plain = R::columns().iter().all(|column| is_plain(column.kind));
-    if !R::ALONE || !plain || new.custom.is_some() || !tx.is_new().await {
+    if !plain || new.custom.is_some() {
         return Ok(None);
     }
     let logged = change::made(&change::shown(&unnumbered::<R>(context, new)?)?)?;
@@ -37,13 +37,20 @@ pub(super) async fn insert<R: Resource>(
     let Some(rest) = rest.and_then(|rest| rest.strip_prefix(&format!("0{after}"))) else {
         return Ok(None);
     };
-    let sql = statement::<R>(context, new, rest);
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, &sql.text, sql.values);
-    let made = tx.alone(statement).await.map_err(failed)?;
-    // Without a row there is somebody to be told.
-    let row = made.and_then(|mut rows| rows.pop());
-    row.map(|row| load::<R>(&row, &Fields::default()))
-        .transpose()
+    match tx.get_database_backend() {
+        DbBackend::Postgres if R::ALONE && tx.is_new().await => {
+            let sql = statement::<R>(context, new, rest);
+            let statement =
+                Statement::from_sql_and_values(DbBackend::Postgres, &sql.text, sql.values);
+            let made = tx.alone(statement).await.map_err(failed)?;
+            // Without a row there is somebody to be told.
+            let row = made.and_then(|mut rows| rows.pop());
+            row.map(|row| load::<R>(&row, &Fields::default()))
+                .transpose()
+        }
+        DbBackend::Postgres => Ok(None),
+        _ => script::<R>(tx, context, new, rest).await.map(Some),
+    }
 }
 
 /// Whether such values are kept as they are given, so that the log can be written before
@@ -79,22 +86,75 @@ fn unnumbered<R: Resource>(context: &Context, new: &New<R::Record>) -> Result<R:
 
 /// Makes it unless a webhook listens: what that is told is written beside it.
 fn statement<R: Resource>(context: &Context, new: &New<R::Record>, logged: &str) -> Sql {
-    let (names, values): (Vec<&str>, Vec<_>) = pairs::<R>(context, new).into_iter().unzip();
     let mut sql = Sql::of(DbBackend::Postgres);
-    sql.push(&format!(
-        "WITH made AS (INSERT INTO {} ({}) SELECT ",
-        R::SOURCE.0,
-        names.join(", ")
-    ));
-    sql.list(values).push(" WHERE NOT EXISTS (").push(LISTENING);
-    sql.bind(context.organization).push(") RETURNING ");
-    sql.push(&columns::<R>("")).push("), counted AS (");
+    sql.push("WITH made AS (");
+    row::<R>(&mut sql, context, new, ("SELECT ", " WHERE NOT EXISTS ("));
+    sql.push(LISTENING).bind(context.organization);
+    sql.push(") RETURNING ").push(&columns::<R>(""));
+    sql.push("), counted AS (");
     count::made::<R>(&mut sql, context);
-    sql.push("), noted AS (").push(LOG).push("SELECT ");
-    sql.list([context.organization.into(), R::NAME.into()]);
+    sql.push("), noted AS (");
+    log::<R>(&mut sql, context, ("id", TURN), logged);
+    sql.push(" FROM made) SELECT * FROM made");
+    sql
+}
+
+/// Makes it on SQLite, where what webhooks are told is written in the same transaction.
+async fn script<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    new: &New<R::Record>,
+    logged: &str,
+) -> Result<Kept<R::Record>> {
+    let backend = tx.get_database_backend();
+    let mut sql = Sql::of(backend);
+    row::<R>(&mut sql, context, new, ("VALUES (", ") RETURNING "));
+    sql.push(&columns::<R>(""))
+        .push(", EXISTS (")
+        .push(LISTENING);
+    sql.bind(context.organization).push(") AS told; ");
+    log::<R>(&mut sql, context, ("last_insert_rowid()", "0"), logged);
+    sql.push("; ");
+    count::add::<R>(&mut sql, backend, context, 1);
+    let row = written(tx, sql).await?.pop();
+    let row = row.ok_or_else(|| Error::internal("a row that was written is not there"))?;
+    if let Some(due) = R::DUE {
+        tx.before_commit(due);
+    }
+    let kept = load::<R>(&row, &Fields::default())?;
+    if row.try_get("", "told")? {
+        let (id, (before, after)) = (kept.record.id(), NUMBER);
+        let entry = Entry {
+            id,
+            action: Action::Created,
+            changes: format!("{before}{id}{after}{logged}"),
+        };
+        let shown = change::shown(&kept.record)?;
+        change::tell::<R>(tx, context, vec![(entry, shown)]).await?;
+    }
+    Ok(kept)
+}
+
+/// The row, by its values between two texts.
+fn row<R: Resource>(
+    sql: &mut Sql,
+    context: &Context,
+    new: &New<R::Record>,
+    (before, after): (&str, &str),
+) {
+    let (names, values): (Vec<&str>, Vec<_>) = pairs::<R>(context, new).into_iter().unzip();
+    let names = names.join(", ");
+    sql.push(&format!("INSERT INTO {} ({names}) {before}", R::SOURCE.0));
+    sql.list(values).push(after);
+}
+
+/// Its line in the log.
+fn log<R: Resource>(sql: &mut Sql, context: &Context, (id, turn): (&str, &str), logged: &str) {
     let (before, after) = NUMBER;
-    sql.push(", id, ").bind(Action::Created.word());
-    sql.push(&format!(", '{before}' || id || '{after}' || "))
+    sql.push(LOG).push("SELECT ");
+    sql.list([context.organization.into(), R::NAME.into()]);
+    sql.push(&format!(", {id}, ")).bind(Action::Created.word());
+    sql.push(&format!(", '{before}' || {id} || '{after}' || "))
         .bind(logged.to_owned());
     sql.push(", ").list([
         context.user.into(),
@@ -102,8 +162,5 @@ fn statement<R: Resource>(context: &Context, new: &New<R::Record>, logged: &str)
         context.request.as_deref().into(),
         context.now.into(),
     ]);
-    sql.push(", ")
-        .push(TURN)
-        .push(" FROM made) SELECT * FROM made");
-    sql
+    sql.push(", ").push(turn);
 }

@@ -64,11 +64,21 @@ pub(super) async fn write<R: Resource>(
         });
         records.push(after);
     }
-    if !note(tx, context, (R::NAME, &entries), lead).await? {
-        return Ok(());
+    match note(tx, context, (R::NAME, &entries), lead).await? {
+        true => tell::<R>(tx, context, entries.into_iter().zip(records)).await,
+        false => Ok(()),
     }
+}
+
+/// Tells the webhooks that asked for it what was done to records, and what they are now.
+pub(super) async fn tell<R: Resource>(
+    tx: &Tx,
+    context: &Context,
+    changes: impl IntoIterator<Item = (Entry, Map<String, Json>), IntoIter: Send>,
+) -> Result<()> {
+    let changes = changes.into_iter();
     let listeners = Listeners::read(tx, context).await?;
-    for (entry, record) in entries.into_iter().zip(records) {
+    for (entry, record) in changes {
         let told = Told {
             event: &format!("{}.{}", R::NAME, entry.action.word()),
             record: (R::NAME, entry.id),

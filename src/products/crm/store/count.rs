@@ -17,15 +17,24 @@ static NEXT: AtomicI64 = AtomicI64::new(0);
 /// Counts records that came or went: how a statement begins that does this besides, so
 /// that it costs no trip.
 pub(super) fn lead<R: Resource>(backend: DbBackend, context: &Context, records: i64) -> Sql {
-    let (shard, begin, end) = match backend {
-        DbBackend::Postgres => (shard(), "WITH counted AS (", ") "),
-        _ => (0, "", "; "),
+    let (begin, end) = match backend {
+        DbBackend::Postgres => ("WITH counted AS (", ") "),
+        _ => ("", "; "),
     };
     let mut sql = Sql::of(backend);
     sql.push(begin);
-    count::<R>(&mut sql, context, (shard, records), ("VALUES (", ")"));
+    add::<R>(&mut sql, backend, context, records);
     sql.push(end);
     sql
+}
+
+/// Counts records that came or went.
+pub(super) fn add<R: Resource>(sql: &mut Sql, backend: DbBackend, context: &Context, records: i64) {
+    let shard = match backend {
+        DbBackend::Postgres => shard(),
+        _ => 0,
+    };
+    count::<R>(sql, context, (shard, records), ("VALUES (", ")"));
 }
 
 /// Counts a record that a statement of PostgreSQL's makes, if it does.

@@ -26,9 +26,10 @@ pub(super) async fn insert<R: Resource>(
     new: &[New<R::Record>],
 ) -> Result<Vec<Kept<R::Record>>> {
     if let [new] = new
-        && let Some(made) = alone::insert::<R>(tx, context, new).await?
+        && let Some(kept) = alone::insert::<R>(tx, context, new).await?
     {
-        return Ok(vec![made]);
+        R::made(tx, context, &kept.record).await?;
+        return Ok(vec![kept]);
     }
     let mut made = Vec::with_capacity(new.len());
     for rows in ladder(new) {
