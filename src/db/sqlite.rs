@@ -29,6 +29,10 @@ const STEPS_PER_LOOK: i32 = 1000;
 /// its thread and the reader's take turns row by row.
 const AHEAD: usize = 1 << 10;
 
+/// Pages the log has before they are written back into the file, once each: the more of
+/// them at a time, the more often one page was written meanwhile. 16 MiB.
+const AT_A_TIME: &str = "4096";
+
 /// How long the connection for migrations stays open unused.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
@@ -111,6 +115,7 @@ impl Opener {
         // erased later may lie on one already.
         let options = options(path, config)
             .pragma("cache_size", "-16384")
+            .pragma("wal_autocheckpoint", AT_A_TIME)
             .pragma("secure_delete", "on");
         Self(sqlx::ConnectOptions::disable_statement_logging(options))
     }

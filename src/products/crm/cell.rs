@@ -45,6 +45,10 @@ impl Cell for i64 {
     fn number(&self) -> Option<i64> {
         Some(*self)
     }
+
+    fn set_number(&mut self, number: i64) {
+        *self = number;
+    }
 }
 
 impl Cell for Option<i64> {

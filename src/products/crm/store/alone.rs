@@ -3,7 +3,7 @@
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use super::super::column::{Kind, Record};
+use super::super::column::{Access, Column, Kind, Record};
 use super::super::custom::Fields;
 use super::super::query::sql::Sql;
 use super::super::resource::{Context, Resource};
@@ -12,7 +12,7 @@ use super::count;
 use super::effect::Action;
 use super::insert::pairs;
 use super::plan::New;
-use super::row::{Kept, columns, load, show_custom};
+use super::row::{Kept, show_custom};
 use super::write::{failed, written};
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -27,42 +27,65 @@ pub(super) async fn insert<R: Resource>(
     context: &Context,
     new: &New<R::Record>,
 ) -> Result<Option<Kept<R::Record>>> {
-    let plain = R::columns().iter().all(|column| is_plain(column.kind));
-    if !plain || new.custom.is_some() {
+    let backend = tx.get_database_backend();
+    let alone = backend != DbBackend::Postgres || R::ALONE && tx.is_new().await;
+    if !alone || new.custom.is_some() || !R::columns().iter().all(is_plain) {
         return Ok(None);
     }
-    let logged = change::made(&change::shown(&unnumbered::<R>(context, new)?)?)?;
+    let mut record = unnumbered::<R>(context, new)?;
+    let logged = change::made(&change::shown(&record)?)?;
     let (before, after) = NUMBER;
     let rest = logged.strip_prefix(before);
     let Some(rest) = rest.and_then(|rest| rest.strip_prefix(&format!("0{after}"))) else {
         return Ok(None);
     };
-    match tx.get_database_backend() {
-        DbBackend::Postgres if R::ALONE && tx.is_new().await => {
+    let (row, told) = match backend {
+        DbBackend::Postgres => {
             let sql = statement::<R>(context, new, rest);
-            let statement =
-                Statement::from_sql_and_values(DbBackend::Postgres, &sql.text, sql.values);
+            let statement = Statement::from_sql_and_values(backend, &sql.text, sql.values);
             let made = tx.alone(statement).await.map_err(failed)?;
             // Without a row there is somebody to be told.
-            let row = made.and_then(|mut rows| rows.pop());
-            row.map(|row| load::<R>(&row, &Fields::default()))
-                .transpose()
+            match made.and_then(|mut rows| rows.pop()) {
+                Some(row) => (row, false),
+                None => return Ok(None),
+            }
         }
-        DbBackend::Postgres => Ok(None),
-        _ => script::<R>(tx, context, new, rest).await.map(Some),
+        _ => {
+            let row = written(tx, script::<R>(context, new, rest)).await?.pop();
+            let row = row.ok_or_else(|| Error::internal("a row that was written is not there"))?;
+            if let Some(due) = R::DUE {
+                tx.before_commit(due);
+            }
+            let told = row.try_get("", "told")?;
+            (row, told)
+        }
+    };
+    let id = row.try_get("", "id")?;
+    record.set_number("id", id);
+    if told {
+        let entry = Entry {
+            id,
+            action: Action::Created,
+            changes: format!("{before}{id}{after}{rest}"),
+        };
+        let shown = change::shown(&record)?;
+        change::tell::<R>(tx, context, vec![(entry, shown)]).await?;
     }
+    let custom = None;
+    Ok(Some(Kept { record, custom }))
 }
 
-/// Whether such values are kept as they are given, so that the log can be written before
-/// the row is read.
-fn is_plain(kind: Kind) -> bool {
-    match kind {
+/// Whether values of a column are kept as they are given, so that the record is known but
+/// for its number.
+fn is_plain(column: &Column) -> bool {
+    match column.kind {
+        // Given with parts of a microsecond.
+        Kind::Time => matches!(column.access, Access::Server | Access::Stamp),
         Kind::Integer
         | Kind::Reference(_)
         | Kind::Text
         | Kind::Email
         | Kind::Word(_)
-        | Kind::Time
         | Kind::Date
         | Kind::Clock
         | Kind::Flag => true,
@@ -90,49 +113,30 @@ fn statement<R: Resource>(context: &Context, new: &New<R::Record>, logged: &str)
     sql.push("WITH made AS (");
     row::<R>(&mut sql, context, new, ("SELECT ", " WHERE NOT EXISTS ("));
     sql.push(LISTENING).bind(context.organization);
-    sql.push(") RETURNING ").push(&columns::<R>(""));
-    sql.push("), counted AS (");
+    sql.push(") RETURNING id), counted AS (");
     count::made::<R>(&mut sql, context);
     sql.push("), noted AS (");
     log::<R>(&mut sql, context, ("id", TURN), logged);
-    sql.push(" FROM made) SELECT * FROM made");
+    sql.push(" FROM made) SELECT id FROM made");
     sql
 }
 
-/// Makes it on SQLite, where what webhooks are told is written in the same transaction.
-async fn script<R: Resource>(
-    tx: &Tx,
-    context: &Context,
-    new: &New<R::Record>,
-    logged: &str,
-) -> Result<Kept<R::Record>> {
-    let backend = tx.get_database_backend();
-    let mut sql = Sql::of(backend);
-    row::<R>(&mut sql, context, new, ("VALUES (", ") RETURNING "));
-    sql.push(&columns::<R>(""))
-        .push(", EXISTS (")
-        .push(LISTENING);
-    sql.bind(context.organization).push(") AS told; ");
+/// Makes it on SQLite, and finds whether a webhook is to be told of it, in the same
+/// transaction.
+fn script<R: Resource>(context: &Context, new: &New<R::Record>, logged: &str) -> Sql {
+    let mut sql = Sql::of(DbBackend::Sqlite);
+    row::<R>(
+        &mut sql,
+        context,
+        new,
+        ("VALUES (", ") RETURNING id, EXISTS ("),
+    );
+    sql.push(LISTENING).bind(context.organization);
+    sql.push(") AS told; ");
     log::<R>(&mut sql, context, ("last_insert_rowid()", "0"), logged);
     sql.push("; ");
-    count::add::<R>(&mut sql, backend, context, 1);
-    let row = written(tx, sql).await?.pop();
-    let row = row.ok_or_else(|| Error::internal("a row that was written is not there"))?;
-    if let Some(due) = R::DUE {
-        tx.before_commit(due);
-    }
-    let kept = load::<R>(&row, &Fields::default())?;
-    if row.try_get("", "told")? {
-        let (id, (before, after)) = (kept.record.id(), NUMBER);
-        let entry = Entry {
-            id,
-            action: Action::Created,
-            changes: format!("{before}{id}{after}{logged}"),
-        };
-        let shown = change::shown(&kept.record)?;
-        change::tell::<R>(tx, context, vec![(entry, shown)]).await?;
-    }
-    Ok(kept)
+    count::add::<R>(&mut sql, DbBackend::Sqlite, context, 1);
+    sql
 }
 
 /// The row, by its values between two texts.
