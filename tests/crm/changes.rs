@@ -101,7 +101,7 @@ async fn who_listens_makes_no_difference() {
     let mut logs = Vec::new();
     for events in [None, Some(json!(["contacts.created", "companies.created"]))] {
         if let Some(events) = events {
-            let hook = json!({"url": "http://127.0.0.1:9/", "events": events});
+            let hook = json!({"url": "http://127.0.0.1:50999/", "events": events});
             make(&http, "/webhooks", hook).await;
         }
         for (entity, body) in [("contacts", &contact), ("companies", &company)] {
