@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.parse
 
-from . import feathers
+from . import npm
 from .ingest import postgres
 from .machine import ROOT, free_port, median, send, table, wrk
 
@@ -40,7 +40,7 @@ def run(bench):
         settings = postgres(services)
         stores = {"SQLite": None, **({"PostgreSQL": settings} if settings else {})}
         large = [[name, *asked] for name, *asked in questions(bench, stores)]
-        beside = peers(bench, stores) if feathers.install() else []
+        beside = peers(bench, stores) if npm.install("feathers") else []
     finally:
         subprocess.run([ROOT / "scripts/services", "stop", services], check=True, capture_output=True)
     names = [f"{name}, p50 ms" for name in stores]
@@ -91,7 +91,7 @@ def peers(bench, stores):
                 if server == "apex":
                     process, port = database.serve(bench)
                 else:
-                    process, port = feathers.serve(database.peer)
+                    process, port = npm.serve("feathers", database.peer)
                 key = database.key if server == "apex" else None
                 for what, body, connections in (("list", None, 16), ("make", json.dumps(NEW), 16)):
                     path = "/contacts" if body else urllib.parse.quote(NEWEST, safe="/?&=$")

@@ -1,20 +1,22 @@
 """How well memories are found, beside plain BM25, and what that costs.
 
-The index is measured by itself, by the program in benches/memory; a server is asked about one
-user with 5,000 memories, on SQLite, while BENCH_USERS others (default 1,000) have 300 each.
+The index is measured by itself, by the program in benches/memory; a server on SQLite is asked
+the same, and about one user with 5,000 memories, while BENCH_USERS others (default 1,000) have
+BENCH_EACH (default 300) each.
 """
 
 import datetime
-import http.client
 import json
 import os
 import subprocess
 import time
 
+from . import recall
 from .machine import ROOT, free_port, median, table
+from .recall import Client
 
 USERS = int(os.environ.get("BENCH_USERS", "1000"))
-EACH = 300
+EACH = int(os.environ.get("BENCH_EACH", "300"))
 ASKED = 400
 SAID = 400
 # As many as anybody could ask for in a minute.
@@ -23,8 +25,10 @@ PLAN = {f"APEX_PLANS_SCALE_{name}": "1000000000" for name in ("PER_MINUTE", "PER
 
 def run(bench):
     """Two tables of recall, the half constants were chosen on and the half to report; then times."""
-    talk = json.loads(program("talk"))
-    return f"{program()}\n\n{server(bench, talk)}"
+    begin, *tables, speed = program().split("\n\n")
+    halves = recall.rows(bench, json.loads(program("conversations")), PLAN, said_as)
+    tables = ["\n".join([table, *rows]) for table, rows in zip(tables, halves)]
+    return "\n\n".join([begin, *tables, speed, server(bench, json.loads(program("talk")))])
 
 
 def program(*arguments):
@@ -33,26 +37,15 @@ def program(*arguments):
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-class Client:
-    """One connection to a server."""
+def timed(client, path, body):
+    """Milliseconds until a request was answered."""
+    begin = time.monotonic()
+    client.send(path, body)
+    return (time.monotonic() - begin) * 1000
 
-    def __init__(self, port, key):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-        self.headers = {"X-API-Key": key, "Content-Type": "application/json"}
 
-    def post(self, path, body):
-        """Milliseconds until a request was answered."""
-        body = json.dumps(body)
-        begin = time.monotonic()
-        self.connection.request("POST", path, body, self.headers)
-        answer = self.connection.getresponse()
-        said = answer.read()
-        if answer.status not in (200, 201):
-            raise RuntimeError(f"{path}: {answer.status} {said[:300]}")
-        return (time.monotonic() - begin) * 1000
-
-    def ask(self, user, text):
-        return self.post("/api/v1/query", {"user_id": user, "current_input": text})
+def ask(client, user, text):
+    return timed(client, "/api/v1/query", {"user_id": user, "current_input": text})
 
 
 def server(bench, talk):
@@ -62,7 +55,7 @@ def server(bench, talk):
     process = bench.serve(data, port, PLAN)
     client = Client(port, key)
     nodes = [node(turn) for turn in talk["turns"]]
-    said = [client.post("/api/v1/ingest", {"user_id": "large", **said_as(turn)}) for turn in talk["turns"]]
+    said = [timed(client, "/api/v1/ingest", {"user_id": "large", **said_as(turn)}) for turn in talk["turns"]]
     for user in range(USERS):
         begin = user * 7 % (len(nodes) - EACH)
         client.post(f"/api/v1/users/u{user}/import", {"nodes": nodes[begin : begin + EACH]})
@@ -72,11 +65,10 @@ def server(bench, talk):
         port = free_port()
         process = bench.serve(data, port, PLAN)
         client = Client(port, key)
-        client.connection.connect()
-        first.append(client.ask("large", talk["asked"][0]))
-    asked = [client.ask("large", text) for text in talk["asked"][:ASKED]]
+        first.append(ask(client, "large", talk["asked"][0]))
+    asked = [ask(client, "large", text) for text in talk["asked"][:ASKED]]
     for user in range(USERS):
-        client.ask(f"u{user}", talk["asked"][0])
+        ask(client, f"u{user}", talk["asked"][0])
     memory = process.memory()
     process.stop()
     rows = [

@@ -174,6 +174,7 @@ fn main() -> std::io::Result<()> {
         Some("sweep") => {
             return sweep(out, &make(&first, 200..220), &arguments.collect::<Vec<_>>());
         }
+        Some("conversations") => return told_of(out, &halves),
         Some("talk") => return talk(out, &make(&first, 100..109), &make(&second, 109..118)),
         Some("misses") => return misses(out, &halves[usize::from(arguments.next().is_some())]),
         _ => {}
@@ -221,6 +222,38 @@ fn quality(out: &mut impl Write, halves: &[Vec<Conversation>; 2]) -> std::io::Re
     Ok(())
 }
 
+/// The conversations of both halves and the questions about them as JSON, for whoever asks
+/// a server.
+fn told_of(out: &mut impl Write, halves: &[Vec<Conversation>; 2]) -> std::io::Result<()> {
+    let asked = |asked: &Asked| {
+        serde_json::json!({
+            "kind": asked.kind,
+            "text": asked.text,
+            "evidence": asked.evidence,
+        })
+    };
+    let conversation = |own: &Conversation| {
+        serde_json::json!({
+            "turns": own.turns.iter().map(told_turn).collect::<Vec<_>>(),
+            "asked": own.asked.iter().map(asked).collect::<Vec<_>>(),
+        })
+    };
+    let halves: Vec<Vec<_>> = halves
+        .iter()
+        .map(|half| half.iter().map(conversation).collect())
+        .collect();
+    writeln!(out, "{}", serde_json::Value::from(halves))
+}
+
+fn told_turn(turn: &Turn) -> serde_json::Value {
+    serde_json::json!({
+        "content": turn.said,
+        "speaker": turn.speaker,
+        "session_id": turn.session.to_string(),
+        "at": turn.at,
+    })
+}
+
 /// 5,000 turns of conversations, as of one user.
 fn one_user(first: &[Conversation], second: &[Conversation]) -> Vec<Turn> {
     let all = first.iter().chain(second).enumerate();
@@ -239,17 +272,7 @@ fn talk(
     first: &[Conversation],
     second: &[Conversation],
 ) -> std::io::Result<()> {
-    let turns: Vec<_> = one_user(first, second)
-        .iter()
-        .map(|turn| {
-            serde_json::json!({
-                "content": turn.said,
-                "speaker": turn.speaker,
-                "session_id": turn.session.to_string(),
-                "at": turn.at,
-            })
-        })
-        .collect();
+    let turns: Vec<_> = one_user(first, second).iter().map(told_turn).collect();
     let asked = first.iter().chain(second).flat_map(|c| &c.asked);
     let asked: Vec<_> = asked.map(|asked| asked.text.as_str()).collect();
     let talk = serde_json::json!({"turns": turns, "asked": asked});

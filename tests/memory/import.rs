@@ -42,7 +42,7 @@ async fn an_export_is_taken_in_to_the_same_answers() {
         "Ana and I went hiking with Biscuit.",
         "I am allergic to peanuts.",
         "My dog is called Biscuit!",
-        "My father died last week.",
+        "My father died last week with \"Blue\tHeron\" on the radio.",
     ]
     .into_iter()
     .enumerate()
@@ -125,6 +125,12 @@ async fn what_is_no_export_is_refused_whole() {
             400,
             "metadata is flat",
         ),
+        // What is wrong with the body is told before what the plan does not allow.
+        (
+            json!([node("a"), node("b"), {}]),
+            400,
+            "content is required",
+        ),
         (
             json!([node("a"), node("b"), node("c")]),
             403,
@@ -138,6 +144,12 @@ async fn what_is_no_export_is_refused_whole() {
             .expect(status);
         let message = told["error"]["message"].as_str().unwrap();
         assert!(message.contains(words), "{message}");
+    }
+    // The export of nobody makes nobody.
+    let nobody = http.get("/api/v1/context/nobody").await.expect(200);
+    for body in [nobody, json!({})] {
+        let told = http.post("/api/v1/users/u/import", &body).await.expect(201);
+        assert_eq!(told["nodes_imported"], 0);
     }
     let usage = http.get("/api/v1/usage").await.expect(200);
     assert_eq!((&usage["users"], &usage["nodes"]), (&json!(0), &json!(0)));
@@ -198,6 +210,23 @@ async fn what_is_out_of_bounds_is_named() {
                    "processing_events": [{"node_id": "n", "type": "eaten"}]}),
             "type must be created, merged or reactivated",
         ),
+        (
+            node("role", json!("system")),
+            "role must be one of user, assistant",
+        ),
+        (
+            node("node_type", json!("bogus")),
+            "node_type must be one of domain, entity, facet",
+        ),
+        (
+            json!({"entities": [{"name": "Ana", "type": "alien"}]}),
+            "type must be one of person, organization",
+        ),
+        (
+            json!({"entities": [{"name": "Ana\nMaria"}]}),
+            "name must be 1 to 256 bytes without control characters",
+        ),
+        (json!({"entities": [{}]}), "name must be 1 to 256 bytes"),
         (
             json!({"crisis_levels": [0, 4]}),
             "crisis_levels[1] must be 0 to 3",

@@ -39,13 +39,15 @@ impl Memory {
         let (organization, tier) = self.tenant(call)?;
         let allowed = self.0.settings.allowance(tier);
         let count = request.nodes.len() as i64;
-        if count > i64::from(allowed.nodes_per_user) {
-            return Err(too_many(allowed.nodes_per_user));
-        }
         let now = self.now();
         let key = (organization, request.user_id.clone());
         let request = Arc::new(request);
-        let taken = Arc::new(self.read_export(&request, now).await?);
+        let most = allowed.nodes_per_user;
+        let taken = Arc::new(self.read_export(&request, most, now).await?);
+        if taken.is_of_nobody(&request) {
+            // A user is made by what is said of it.
+            return Ok(imported(key.1, count));
+        }
         let import = || {
             let (user_id, request) = (key.1.clone(), request.clone());
             let (taken, attempt) = (taken.clone(), call.attempt().cloned());
@@ -80,11 +82,7 @@ impl Memory {
                             suppress::add(tx, user.number, topic, now).await?;
                         }
                     }
-                    Ok(pb::ImportUserResponse {
-                        status: "imported".to_owned(),
-                        user_id,
-                        nodes_imported: count,
-                    })
+                    Ok(imported(user_id, count))
                 })
             })
         };
@@ -92,16 +90,29 @@ impl Memory {
     }
 
     /// Reads an export where nobody waits for another answer.
-    async fn read_export(&self, request: &Arc<pb::ImportUserRequest>, now: i64) -> Result<Taken> {
+    async fn read_export(
+        &self,
+        request: &Arc<pb::ImportUserRequest>,
+        most: u32,
+        now: i64,
+    ) -> Result<Taken> {
         let turn = self.0.importing.clone().acquire_owned().await;
         let turn = turn.map_err(Error::internal)?;
         let request = request.clone();
         let read = tokio::task::spawn_blocking(move || {
             // Who gives up waiting does not make room for another one.
             let _turn = turn;
-            Taken::of(&request, now)
+            Taken::of(&request, most, now)
         });
         read.await.map_err(Error::internal)?
+    }
+}
+
+fn imported(user_id: String, nodes_imported: i64) -> pb::ImportUserResponse {
+    pb::ImportUserResponse {
+        status: "imported".to_owned(),
+        user_id,
+        nodes_imported,
     }
 }
 
@@ -195,17 +206,14 @@ async fn connect(
     let ids = taken.nodes.iter().map(|own| own.given_id.as_str());
     let nodes: HashMap<&str, i64> = ids.zip(numbers.iter().copied()).collect();
     let all = request.entities.iter().zip(&taken.named);
-    let mut fitting: Vec<(&pb::Entity, [i64; 2])> = all
-        .map(|(own, times)| (own, *times))
-        .filter(|(own, _)| (1..=MAX_NAME).contains(&own.name.len()))
-        .collect();
+    let mut named: Vec<(&pb::Entity, [i64; 2])> = all.map(|(own, times)| (own, *times)).collect();
     // They were made in the order in which memories first named them.
     let mut first: HashMap<&str, usize> = HashMap::default();
     for (at, edge) in request.edges.iter().enumerate() {
         first.entry(&edge.target).or_insert(at);
     }
-    fitting.sort_by_key(|(own, _)| first.get(own.entity_id.as_str()).copied());
-    let ids: Vec<String> = fitting
+    named.sort_by_key(|(own, _)| first.get(own.entity_id.as_str()).copied());
+    let ids: Vec<String> = named
         .iter()
         .map(|(own, _)| free_id(&own.entity_id))
         .collect();
@@ -214,7 +222,7 @@ async fn connect(
         .await?
         .into_iter()
         .collect();
-    let pairs: Vec<((&pb::Entity, [i64; 2]), String)> = fitting.into_iter().zip(ids).collect();
+    let pairs: Vec<((&pb::Entity, [i64; 2]), String)> = named.into_iter().zip(ids).collect();
     let mut numbers: HashMap<&str, i64> = HashMap::default();
     for some in ladder(&pairs) {
         let tuples = tuples(tx.get_database_backend(), 7, some.len());

@@ -12,12 +12,14 @@ use super::super::ingest::EVENTS;
 use super::super::kept::{Kept, Known};
 use super::super::person::speaker_of;
 use super::super::said;
-use super::MAX_NAME;
+use super::{MAX_NAME, too_many};
 use crate::api::apex::memory::v1 as pb;
 use crate::error::{Error, Result};
 
 /// What kinds of memories there are.
 const KINDS: [&str; 5] = ["domain", "entity", "facet", "theme", "interest"];
+/// Who may have said one.
+const ROLES: [&str; 2] = ["user", "assistant"];
 /// What may happen to a memory.
 const HAPPENED: [&str; 3] = ["created", "merged", "reactivated"];
 /// Levels of a crisis.
@@ -57,10 +59,10 @@ pub(super) struct Event {
 }
 
 impl Taken {
-    /// Reads a request.
-    pub(super) fn of(request: &pb::ImportUserRequest, now: i64) -> Result<Self> {
+    /// Reads a request; so many memories are allowed at most.
+    pub(super) fn of(request: &pb::ImportUserRequest, most: u32, now: i64) -> Result<Self> {
         let named = request.entities.iter().enumerate();
-        let named = named.map(|(at, own)| within(entity_times(own, now), "entities", at));
+        let named = named.map(|(at, own)| within(entity(own, now), "entities", at));
         let levels = request.crisis_levels.iter().enumerate();
         let levels = levels.map(|(at, level)| {
             let level = u8::try_from(*level).ok().filter(|_| LEVELS.contains(level));
@@ -74,13 +76,23 @@ impl Taken {
         );
         let events = events(request, now)?;
         let nodes = request.nodes.iter().enumerate();
-        let nodes = nodes.map(|(at, node)| within(Ready::of(node, now), "nodes", at));
+        let nodes = nodes.map(|(at, node)| within(Sound::of(node, now), "nodes", at));
+        let nodes: Vec<Sound<'_>> = nodes.collect::<Result<_>>()?;
+        if nodes.len() > most as usize {
+            return Err(too_many(most));
+        }
         Ok(Self {
-            nodes: nodes.collect::<Result<_>>()?,
+            nodes: nodes.into_iter().map(Ready::of).collect(),
             named,
             events,
             crisis,
         })
+    }
+
+    /// Whether it is the export of somebody of whom nothing is kept.
+    pub(super) fn is_of_nobody(&self, request: &pb::ImportUserRequest) -> bool {
+        let nothing = self.nodes.is_empty() && self.named.is_empty() && self.crisis.is_empty();
+        nothing && request.suppressed_topics.is_empty()
     }
 }
 
@@ -89,10 +101,34 @@ fn within<T>(read: Result<T>, list: &str, at: usize) -> Result<T> {
     read.map_err(|error| error.within(&format!("{list}[{at}].")))
 }
 
-fn entity_times(own: &pb::Entity, now: i64) -> Result<[i64; 2]> {
+/// When something that can be stored was named first and last.
+fn entity(own: &pb::Entity, now: i64) -> Result<[i64; 2]> {
+    if !(1..=MAX_NAME).contains(&own.name.len()) || own.name.contains(char::is_control) {
+        let words = format!("name must be 1 to {MAX_NAME} bytes without control characters");
+        return Err(Error::invalid_field("name", words));
+    }
+    let kinds = entities::Kind::ALL.map(entities::Kind::name);
+    one_of("type", &own.r#type, &kinds, "other")?;
     let first = said::time("first_seen_at", own.first_seen_at, now)?;
     let last = said::time("last_seen_at", own.last_seen_at, now)?;
     Ok([first.unwrap_or(now), last.unwrap_or(now)])
+}
+
+/// One of some words, or another where none is given.
+fn one_of(
+    field: &str,
+    given: &str,
+    words: &[&'static str],
+    default: &'static str,
+) -> Result<&'static str> {
+    if given.is_empty() {
+        return Ok(default);
+    }
+    let found = words.iter().find(|word| **word == given).copied();
+    found.ok_or_else(|| {
+        let words = format!("{field} must be one of {}", words.join(", "));
+        Error::invalid_field(field, words)
+    })
 }
 
 /// What happened to the memories of an export; of each as much as is kept.
@@ -121,15 +157,25 @@ fn events(request: &pb::ImportUserRequest, now: i64) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-impl Ready {
-    /// Makes a memory ready to be stored.
-    fn of(node: &pb::Node, now: i64) -> Result<Self> {
-        let content = said::text("content", &node.content)?.to_owned();
-        let scoring = node.scoring.unwrap_or_default();
+/// A memory of an export that can be stored.
+struct Sound<'a> {
+    node: &'a pb::Node,
+    content: &'a str,
+    kind: &'static str,
+    role: &'static str,
+    metadata: String,
+    merged_metadata: String,
+    accessed_at: i64,
+    exact: pb::Exact,
+}
+
+impl<'a> Sound<'a> {
+    fn of(node: &'a pb::Node, now: i64) -> Result<Self> {
         let created_at = said::time("created_at", node.created_at, now)?;
         let updated_at = said::time("updated_at", node.updated_at, now)?;
         let accessed_at = said::time("last_accessed_at", node.last_accessed_at, now)?;
         let exact = node.exact.unwrap_or_else(|| {
+            let scoring = node.scoring.unwrap_or_default();
             let said_at = created_at.unwrap_or(now);
             pb::Exact {
                 base: scoring.base_score,
@@ -153,13 +199,32 @@ impl Ready {
                 return Err(Error::invalid_field(field, words));
             }
         }
-        let words = text::speaker(&content).1;
+        Ok(Self {
+            node,
+            content: said::text("content", &node.content)?,
+            kind: one_of("node_type", &node.node_type, &KINDS, "facet")?,
+            role: one_of("role", &node.role, &ROLES, "user")?,
+            metadata: said::flat(node.metadata.clone())?,
+            merged_metadata: said::merged(node.merged_metadata.clone().unwrap_or_default())?,
+            accessed_at: accessed_at.unwrap_or(exact.said_at),
+            exact,
+        })
+    }
+}
+
+impl Ready {
+    /// Makes a memory ready to be stored.
+    fn of(sound: Sound<'_>) -> Self {
+        let Sound {
+            node,
+            content,
+            role,
+            exact,
+            ..
+        } = sound;
+        let scoring = node.scoring.unwrap_or_default();
+        let words = text::speaker(content).1;
         let domain = entities::domain(words);
-        let kind = KINDS.iter().find(|kind| **kind == node.node_type);
-        let role = match node.role.as_str() {
-            "assistant" => "assistant",
-            _ => "user",
-        };
         let id = free_id(&node.node_id);
         let known = Known {
             number: 0,
@@ -175,20 +240,20 @@ impl Ready {
                 pinned: exact.pinned,
                 entities: Vec::new(),
             },
-            reading: Reading::of(&content, speaker_of(&node.speaker, role), exact.said_at),
+            reading: Reading::of(content, speaker_of(&node.speaker, role), exact.said_at),
         };
         let values = vec![
             id.clone().into(),
-            content.clone().into(),
+            content.into(),
             entities::topic(words).into(),
             entities::summary(words).into(),
-            kind.copied().unwrap_or("facet").into(),
+            sound.kind.into(),
             domain.into(),
             node.session_id.clone().into(),
             role.into(),
             node.speaker.clone().into(),
             exact.said_at.into(),
-            accessed_at.unwrap_or(exact.said_at).into(),
+            sound.accessed_at.into(),
             share(exact.base).into(),
             share(exact.sdv).into(),
             share(scoring.cscv).into(),
@@ -198,15 +263,15 @@ impl Ready {
             share(exact.event).into(),
             i16::from(scoring.signal_modifiers_applied).into(),
             i16::from(exact.pinned).into(),
-            said::flat(node.metadata.clone())?.into(),
-            said::merged(node.merged_metadata.clone().unwrap_or_default())?.into(),
+            sound.metadata.into(),
+            sound.merged_metadata.into(),
         ];
-        Ok(Self {
+        Self {
             given_id: node.node_id.clone(),
             id,
             values,
             known,
-        })
+        }
     }
 }
 

@@ -32,6 +32,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Person,
+        Self::Organization,
+        Self::Place,
+        Self::Role,
+        Self::Product,
+        Self::Event,
+        Self::Other,
+    ];
+
     /// As clients see it and the database keeps it.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,17 +58,7 @@ impl Kind {
 
     /// The kind of a name.
     pub fn named(name: &str) -> Option<Self> {
-        [
-            Self::Person,
-            Self::Organization,
-            Self::Place,
-            Self::Role,
-            Self::Product,
-            Self::Event,
-            Self::Other,
-        ]
-        .into_iter()
-        .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -142,14 +143,15 @@ fn marked(content: &str) -> (Vec<Entity>, Cow<'_, str>) {
 }
 
 fn add(found: &mut Vec<Entity>, name: &str, kind: Kind) {
+    // A name stands in one line, wherever the text was broken.
+    let words = name.split(|c: char| c.is_whitespace() || c.is_control());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let name = words.join(" ");
     let known = found
         .iter()
         .any(|entity| entity.name.to_lowercase() == name.to_lowercase());
     if !known && found.len() < MOST && !name.is_empty() && name.len() <= LONGEST {
-        found.push(Entity {
-            name: name.to_owned(),
-            kind,
-        });
+        found.push(Entity { name, kind });
     }
 }
 

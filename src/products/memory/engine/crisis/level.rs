@@ -1,117 +1,21 @@
-//! Triage of words of crisis: phrases in three levels, with guards against turns of
-//! speech, denial, quotation and fiction; then the levels of the last messages together
-//! say which way to go. It aims to miss little rather than to be quiet, knows English
-//! only, and is no diagnosis.
+//! How much one message tells of a crisis: the level of its gravest phrase, unless it is a
+//! turn of speech, denied, quoted, made up or of somebody else.
 
-use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
-use super::phrases::{Phrases, lines, source, squeeze};
-
-/// What to do about a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Route {
-    /// Nothing.
-    Pass,
-    /// Watch the next messages.
-    Monitor,
-    /// Add guidance to the conversation.
-    Intervene,
-    /// A crisis: answer it as one.
-    Escalate,
-}
-
-impl Route {
-    /// As clients see it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Monitor => "monitor",
-            Self::Intervene => "intervene",
-            Self::Escalate => "escalate",
-        }
-    }
-}
-
-/// What was found in a message and those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Triage {
-    /// 0 nothing, 1 hopelessness, 2 ideation or violence suffered, 3 imminent.
-    pub level: u8,
-    /// Which way to go.
-    pub route: Route,
-}
-
-impl Triage {
-    /// Whether it counts as a crisis.
-    pub fn detected(self) -> bool {
-        self.level >= 2 || self.route >= Route::Intervene
-    }
-}
-
-/// The levels of a user's last messages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ring(VecDeque<u8>);
-
-/// Messages that a ring remembers.
-pub const REMEMBERED: usize = 10;
-
-impl Ring {
-    /// A ring as it was kept, oldest first; what is too much or out of range is left out.
-    pub fn of(levels: &[u8]) -> Self {
-        let newest = levels.len().saturating_sub(REMEMBERED);
-        Self(
-            levels[newest..]
-                .iter()
-                .map(|level| (*level).min(3))
-                .collect(),
-        )
-    }
-
-    /// What to keep, oldest first.
-    pub fn levels(&self) -> Vec<u8> {
-        self.0.iter().copied().collect()
-    }
-
-    /// What a message would mean after those before it.
-    pub fn peek(&self, content: &str) -> Triage {
-        let level = level(content);
-        let before = self
-            .0
-            .iter()
-            .fold(0.0, |sum, level| 0.7 * sum + f64::from(*level));
-        let sum = 0.7 * before + f64::from(level);
-        let route = match sum {
-            _ if level == 3 || sum >= 4.0 => Route::Escalate,
-            2.0.. => Route::Intervene,
-            1.0.. => Route::Monitor,
-            _ => Route::Pass,
-        };
-        Triage { level, route }
-    }
-
-    /// The same, and remembers it.
-    pub fn push(&mut self, content: &str) -> Triage {
-        let triage = self.peek(content);
-        if self.0.len() == REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back(triage.level);
-        triage
-    }
-}
+use super::super::phrases::{Phrases, lines, source, squeeze};
 
 static PHRASES: LazyLock<Phrases<u8>> = LazyLock::new(|| {
-    let lines = lines(include_str!("lexicons/crisis.txt"));
+    let lines = lines(include_str!("../lexicons/crisis.txt"));
     let lines = lines.filter_map(|line| line.split_once(' '));
     Phrases::new(lines.map(|(level, phrase)| (level.parse().unwrap_or(1), phrase)))
 });
 
 static IDIOMS: LazyLock<Phrases<()>> = LazyLock::new(|| {
-    let lines = lines(include_str!("lexicons/idioms.txt"));
+    let lines = lines(include_str!("../lexicons/idioms.txt"));
     Phrases::new(lines.map(|phrase| ((), phrase)))
 });
 
@@ -177,7 +81,7 @@ fn letter(c: char) -> char {
 }
 
 /// The level of one message, 0 to 3.
-pub fn level(content: &str) -> u8 {
+pub(super) fn level(content: &str) -> u8 {
     let mut text = normal(content);
     for (idiom, ()) in IDIOMS.near(&text.clone()) {
         text = idiom.replace_all(&text, " _ ").into_owned();
@@ -225,6 +129,7 @@ fn denied(before: &str) -> bool {
     }
     false
 }
+
 fn denies(word: &str) -> bool {
     matches!(
         word,
@@ -297,10 +202,10 @@ fn leads(word: &str) -> bool {
 
 /// A story, a quotation or a study is spoken of.
 static FICTION: LazyLock<Option<Regex>> =
-    LazyLock::new(|| cues(include_str!("lexicons/fiction.txt")));
+    LazyLock::new(|| cues(include_str!("../lexicons/fiction.txt")));
 /// Somebody else is spoken of.
 static OTHERS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| cues(include_str!("lexicons/others.txt")));
+    LazyLock::new(|| cues(include_str!("../lexicons/others.txt")));
 
 fn cues(text: &'static str) -> Option<Regex> {
     let cues: Vec<_> = lines(text).map(source).collect();
@@ -311,7 +216,7 @@ fn cues(text: &'static str) -> Option<Regex> {
 mod tests {
     use super::*;
 
-    const SET: &str = include_str!("../../../../tests/data/memory/crisis.tsv");
+    const SET: &str = include_str!("../../../../../tests/data/memory/crisis.tsv");
 
     #[test]
     fn every_phrase_compiles() {
@@ -347,26 +252,6 @@ mod tests {
         let precision = f64::from(hits) / f64::from(hits + alarms);
         println!("{all} lines: recall {recall:.3}, precision {precision:.3}, exact level {exact}");
         assert!(all >= 200 && recall >= 0.95 && precision >= 0.85);
-    }
-
-    #[test]
-    fn messages_add_up() {
-        let mut ring = Ring::default();
-        assert_eq!(ring.push("hello there").route, Route::Pass);
-        assert_eq!(ring.push("everything is pointless").route, Route::Monitor);
-        assert!(!ring.peek("ok").detected());
-        assert_eq!(ring.push("I hate my life").route, Route::Monitor);
-        assert_eq!(ring.push("I feel so empty").route, Route::Intervene);
-        assert!(ring.push("no hope left").detected());
-        for _ in 0..20 {
-            ring.push("fine");
-        }
-        assert_eq!(ring.levels(), [0; REMEMBERED]);
-        assert_eq!(Ring::of(&ring.levels()), ring);
-        assert_eq!(
-            ring.peek("I am going to kill myself tonight").route,
-            Route::Escalate
-        );
     }
 
     #[test]
