@@ -44,27 +44,22 @@ def rows(bench, halves, plan, said_as):
     """Rows of a table of recall for each half: by words alone, then with an embedder."""
     data, key, _ = bench.apex("recall")
     every = [(f"c{half}-{number}", own) for half, all in enumerate(halves) for number, own in enumerate(all)]
-    process, client = start(bench, data, key, plan)
+    port = free_port()
+    process, client = bench.serve(data, port, plan), Client(port, key)
     for user, own in every:
         for turn in own["turns"]:
             turn["node"] = client.post("/api/v1/ingest", {"user_id": user, **said_as(turn)})["node_id"]
     table = [("server", asked(client, halves))]
     process.stop()
     if npm.install("embedder"):
-        model, port = npm.serve("embedder")
-        url = {"APEX_EMBEDDING_BASE_URL": f"http://127.0.0.1:{port}/v1"}
-        process, client = start(bench, data, key, plan | EMBEDDER | url)
-        embed(client, data, [user for user, _ in every])
-        table.append(("server with embedder", asked(client, halves)))
+        model, at = npm.serve("embedder")
+        url = {"APEX_EMBEDDING_BASE_URL": f"http://127.0.0.1:{at}/v1"}
+        process = bench.serve(data, port, plan | EMBEDDER | url)
+        embed(Client(port, key), data, [user for user, _ in every])
+        table.append(("server with embedder", asked(Client(port, key), halves)))
         process.stop()
         model.stop()
     return [[row(name, scores[half]) for name, scores in table] for half in range(len(halves))]
-
-
-def start(bench, data, key, environment):
-    port = free_port()
-    process = bench.serve(data, port, environment)
-    return process, Client(port, key)
 
 
 def embed(client, data, users):
