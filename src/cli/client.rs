@@ -18,6 +18,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use super::{Context, Failure, Outcome};
 use crate::app::App;
 use crate::clock::Clock;
+use crate::config::{Config, Runtime};
 use crate::server::listener::operator_peer;
 
 /// A way to the services.
@@ -64,7 +65,12 @@ impl Client {
         let Some(owner) = context.claim()? else {
             return Self::socket(config.socket_path()).await;
         };
-        let app = App::open(config, owner, Clock::system()).await?;
+        // Who administers runs nothing.
+        let config = Config {
+            runtime: Runtime::None,
+            ..config.clone()
+        };
+        let app = App::open(&config, owner, Clock::system()).await?;
         let channel = in_process(&app).await?;
         Ok(Self {
             channel,

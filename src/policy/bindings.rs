@@ -22,6 +22,7 @@ pub(super) fn when(own: &DynamicMessage) -> When {
         service_method: optional_text(own, "service_method"),
         accept: optional_text(own, "accept"),
         query: optional_text(own, "query"),
+        scheme: optional_text(own, "scheme"),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn check_field(field: &FieldDescriptor, options: &Options) -> Option<
     if !is_text && texts.iter().any(|name| positive(&own, name).is_some()) {
         return Some("a length needs a text field".to_owned());
     }
-    for name in ["pattern", "raw_json", "raw_query", "parse_error"] {
+    for name in ["pattern", "raw_json", "raw_query", "parse_error", "header"] {
         if !is_text && own.has_field_by_name(name) {
             return Some(format!("{name} needs a text field"));
         }

@@ -162,6 +162,8 @@ pub struct When {
     pub accept: Option<&'static str>,
     /// Query parameter as `name=value`.
     pub query: Option<&'static str>,
+    /// Scheme of the `Authorization` header.
+    pub scheme: Option<&'static str>,
 }
 
 /// Defines an enum of the options with its `.proto` numbers, so that the reader

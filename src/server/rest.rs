@@ -101,6 +101,10 @@ fn circumstance(
             .accept
             .is_none_or(|kind| accept::names(&parts.headers, kind))
         && when.query.is_none_or(|pair| query().any(|own| own == pair))
+        && when.scheme.is_none_or(|wanted| {
+            let scheme = header("authorization").and_then(|value| value.split(' ').next());
+            scheme.is_some_and(|own| own.eq_ignore_ascii_case(wanted))
+        })
         && (!when.body_array || text().starts_with('['))
         && when.body_member.is_none_or(|name| {
             let members = raw::members(text().trim_end(), DEPTH);
@@ -240,6 +244,7 @@ pub(super) fn brought<'a>(parts: &'a http::request::Parts, body: &'a [u8]) -> Pa
         query: parts.uri.query(),
         body,
         content_type: kind.and_then(|value| value.to_str().ok()),
+        headers: &parts.headers,
     }
 }
 

@@ -5,6 +5,8 @@
 //! path; on the wire the last value of a field wins, so the path has the final
 //! word and what is authorised is what is served.
 
+use http::HeaderMap;
+
 use super::json::{Fault, Rules, decode, lexer, raw};
 use super::percent;
 use super::router::{FieldPath, Route};
@@ -27,6 +29,8 @@ pub struct Parts<'a> {
     pub body: &'a [u8],
     /// Type of the body, for raw bodies.
     pub content_type: Option<&'a str>,
+    /// Headers, for the fields that stand in them.
+    pub headers: &'a HeaderMap,
 }
 
 /// What the body of a request was, to answer alike.
@@ -49,6 +53,7 @@ pub fn request(schema: &Schema, route: &Route, parts: Parts<'_>) -> Result<(Vec<
     {
         binder.mask(mask, parts.body, &mut out);
     }
+    binder.headers(parts.headers, &mut out);
     binder.path(parts.path, &mut out)?;
     Ok((out, plurality))
 }
@@ -240,7 +245,20 @@ impl<'a> Binder<'a> {
         if self.route.binding.body == Body::Whole {
             return None;
         }
-        FieldPath::find(self.schema, self.route.input, name)
+        let path = FieldPath::find(self.schema, self.route.input, name)?;
+        let field = &self.schema.message(path.message).fields[usize::from(path.at)];
+        field.header.is_none().then_some(path)
+    }
+
+    /// Writes the fields that stand in headers. One that is no text is none.
+    fn headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
+        for field in &self.row.fields {
+            let value = field.header.as_ref().and_then(|name| headers.get(name));
+            if let Some(text) = value.and_then(|value| value.to_str().ok()) {
+                put_tag(out, field.number, WireType::Delimited);
+                put_bytes(out, text.as_bytes());
+            }
+        }
     }
 
     fn parameter(

@@ -12,7 +12,7 @@ use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, MessageDescrip
 pub use self::enumeration::{Enum, EnumValue};
 pub use self::kind::{Kind, Known};
 use crate::policy::RawJson;
-use crate::policy::options::{Options, flag, number, positive};
+use crate::policy::options::{Options, flag, number, positive, text};
 
 /// Every message and enum of a descriptor pool.
 #[derive(Debug, Default)]
@@ -79,6 +79,8 @@ pub struct Field {
     pub decimal: bool,
     /// Takes the undecoded query string.
     pub raw_query: bool,
+    /// The header of a REST request it stands in.
+    pub header: Option<String>,
     /// Fewest elements of a list that is given.
     pub min_items: u32,
     /// Within what a whole number must be that has bounds of its own.
@@ -184,6 +186,10 @@ impl Message {
                 millis: is("millis"),
                 decimal: is("decimal"),
                 raw_query: is("raw_query"),
+                header: own
+                    .as_ref()
+                    .map(|own| text(own, "header"))
+                    .filter(|name| !name.is_empty()),
                 min_items: own
                     .as_ref()
                     .and_then(|own| positive(own, "min_items"))

@@ -3,9 +3,9 @@
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 use super::super::page::{Documented, example, plain_path};
-use crate::policy::options::{Options, flag, positive};
+use crate::policy::options::{Options, flag, positive, text};
 use crate::policy::template::Template;
-use crate::policy::{Auth, Binding, Body};
+use crate::policy::{Auth, Binding, Body, When};
 
 /// The command that calls a method, if a caller on another machine can.
 pub(super) fn command(method: &Documented, options: &Options) -> Option<String> {
@@ -38,7 +38,7 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         }
         Body::Whole => Vec::new(),
         Body::None | Body::Field(_) => free()
-            .filter(|field| !is_body(field))
+            .filter(|field| !is_body(field) && header(field, options).is_none())
             .filter_map(|field| {
                 let value = named(method, &field).or_else(|| value(&field, options))?;
                 // Of a list, the one element there is.
@@ -49,6 +49,7 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
                 let plain = one.trim_matches('"');
                 Some(format!("{}={plain}", field.json_name()))
             })
+            .chain(picking(method, |when| when.query.map(str::to_owned)))
             .collect(),
     };
     let mut url = plain_path(binding.template);
@@ -88,6 +89,16 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
     let mut parts = vec![format!("curl{verb} \"$URL{url}\"")];
     parts.extend(credential(method));
     parts.extend(custom(method).map(|name| format!("-H 'X-Service-Method: {name}'")));
+    parts.extend(picking(method, |when| {
+        when.accept.map(|kind| format!("-H 'Accept: {kind}'"))
+    }));
+    parts.extend(picking(method, |when| {
+        when.scheme.map(|_| "-u \"$EMAIL:$PASSWORD\"".to_owned())
+    }));
+    parts.extend(input.fields().filter_map(|field| {
+        let (name, value) = (header(&field, options)?, example(&field, options)?);
+        Some(format!("-H '{name}: {}'", value.as_str()?))
+    }));
     if let Some(file) = upload(&input, binding, options) {
         parts.push(format!("--data-binary {}", quoted(&file)));
     } else if !is_empty {
@@ -95,6 +106,17 @@ fn curl(method: &Documented, binding: &Binding, options: &Options) -> Option<Str
         parts.push(format!("-d {}", quoted(&body)));
     }
     Some(lines(&parts))
+}
+
+/// The header a field stands in, if it does.
+fn header(field: &FieldDescriptor, options: &Options) -> Option<String> {
+    let name = options.field(field).map(|own| text(&own, "header"));
+    name.filter(|name| !name.is_empty())
+}
+
+/// What has this method answer, of those that share its route: of its first circumstance.
+fn picking(method: &Documented, part: impl Fn(&When) -> Option<String>) -> Option<String> {
+    method.spec.when.first().and_then(part)
 }
 
 /// Whether a member of a record that is there may be written.

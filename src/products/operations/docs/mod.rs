@@ -50,7 +50,8 @@ pub(super) fn page() -> String {
          <style>{STYLE}</style></head><body><h1>Apex API</h1>\
          <p>Version {}. The same as an <a href=\"/openapi.json\">OpenAPI 3.1 document</a>. In the \
          examples <code>URL</code> is where this server is, <code>KEY</code> an API key and \
-         <code>jar</code> the cookies of a signed-in user.</p><nav><p>",
+         <code>jar</code> the cookies of a signed-in user, \
+         <code>EMAIL</code> and <code>PASSWORD</code> what the user signs in with.</p><nav><p>",
         env!("CARGO_PKG_VERSION")
     );
     for section in &sections {

@@ -9,7 +9,7 @@ use super::Writer;
 use super::responses::takes_idempotency_key;
 use super::schema::Side;
 use crate::policy::fields::is_text_like;
-use crate::policy::options::flag;
+use crate::policy::options::{flag, text};
 use crate::policy::template::{Template, Variable};
 use crate::policy::{Auth, Binding, Body, MethodSpec};
 
@@ -59,12 +59,16 @@ impl Writer {
                 }
                 let own = self.options.field(&field);
                 let required = own.as_ref().is_some_and(|own| flag(own, "required"));
+                let header = own.as_ref().map(|own| text(own, "header"));
+                let header = header.filter(|name| !name.is_empty());
                 let mut schema = self.field(&field, side);
                 if let Some(example) = example(&field, &self.options) {
                     schema["examples"] = json!([example]);
                 }
+                let place = if header.is_some() { "header" } else { "query" };
                 parameters.push(json!({
-                    "name": field.json_name(), "in": "query", "required": required,
+                    "name": header.as_deref().unwrap_or(field.json_name()), "in": place,
+                    "required": required,
                     "description": about_field(&field), "schema": schema,
                 }));
             }
