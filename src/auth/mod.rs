@@ -13,4 +13,6 @@ pub use passwords::{MAX_PASSWORD, MIN_PASSWORD, Passwords};
 pub use principal::{Actor, OrganizationId, Plan, Principal, ProjectId, Scopes, UserId, refused};
 pub use secrets::{Sealer, SecretKeys};
 pub use sessions::{Claims, SESSION_COOKIE, SessionTokens};
-pub use tokens::{KEY_PREFIX, Secret, api_key, hash, password, project_key, setup_token};
+pub use tokens::{
+    KEY_PREFIX, Secret, TOKEN_PREFIX, api_key, hash, password, project_key, setup_token, token,
+};

@@ -8,8 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// How every API key begins.
+/// How every API key begins, but those that a product calls its tokens.
 pub const KEY_PREFIX: &str = "apex_key_";
+/// How the platform's tokens begin.
+pub const TOKEN_PREFIX: &str = "apx_";
 
 /// A token in clear, on its way to the one who asked for it.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,13 +36,20 @@ impl Secret {
 
     /// What may be shown again: enough to recognise it, too little to guess it.
     pub fn prefix(&self) -> String {
-        self.0.chars().take(KEY_PREFIX.len() + 4).collect()
+        let named = self.0.starts_with(TOKEN_PREFIX);
+        let known = if named { TOKEN_PREFIX } else { KEY_PREFIX };
+        self.0.chars().take(known.len() + 4).collect()
     }
 }
 
 /// A new API key.
 pub fn api_key() -> Secret {
     Secret(format!("{KEY_PREFIX}{}", random_text()))
+}
+
+/// A new API key that begins otherwise.
+pub fn token(prefix: &'static str) -> Secret {
+    Secret(format!("{prefix}{}", random_text()))
 }
 
 /// A new public project key. It is no secret: pages show it.

@@ -25,6 +25,7 @@ pub(crate) use deliver::deliver;
 pub(crate) use log::{abandon, erase, replay};
 pub(crate) use office::{Office, Settled, Tables};
 pub(crate) use queue::{Message, queue};
+pub(crate) use reach::{is_local, is_port, is_public};
 pub(crate) use secret::Secret;
 
 use reach::Reach;

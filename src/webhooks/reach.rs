@@ -124,19 +124,20 @@ fn parse(text: &str) -> Result<Url> {
 }
 
 /// Whether a port may speak HTTP.
-pub(super) fn is_port(port: u16) -> bool {
+pub(crate) fn is_port(port: u16) -> bool {
     matches!(port, 80 | 443) || port >= 1024 && !OTHER_PORTS.contains(&port)
 }
 
 /// Whether a name is one of the machine's own network.
-fn is_local(name: &str) -> bool {
+pub(crate) fn is_local(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     let ends = |end: &&str| name == *end || name.ends_with(&format!(".{end}"));
     // A name without a dot is looked for in the machine's own domain.
     !name.contains('.') || LOCAL_NAMES.iter().any(ends)
 }
 
-fn is_public(address: IpAddr) -> bool {
+/// Whether an address is one of the public internet.
+pub(crate) fn is_public(address: IpAddr) -> bool {
     let address = address.to_canonical();
     let refused = REFUSED.iter().any(|network| network.contains(&address));
     let global = match address {

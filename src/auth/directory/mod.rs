@@ -102,7 +102,8 @@ impl Directory {
 
     /// The caller an API key stands for.
     pub fn key(&self, token: &str) -> Option<Principal> {
-        if !token.starts_with(tokens::KEY_PREFIX) || token.len() > 128 {
+        let begins = [tokens::KEY_PREFIX, tokens::TOKEN_PREFIX];
+        if !begins.iter().any(|own| token.starts_with(own)) || token.len() > 128 {
             return None;
         }
         let now = self.clock.micros();

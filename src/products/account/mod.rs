@@ -8,13 +8,18 @@ mod key_change;
 mod keys;
 mod operator;
 mod organizations;
+mod people;
 mod projects;
 mod provision;
 mod sessions;
 mod setup;
+mod tokens;
 mod trial;
 mod upkeep;
 mod usage;
+
+pub use people::{Person, Who};
+pub use tokens::{NewToken, Token};
 
 use std::sync::Arc;
 

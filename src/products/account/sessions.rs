@@ -68,16 +68,9 @@ impl SessionService for Account {
         call: Call,
         request: pb::SignInRequest,
     ) -> Result<Reply<pb::SignInResponse>> {
-        let email = normal_email(&request.email);
-        self.limit_account(&email).await?;
-        let read = self.db().read(call.deadline()).await?;
-        let user = provision::find_user(&read, &email).await?;
-        drop(read);
-        // One answer, after one hash, whether or not there is such a user.
-        let user = user.filter(|user| user.disabled_at.is_none());
-        let hash = user.as_ref().map(|user| user.password_hash.as_str());
-        let right = self.0.passwords.verify(&request.password, hash).await?;
-        let user = user.filter(|_| right).ok_or_else(wrong)?;
+        let user = self
+            .user_by_password(&call, &request.email, &request.password)
+            .await?;
         let (sessions, known) = (self.0.shared.sessions.clone(), user.clone());
         let (id, now) = (UserId(user.id), self.now());
         let begun = self.db().write(move |tx| {
@@ -182,7 +175,7 @@ impl SessionService for Account {
 }
 
 /// One answer for whatever is wrong: it tells nothing of who has an account.
-fn wrong() -> Error {
+pub(super) fn wrong() -> Error {
     Error::unauthenticated("The e-mail or the password is wrong")
 }
 
@@ -192,7 +185,7 @@ fn not_current() -> Error {
 
 impl Account {
     /// Tries on one account are limited wherever they come from.
-    async fn limit_account(&self, email: &str) -> Result<()> {
+    pub(super) async fn limit_account(&self, email: &str) -> Result<()> {
         let standing = self
             .0
             .shared
