@@ -2,8 +2,8 @@
 //! picks the backends.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -27,6 +27,7 @@ use crate::products::growth::{Growth, Snippet};
 use crate::products::memory::Memory;
 use crate::products::metrics::Metrics;
 use crate::products::operations::Operations;
+use crate::products::paas::{self, Machine, Paas, Proxy, Routes};
 use crate::server::dispatch::Endpoint;
 use crate::server::listener::{self, Listener};
 use crate::server::shared::RequestCounts;
@@ -44,6 +45,8 @@ pub struct App {
     growth: Growth,
     /// Contacts and the like, for imports without a server.
     pub crm: Crm,
+    paas: Paas,
+    proxy: Mutex<Option<Proxy>>,
     memory: Memory,
     serving: watch::Sender<bool>,
     _owner: Owner,
@@ -90,6 +93,15 @@ impl App {
             webhooks("crm.webhooks")?,
             Files::new(config.files_path(), &secrets),
         );
+        let (machine, proxy) = machine(config, &db).await?;
+        let paas = Paas::new(
+            db.clone(),
+            clock.clone(),
+            account.clone(),
+            Sealer::new(&secrets, "paas"),
+            config,
+            machine,
+        );
         let memory = Memory::new(
             (db.clone(), clock.clone()),
             account.clone(),
@@ -102,6 +114,7 @@ impl App {
             account.endpoints(),
             growth.endpoints(),
             crm.endpoints(),
+            paas.endpoints(),
             memory.endpoints(),
             Metrics::new(events.clone(), clock, scripts.clone()).endpoints(),
             vec![Snippet::new(scripts).endpoint()],
@@ -117,6 +130,8 @@ impl App {
             account,
             growth,
             crm,
+            paas,
+            proxy: Mutex::new(proxy),
             memory,
             serving,
             _owner: owner,
@@ -131,8 +146,20 @@ impl App {
         let (close, closing) = watch::channel(false);
         self.growth.start_upkeep(self.shared.clone());
         self.crm.start_upkeep();
+        self.paas.start_upkeep();
+        let proxy = self
+            .proxy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let forwarding = async {
+            if let Some(proxy) = proxy {
+                proxy.serve(closing.clone()).await;
+            }
+        };
         self.memory.start_upkeep().await;
-        let serving = listener::serve(listener, self.stack.clone(), self.shared.clone(), closing);
+        let (stack, shared) = (self.stack.clone(), self.shared.clone());
+        let serving = listener::serve(listener, stack, shared, closing.clone());
         let draining = async {
             let _ = stop.wait_for(|stop| *stop).await;
             tracing::info!("draining");
@@ -143,7 +170,7 @@ impl App {
             }
             let _ = close.send(true);
         };
-        tokio::join!(serving, draining);
+        tokio::join!(serving, forwarding, draining);
         let flushed = self.account.flush().await.and(self.memory.flush().await);
         if let Err(error) = flushed {
             tracing::warn!(cause = error.log_cause(), "cannot write what was counted");
@@ -153,6 +180,11 @@ impl App {
 }
 
 impl App {
+    /// What runs containers, for people.
+    pub fn runtime(&self) -> &'static str {
+        self.paas.runtime()
+    }
+
     /// Closes the database, so that the embedded one is all in its file.
     pub async fn close(&self) {
         // Background work may hold a connection for a while; nothing is lost by it.
@@ -199,6 +231,32 @@ pub(crate) async fn shared(
         closing: watch::Sender::new(false),
         db,
     })
+}
+
+/// What containers are run with, and the way in to them.
+async fn machine(config: &Config, db: &Db) -> Result<(Machine, Option<Proxy>), StartError> {
+    let routes = Arc::new(Routes::default());
+    let engine = paas::find_engine(config, db, &routes).await?;
+    let proxy = match &engine {
+        Some(_) => {
+            let address = config.paas.proxy_listen;
+            let bound = Proxy::bind(address, routes.clone()).await;
+            let failed = |error| {
+                ConfigError(format!(
+                    "paas.proxy_listen: cannot listen on {address}: {error}"
+                ))
+            };
+            Some(bound.map_err(failed)?)
+        }
+        None => None,
+    };
+    let port = proxy.as_ref().and_then(Proxy::port);
+    let machine = Machine {
+        engine,
+        routes,
+        port,
+    };
+    Ok((machine, proxy))
 }
 
 /// Where requests are counted: in this process, or where several nodes meet.

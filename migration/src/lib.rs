@@ -11,6 +11,7 @@ mod crm;
 mod events;
 mod growth;
 mod memory;
+mod paas;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -33,13 +34,14 @@ struct Step {
 }
 
 /// All products, in the order they are migrated.
-pub const PRODUCTS: [Product; 6] = [
+pub const PRODUCTS: [Product; 7] = [
     core::PRODUCT,
     account::PRODUCT,
     events::PRODUCT,
     growth::PRODUCT,
     crm::PRODUCT,
     memory::PRODUCT,
+    paas::PRODUCT,
 ];
 
 impl Product {

@@ -67,7 +67,7 @@ pub(super) async fn run(context: &Context) -> Outcome {
             server.url
         ));
     }
-    context.output.line(&server.greeting(&app, config));
+    context.output.line(&server.greeting(&app));
     server.run(&app).await
 }
 
@@ -113,13 +113,13 @@ impl Server {
     }
 
     /// The line scripts wait for.
-    pub(super) fn greeting(&self, app: &App, config: &Config) -> String {
+    pub(super) fn greeting(&self, app: &App) -> String {
         format!(
             "apex listening on {} version={} database={} runtime={}",
             self.url,
             env!("CARGO_PKG_VERSION"),
             app.shared.db.engine(),
-            format!("{:?}", config.runtime).to_lowercase()
+            app.runtime()
         )
     }
 

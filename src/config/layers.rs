@@ -62,7 +62,16 @@ impl Layers {
     /// Lays `APEX_*` variables of the environment over it.
     #[allow(clippy::disallowed_methods)] // the one place that reads it
     pub fn environment(self) -> Result<Self, ConfigError> {
-        self.variables(std::env::vars_os())
+        let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let mut own = self.variables(std::env::vars_os())?;
+        if let Some(Value::Table(paas)) = own.table.get_mut("paas")
+            && let Some(Value::String(named)) = paas.get_mut("docker_host")
+            && named.is_empty()
+        {
+            // As every client of Docker's takes it.
+            *named = host;
+        }
+        Ok(own)
     }
 
     /// Lays variables over it. A name that is nearly a setting is an error; any

@@ -62,6 +62,7 @@ pub struct Config {
     pub embedding: Embedding,
     pub compat: Compat,
     pub webhooks: Webhooks,
+    pub paas: Paas,
     pub limits: BTreeMap<String, Limit>,
 }
 
@@ -233,6 +234,22 @@ pub struct Webhooks {
     pub timeout: Span,
     pub first_retry: Span,
     pub give_up: Span,
+}
+
+/// The platform.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Paas {
+    pub docker_host: String,
+    #[serde(deserialize_with = "values::address")]
+    pub proxy_listen: SocketAddr,
+    pub domain: String,
+    pub registries: Vec<String>,
+    pub postgres_image: String,
+    pub mysql_image: String,
+    pub redis_image: String,
+    pub mongodb_image: String,
 }
 
 /// Figures of a rate group.

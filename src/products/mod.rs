@@ -9,6 +9,7 @@ pub mod growth;
 pub mod memory;
 pub mod metrics;
 pub mod operations;
+pub mod paas;
 pub(crate) mod period;
 
 use prost_types::Timestamp;

@@ -54,7 +54,7 @@ impl Demo {
             )));
         }
         let seeded = seed(&app, &context).await?;
-        context.output.line(&server.greeting(&app, &context.config));
+        context.output.line(&server.greeting(&app));
         context.output.line(&lines(&server.url, &seeded));
         server.run(&app).await
     }

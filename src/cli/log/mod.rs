@@ -15,7 +15,9 @@ use crate::config::{Config, ConfigError, LogFormat};
 /// What is logged. The migrator's own account of every step is left out unless it is
 /// asked for: a line of ours says what was applied.
 pub(super) fn filter(config: &Config) -> Result<EnvFilter, ConfigError> {
-    EnvFilter::try_new(format!("sea_orm_migration=warn,{}", config.log)).map_err(|error| {
+    // What the engine is told holds secrets: its client's own words are for nobody.
+    let all = format!("sea_orm_migration=warn,{},bollard=warn", config.log);
+    EnvFilter::try_new(all).map_err(|error| {
         let log = &config.log;
         ConfigError(format!(
             "log: `{log}` is no filter such as info or info,apex::server=debug: {error}"
