@@ -14,5 +14,6 @@ mod durability;
 mod growth;
 mod memory;
 mod metrics;
+mod paas;
 mod security;
 mod support;

@@ -69,7 +69,7 @@ fn a_wrong_setting_names_the_nearest_right_one() {
         (
             "APEX_HOSTS",
             "a.example=nothing",
-            "hosts: `a.example=nothing` names no product; there are account, crm, growth, memory, metrics, operations",
+            "hosts: `a.example=nothing` names no product; there are account, crm, growth, memory, metrics, operations, paas",
         ),
         ("APEX_HOSTS", "a.example", "is no host=product pair"),
         ("APEX_HOSTS", "a.example=", "names no product"),

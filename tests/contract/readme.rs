@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::support::engine::Engine;
 use crate::support::{Server, skip};
 
 /// `apex demo`, stopped with this.
@@ -17,15 +18,18 @@ struct Demo {
     // Open, for the demo still writes.
     _output: BufReader<ChildStdout>,
     _folder: tempfile::TempDir,
+    _engine: Engine,
 }
 
 impl Demo {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::start();
         let mut child = Command::new(env!("CARGO_BIN_EXE_apex"))
             .args(["demo", "--listen", "127.0.0.1:0"])
             .current_dir(folder.path())
             .env("APEX_LOG", "warn")
+            .envs(engine.settings())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -51,6 +55,7 @@ impl Demo {
             project_key: project_key.expect("a project key"),
             _output: output,
             _folder: folder,
+            _engine: engine,
         }
     }
 

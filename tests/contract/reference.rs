@@ -1,6 +1,7 @@
 //! The reference page: whole, safe to show, and true. Every example on it is run as a
 //! reader would paste it.
 
+mod platform;
 mod reader;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use apex::api::METHODS;
 use apex::policy::Auth;
 use serde_json::json;
 
+use crate::support::engine::Engine;
 use crate::support::server::PASSWORD;
 use crate::support::{Server, skip};
 use reader::Reader;
@@ -128,11 +130,19 @@ fn examples(page: &str) -> Vec<(&'static str, String)> {
 #[tokio::test]
 async fn every_example_works() {
     let test = "contract::reference::every_example_works";
-    let server = Server::with(&[
+    let engine = Engine::start();
+    let runs = engine.settings();
+    let runs = runs
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let settings = [
         ("APEX_SIGNUP", "open"),
         ("APEX_LIMITS_SIGN_IN_LIMIT", "1000"),
+        ("APEX_LIMITS_SIGN_IN_ACCOUNT_LIMIT", "1000"),
         ("APEX_LIMITS_CRM_LIMIT", "100000"),
-    ]);
+        ("APEX_LIMITS_PAAS_LIMIT", "100000"),
+    ];
+    let server = Server::with(&settings.into_iter().chain(runs).collect::<Vec<_>>());
     let own = server.organization("You");
     let mut reader = Reader {
         server,
@@ -161,6 +171,7 @@ async fn every_example_works() {
         let example = reader.own(&example).await;
         let example = reader.growth(&example).await;
         let example = reader.files(&example).await;
+        let example = reader.platform(&example, number).await;
         let variables = reader.variables(&example, number).await;
         if program == "buf" {
             let (done, said) = reader.run(&example, variables);
@@ -180,6 +191,8 @@ async fn every_example_works() {
             // There is an organization already, and the owner.
             "/apex.account.v1.SessionService/CompleteSetup" => 404,
             "/apex.account.v1.SessionService/SignUp" => 409,
+            // The reader is not GitHub, and has no secret of a service.
+            "/apex.paas.v1.SourceService/ReceiveGithubEvent" => 401,
             _ => spec.unwrap().success_status,
         };
         assert_eq!(status, expected.to_string(), "{example}\n{said}");

@@ -27,7 +27,20 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Fields that must lie within documented bounds: method, field, least, most.
-const BOUNDED: [(&str, &str, i64, i64); 12] = [
+const BOUNDED: [(&str, &str, i64, i64); 15] = [
+    ("apex.paas.v1.ServiceService/ListServices", "limit", 1, 1000),
+    (
+        "apex.paas.v1.ServiceService/ListServiceEvents",
+        "limit",
+        1,
+        1000,
+    ),
+    (
+        "apex.paas.v1.ServiceService/ListDeployments",
+        "limit",
+        1,
+        1000,
+    ),
     ("apex.growth.v1.AnalyticsService/ListTop", "limit", 1, 1000),
     (
         "apex.account.v1.ApiKeyService/ListApiKeys",
@@ -82,10 +95,11 @@ const BOUNDED: [(&str, &str, i64, i64); 12] = [
     ("apex.memory.v1.MemoryService/Query", "limit", 1, 100),
 ];
 
-/// Fields that name the last record of the page before. `account::many`,
+/// Fields that name the last record of the page before. `account::many`, `paas::rest`,
 /// `growth::experiments` and `growth::events::list` show that another tenant's record,
 /// or none at all, is refused there.
-const CONTINUED: [(&str, &str); 8] = [
+const CONTINUED: [(&str, &str); 9] = [
+    ("apex.paas.v1.ServiceService/ListServices", "after"),
     ("apex.account.v1.ApiKeyService/ListApiKeys", "after"),
     ("apex.account.v1.OperatorService/ListUsers", "after"),
     ("apex.growth.v1.ExperimentService/ListExperiments", "cursor"),
@@ -99,8 +113,10 @@ const CONTINUED: [(&str, &str); 8] = [
     ("apex.growth.v1.EventService/ListEvents", "cursor"),
 ];
 
-/// Fields that sound as if they paged, and say what is counted, or how large a firm is.
-const COUNTED: [(&str, &str); 5] = [
+/// Fields that sound as if they paged, and say what is counted, or how large a firm or a
+/// database is.
+const COUNTED: [(&str, &str); 6] = [
+    ("apex.paas.v1.DatabaseService/CreateDatabase", "size"),
     ("apex.growth.v1.AnalyticsService/ListTop", "count"),
     (
         "apex.crm.v1.CompanyService/CreateCompanies",
@@ -130,7 +146,13 @@ const WHOLE: [&str; 3] = [
 const EXPORT: &str = "apex.crm.v1.ExportService/ExportRecords";
 
 /// What a request must hold besides; nobody has what it names.
-const NEEDED: [(&str, &str, &str); 5] = [
+const NEEDED: [(&str, &str, &str); 7] = [
+    (
+        "apex.paas.v1.ServiceService/ListServiceEvents",
+        "id",
+        "none",
+    ),
+    ("apex.paas.v1.ServiceService/ListDeployments", "id", "none"),
     ("apex.growth.v1.AnalyticsService/ListTop", "list", "pages"),
     (
         "apex.growth.v1.IdentityService/GetIdentity",

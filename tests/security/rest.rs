@@ -58,6 +58,7 @@ pub fn request(spec: &MethodSpec, binding: &Binding, request: &Value) -> RestReq
     if let Some(when) = spec.when.first() {
         headers.extend(when.service_method.map(|name| ("x-service-method", name)));
         headers.extend(when.accept.map(|kind| ("accept", kind)));
+        headers.extend(when.scheme.map(|scheme| ("authorization", scheme)));
         pairs.extend(when.query.map(str::to_owned));
     }
     if !pairs.is_empty() {

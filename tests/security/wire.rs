@@ -358,7 +358,7 @@ fn message(spec: &MethodSpec, request: &Value) -> Vec<u8> {
 
 /// Whether a method's answer goes on until somebody ends it; its first message is enough.
 fn is_endless(spec: &MethodSpec) -> bool {
-    spec.name == "WatchChanges"
+    matches!(spec.name, "WatchChanges" | "WatchServiceLogs")
 }
 
 /// The body of an answer, or how one that does not end begins.

@@ -6,12 +6,15 @@ use apex::policy::{Auth, MethodSpec};
 use serde_json::{Value, json};
 
 use super::wire::{Caller, Credential};
+use crate::support::engine::Engine;
 use crate::support::server::PASSWORD;
 use crate::support::{Http, Organization, Server};
 
 /// A server with two tenants.
 pub struct World {
     pub server: Server,
+    /// What runs containers there, for as long as the server does.
+    _engine: Engine,
     pub owner: Tenant,
     pub intruder: Tenant,
 }
@@ -36,12 +39,19 @@ impl World {
 
     /// The same, with settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        let unlimited = [("APEX_RATE_LIMIT_ENABLED", "false")];
-        let server = Server::with(&[&unlimited, settings].concat());
+        let engine = Engine::start();
+        let runs = engine.settings();
+        let runs = runs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let unlimited = ("APEX_RATE_LIMIT_ENABLED", "false");
+        let all: Vec<(&str, &str)> = [unlimited].into_iter().chain(runs).collect();
+        let server = Server::with(&[&all, settings].concat());
         let owner = Tenant::new(&server, "Owner").await;
         let intruder = Tenant::new(&server, "Intruder").await;
         Self {
             server,
+            _engine: engine,
             owner,
             intruder,
         }

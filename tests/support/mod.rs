@@ -4,6 +4,7 @@
 pub mod attacker;
 pub mod clock;
 pub mod database;
+pub mod engine;
 pub mod grpc;
 pub mod h2;
 pub mod history;

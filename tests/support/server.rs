@@ -89,6 +89,8 @@ impl Server {
         let database = Database::new();
         let mut all = vec![("APEX_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
         all.push(("APEX_LOG".to_owned(), "info".to_owned()));
+        // Whatever runs on this machine is no test's.
+        all.push(("APEX_RUNTIME".to_owned(), "none".to_owned()));
         if let Some(database) = &database {
             all.push(("APEX_DATABASE_URL".to_owned(), database.url()));
             all.push(("APEX_SECRET_KEY".to_owned(), "test ".repeat(8)));

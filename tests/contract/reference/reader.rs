@@ -68,6 +68,8 @@ impl Reader {
             ("NODE_ID", self.node(example).await),
             ("RESOURCE", "contacts".to_owned()),
             ("FLAG_KEY", self.experiment(example, "FLAG_KEY").await),
+            ("EMAIL", self.own.email.clone()),
+            ("PASSWORD", self.password.to_owned()),
         ]
     }
 

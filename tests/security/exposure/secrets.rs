@@ -11,7 +11,42 @@ use crate::security::wire::Way;
 use crate::security::world::World;
 
 /// Members of answers that sound like secrets, and why they may be there.
-const SOUNDS_SECRET: [(&str, &str, &str); 34] = [
+const SOUNDS_SECRET: [(&str, &str, &str); 41] = [
+    (
+        "apex.paas.v1.CreateTokenResponse",
+        "token",
+        "once, in the answer that makes it",
+    ),
+    (
+        "apex.paas.v1.CreateFirstTokenResponse",
+        "token",
+        "once, in the answer that makes it",
+    ),
+    (
+        "apex.paas.v1.ListTokensResponse",
+        "tokens",
+        "a list of what is said of tokens",
+    ),
+    (
+        "apex.paas.v1.Invitation",
+        "token",
+        "once, in the answer that makes it",
+    ),
+    (
+        "apex.paas.v1.Database",
+        "password",
+        "to who may change the database, by the answers that make and read it",
+    ),
+    (
+        "apex.paas.v1.EnvGroup.VariablesEntry",
+        "key",
+        "the name of a variable",
+    ),
+    (
+        "apex.paas.v1.Source",
+        "secret",
+        "once, in the answer that makes it",
+    ),
     (
         "apex.growth.v1.Webhook",
         "secret",

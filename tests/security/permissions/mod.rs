@@ -16,7 +16,7 @@ use super::catalogue::served;
 use super::wire::{Caller, ways};
 
 /// Methods that anybody may call, and why.
-const OPEN: [(&str, &str); 20] = [
+const OPEN: [(&str, &str); 22] = [
     (
         "apex.account.v1.SessionService/CompleteSetup",
         "needs the one-time token",
@@ -81,6 +81,14 @@ const OPEN: [(&str, &str); 20] = [
         "apex.operations.v1.PageService/GetDocs",
         "the published API",
     ),
+    (
+        "apex.paas.v1.TokenService/CreateFirstToken",
+        "checks the password",
+    ),
+    (
+        "apex.paas.v1.SourceService/ReceiveGithubEvent",
+        "checks the signature of the body",
+    ),
     ("grpc.health.v1.Health/Check", "says that a service is up"),
     ("grpc.health.v1.Health/Watch", "says that a service is up"),
     (
@@ -94,10 +102,11 @@ const OPEN: [(&str, &str); 20] = [
 ];
 
 /// Methods of a user that need no scope: they act on the caller alone.
-const OWN: [&str; 3] = [
+const OWN: [&str; 4] = [
     "apex.account.v1.SessionService/SignOut",
     "apex.account.v1.SessionService/ChangePassword",
     "apex.account.v1.OrganizationService/CreateOrganization",
+    "apex.paas.v1.TeamService/AcceptInvitation",
 ];
 
 /// Methods that change something and check the role themselves, because it is

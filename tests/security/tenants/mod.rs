@@ -13,6 +13,7 @@ mod headers;
 mod lists;
 mod memory;
 mod metrics;
+mod paas;
 
 use std::collections::BTreeSet;
 
@@ -63,13 +64,14 @@ pub struct Object {
 }
 
 /// Every product's table.
-fn tables() -> [&'static Table; 5] {
+fn tables() -> [&'static Table; 6] {
     [
         &account::TABLE,
         crm::table(),
         &growth::TABLE,
         &memory::TABLE,
         &metrics::TABLE,
+        &paas::TABLE,
     ]
 }
 
@@ -99,6 +101,7 @@ async fn refuses_the_intruder(world: &World, entry: &Entry) {
     none["id"] = serde_json::from_str(entry.object.absent).unwrap();
     // What it needs besides is the caller's own.
     let template = crm::owned(entry.request, intruder).await;
+    let template = paas::owned(&template, intruder).await;
     let foreign = filled(&template, intruder, &made);
     let absent = filled(&template, intruder, &none);
     let before = (entry.object.read)(owner, &made["id"]).await;
@@ -124,6 +127,7 @@ async fn refuses_the_intruder(world: &World, entry: &Entry) {
     assert_eq!(before, after, "{} changed it", entry.method);
     // The very same request is sound: its owner succeeds.
     let template = crm::owned(entry.request, owner).await;
+    let template = paas::owned(&template, owner).await;
     let own = filled(&template, owner, &made);
     let (_, caller) = owner.callers(spec)[0];
     let outcome = caller.call(spec, Way::Grpc, &own).await;
@@ -153,6 +157,11 @@ async fn memory_objects_are_their_owners_alone() {
 #[tokio::test]
 async fn metrics_objects_are_their_owners_alone() {
     run(&metrics::TABLE).await;
+}
+
+#[tokio::test]
+async fn paas_objects_are_their_owners_alone() {
+    run(&paas::TABLE).await;
 }
 
 /// A method that is new and names something is in no table: say in its product's
