@@ -74,7 +74,11 @@ fn rule(field: &FieldDescriptor, options: &Options) -> Option<String> {
     let value = format!("self.{}", names::field(field.name()));
     let json = field.json_name();
     if field.is_map() {
-        return None;
+        let max = own.and_then(|own| positive(own, "max_items"))?;
+        let label = label(field, own);
+        return Some(format!(
+            "found.items({json:?}, {label:?}, false, Some({max}), {value}.len());"
+        ));
     }
     if field.is_list() {
         return list_rule(field, own, options, &value);

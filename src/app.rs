@@ -93,7 +93,7 @@ impl App {
             webhooks("crm.webhooks")?,
             Files::new(config.files_path(), &secrets),
         );
-        let (machine, proxy) = machine(config, &db).await?;
+        let (machine, proxy) = machine(config, &shared).await?;
         let paas = Paas::new(
             db.clone(),
             clock.clone(),
@@ -102,6 +102,11 @@ impl App {
             config,
             machine,
         );
+        if !paas.fits_key().await? {
+            let words = "secret_key: environments in the database were sealed with another \
+                         key: put secret.key back, or name that key in secret_key_previous";
+            return Err(ConfigError(words.to_owned()).into());
+        }
         let memory = Memory::new(
             (db.clone(), clock.clone()),
             account.clone(),
@@ -234,13 +239,16 @@ pub(crate) async fn shared(
 }
 
 /// What containers are run with, and the way in to them.
-async fn machine(config: &Config, db: &Db) -> Result<(Machine, Option<Proxy>), StartError> {
+async fn machine(
+    config: &Config,
+    shared: &Arc<Shared>,
+) -> Result<(Machine, Option<Proxy>), StartError> {
     let routes = Arc::new(Routes::default());
-    let engine = paas::find_engine(config, db, &routes).await?;
+    let engine = paas::find_engine(config, &shared.db, &routes).await?;
     let proxy = match &engine {
         Some(_) => {
             let address = config.paas.proxy_listen;
-            let bound = Proxy::bind(address, routes.clone()).await;
+            let bound = Proxy::bind(address, routes.clone(), shared.clone()).await;
             let failed = |error| {
                 ConfigError(format!(
                     "paas.proxy_listen: cannot listen on {address}: {error}"

@@ -59,6 +59,7 @@ CREATE TABLE paas_deployment (
     digest TEXT,
     plan TEXT NOT NULL,
     env {blob} NOT NULL,
+    own_env {blob},
     status TEXT NOT NULL,
     cause TEXT NOT NULL,
     actor BIGINT,
@@ -125,7 +126,7 @@ DROP TABLE paas_env_group;
 ",
 };
 
-/// Teams, who is in them, and who was invited.
+/// Teams, who is in them, and who was invited. Who leaves the organization leaves its teams.
 const TEAMS: Step = Step {
     name: "m0003_teams",
     up: "
@@ -143,7 +144,9 @@ CREATE TABLE paas_team_member (
     team BIGINT NOT NULL,
     member BIGINT NOT NULL,
     role SMALLINT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    FOREIGN KEY (organization, member) REFERENCES member (organization_id, user_id)
+        ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX paas_team_member_team ON paas_team_member (team, member);
 CREATE TABLE paas_invitation (

@@ -151,6 +151,12 @@ impl Sealer {
         Ok([&[FORMAT], id.as_slice(), &nonce, &sealed].concat())
     }
 
+    /// Whether the key that sealed something is known.
+    pub fn knows(&self, sealed: &[u8]) -> bool {
+        let id = sealed.get(1..=KEY_ID);
+        self.0.iter().any(|(own, _)| id == Some(own.as_slice()))
+    }
+
     /// Opens what any known key sealed for this place.
     pub fn open(&self, sealed: &[u8], place: &[u8]) -> Result<Vec<u8>> {
         let broken = || Error::internal("a sealed record cannot be opened");
@@ -197,6 +203,8 @@ mod tests {
         assert!(!sealed.windows(6).any(|w| w == b"secret"));
         assert_eq!(old.open(&sealed, b"here").unwrap(), b"secret");
         assert!(old.open(&sealed, b"there").is_err());
+        assert!(old.knows(&sealed) && !old.knows(b"\x01"));
+        assert!(!Sealer::new(&keys(&["new"]), "test").knows(&sealed));
         let rotated = Sealer::new(&keys(&["new", "old"]), "test");
         assert_eq!(rotated.open(&sealed, b"here").unwrap(), b"secret");
         assert!(

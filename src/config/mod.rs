@@ -245,6 +245,7 @@ pub struct Paas {
     #[serde(deserialize_with = "values::address")]
     pub proxy_listen: SocketAddr,
     pub domain: String,
+    #[serde(deserialize_with = "values::list")]
     pub registries: Vec<String>,
     pub postgres_image: String,
     pub mysql_image: String,

@@ -12,7 +12,7 @@ use crate::config::Transport;
 const PARTING: Duration = Duration::from_secs(1);
 
 /// What a connection has been doing.
-pub(super) struct Activity {
+pub(crate) struct Activity {
     opened: Instant,
     /// When it is told to go, so that connections of one moment do not all
     /// come back in one moment.
@@ -29,7 +29,7 @@ pub(super) struct Activity {
 
 /// What becomes of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Keep,
     Drain,
     End,
@@ -37,7 +37,7 @@ pub(super) enum Verdict {
 
 impl Activity {
     /// A connection that was opened now. `salt` differs between connections.
-    pub(super) fn new(bounds: &Transport, salt: u16) -> Self {
+    pub(crate) fn new(bounds: &Transport, salt: u16) -> Self {
         // Between nine and eleven tenths of the age that is set.
         let share = 0.9 + 0.2 * f64::from(salt % 256) / 256.0;
         Self {
@@ -52,7 +52,7 @@ impl Activity {
     }
 
     /// A request begins; it ends with the turn.
-    pub(super) fn begin(self: &Arc<Self>) -> Turn {
+    pub(crate) fn begin(self: &Arc<Self>) -> Turn {
         self.running.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         Turn {
@@ -94,14 +94,14 @@ impl Activity {
     }
 
     /// How long to wait before the next look.
-    pub(super) fn quiet_for(&self, bounds: &Transport) -> Duration {
+    pub(crate) fn quiet_for(&self, bounds: &Transport) -> Duration {
         let idle = self.patience(bounds).saturating_sub(self.idle());
         let stalled = bounds.write_timeout.0.saturating_sub(self.stalled());
         idle.min(stalled).max(Duration::from_millis(100))
     }
 
     /// What becomes of it while the server stays.
-    pub(super) fn verdict(&self, bounds: &Transport) -> Verdict {
+    pub(crate) fn verdict(&self, bounds: &Transport) -> Verdict {
         if self.stalled() >= bounds.write_timeout.0 || self.idle() >= self.patience(bounds) {
             Verdict::End
         } else if self.opened.elapsed() >= self.old_after {
@@ -119,7 +119,7 @@ impl Activity {
 }
 
 /// A request on a connection, until its answer has been sent or given up.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     activity: Arc<Activity>,
     untaken: bool,
 }

@@ -13,7 +13,7 @@ const OWN_DESCRIPTORS: usize = 64;
 
 /// Connections at once.
 #[derive(Clone)]
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     shared: Arc<Shared>,
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
     all: Arc<AtomicUsize>,
@@ -21,13 +21,13 @@ pub(super) struct Crowd {
 }
 
 /// One connection's place in the crowd.
-pub(super) struct Place {
+pub(crate) struct Place {
     crowd: Crowd,
     address: IpAddr,
 }
 
 impl Crowd {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let wanted = shared.transport.max_connections;
         let most = descriptors().map_or(wanted, |all| {
             wanted.min(all.saturating_sub(OWN_DESCRIPTORS).max(all / 2))
@@ -47,7 +47,7 @@ impl Crowd {
     }
 
     /// Lets a connection in, unless there are too many.
-    pub(super) fn enter(&self, address: IpAddr) -> Option<Place> {
+    pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
         if self.all.load(Ordering::Relaxed) >= self.most {
             return None;
         }

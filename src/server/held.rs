@@ -17,7 +17,7 @@ const PART: usize = 64 * 1024;
 
 pin_project! {
     /// A body, and what is dropped with it.
-    pub(super) struct Held<B> {
+    pub(crate) struct Held<B> {
         #[pin]
         body: B,
         rest: Bytes,
@@ -26,7 +26,7 @@ pin_project! {
 }
 
 impl<B> Held<B> {
-    pub(super) fn new(body: B, mut turn: Turn) -> Self {
+    pub(crate) fn new(body: B, mut turn: Turn) -> Self {
         // The head is there to be taken.
         turn.given();
         Self {

@@ -46,8 +46,11 @@ mod upload;
 mod visit;
 mod wire;
 
+pub(crate) use activity::{Activity, Verdict};
 pub use call::{Call, Client, Replies, Reply, Requests};
 pub use client::Peer;
+pub(crate) use crowd::{Crowd, Place};
 pub use edge::Edge;
+pub(crate) use held::Held;
 pub use shared::Shared;
 pub use stack::{Stack, stack};

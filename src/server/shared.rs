@@ -53,7 +53,7 @@ pub struct Shared {
 
 impl Shared {
     /// Whether an address is one of a proxy that is believed.
-    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted_proxies
             .iter()

@@ -75,7 +75,7 @@ async fn services_are_listed_and_deployed() {
     );
     assert_eq!(pause(true).await.expect(200)["status"], "PAUSED");
     platform.containers(0).await;
-    assert_eq!(pause(false).await.expect(200)["status"], "RUNNING");
+    assert_eq!(pause(false).await.expect(200)["status"], "DEPLOYING");
     platform.containers(2).await;
     for wrong in [json!({}), json!({"pause": null})] {
         let answer = http.post(&format!("{path}/pause"), &wrong).await;

@@ -146,6 +146,11 @@ async fn keys_are_rotated() {
         .await;
     platform.server.terminate();
     platform.server.set("APEX_SECRET_KEY", &new);
+    // Without the key before nothing could be opened, and it does not even begin.
+    let refused = platform.server.try_apex(&["serve"]);
+    assert_eq!(refused.status.code(), Some(78));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("were sealed with another key"), "{told}");
     platform.server.set("APEX_SECRET_KEY_PREVIOUS", &old);
     platform.server.run();
     let key = own_key(&platform.server);

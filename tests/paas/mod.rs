@@ -4,6 +4,7 @@ mod documented;
 mod engines;
 mod github;
 mod groups;
+mod proxied;
 mod reconciled;
 mod refused;
 mod rest;

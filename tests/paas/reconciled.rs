@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Platform, example};
 
@@ -156,4 +156,74 @@ async fn nothing_is_done_while_nothing_changes() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let (_, after) = platform.engine.requests();
     assert_eq!(before, after, "all is as it is wanted");
+}
+
+/// One organization's deployments that take long are waited for by nobody else.
+#[tokio::test]
+async fn nobody_waits_for_others() {
+    let platform = Platform::start();
+    let health = json!({"timeoutSeconds": 60});
+    for number in 0..24 {
+        let name = format!("mute-{number}");
+        let body = json!({"name": name, "image": "silent:1", "healthCheck": health});
+        platform.http.post("/api/deploy", &body).await.expect(200);
+    }
+    platform.containers(16).await;
+    let other = platform.server.organization("Other");
+    let other = platform.server.http().bearer(&other.key);
+    let made = other.post("/api/deploy", &example()).await.expect(200);
+    let path = format!("/api/services/{}", made["id"].as_str().unwrap());
+    let deadline = std::time::Instant::now() + super::PATIENCE;
+    while other.get(&path).await.expect(200)["status"] != "RUNNING" {
+        assert!(std::time::Instant::now() < deadline, "it waits");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What ended and why is told, without what it was told.
+#[tokio::test]
+async fn ends_are_told_without_secrets() {
+    let platform = Platform::start();
+    let own = platform.running(example()).await;
+    platform.engine.crash();
+    platform.containers(0).await;
+    platform.containers(2).await;
+    let events = format!("/api/services/{}/events", own["id"].as_str().unwrap());
+    let deadline = std::time::Instant::now() + super::PATIENCE;
+    loop {
+        let all = platform.http.get(&events).await.expect(200);
+        let told = all[0]["message"].as_str().unwrap().to_owned();
+        if told.starts_with("A container ended with code 0") && told.ends_with("it was replaced") {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{all}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let body = json!({"name": "first", "image": "broken:1", "env": {"SAID": "started"}});
+    let made = platform.http.post("/api/deploy", &body).await.expect(200);
+    let failed = platform
+        .becomes(&made["id"], |now| now["status"] == "FAILED")
+        .await;
+    let told = failed["message"].as_str().unwrap();
+    assert!(told.contains("before it was ready: ********"), "{told}");
+    // Tried again, it may run: then it has not failed.
+    platform.engine.mend();
+    let path = format!("/api/services/{}", made["id"].as_str().unwrap());
+    for pause in [true, false] {
+        let pause = json!({"pause": pause});
+        platform
+            .http
+            .post(&format!("{path}/pause"), &pause)
+            .await
+            .expect(200);
+    }
+    platform
+        .becomes(&made["id"], |now| now["status"] == "RUNNING")
+        .await;
+    let all = platform.http.get(&format!("{path}/deployments")).await;
+    let all = all.expect(200);
+    assert_eq!(
+        (&all[0]["status"], &all[0]["reason"]),
+        (&json!("SUCCEEDED"), &Value::Null)
+    );
 }

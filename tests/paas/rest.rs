@@ -33,13 +33,16 @@ async fn a_service_is_changed_scaled_and_deleted() {
         (3, "RUNNING"),
         (1, "RUNNING"),
         (0, "STOPPED"),
-        (2, "RUNNING"),
+        (2, "DEPLOYING"),
     ] {
         let body = json!({"replicas": replicas});
         let scaled = http.post(&path(&own, "/scale"), &body).await.expect(200);
         assert_eq!(scaled["status"], status);
         platform.containers(replicas).await;
     }
+    platform
+        .becomes(&own["id"], |now| now["status"] == "RUNNING")
+        .await;
     // Hidden, it is not reached any more, and runs on.
     let hidden = http
         .patch(&path(&own, ""), &json!({"public": false}))
@@ -321,4 +324,113 @@ async fn a_database_is_copied_and_put_back() {
     assert_eq!(http.get(&backups).await.text, "[]");
     let files = std::fs::read_dir(platform.server.data.join("backups")).unwrap();
     assert_eq!(files.count(), 0);
+}
+
+/// What there is stays until there is something to put in its place.
+#[tokio::test]
+async fn a_backup_that_is_not_whole_takes_nothing_away() {
+    let platform = Platform::start();
+    let http = &platform.http;
+    let body = json!({"name": "store", "type": "redis"});
+    let made = http.post("/api/databases", &body).await.expect(200);
+    let own = format!("/api/databases/{}", made["id"].as_str().unwrap());
+    let becomes = |what: String, is_so: fn(&Value) -> bool| async move {
+        let deadline = std::time::Instant::now() + super::PATIENCE;
+        loop {
+            let now = http.get(&what).await.expect(200);
+            if is_so(&now) {
+                return now;
+            }
+            assert!(std::time::Instant::now() < deadline, "it stays {now}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    becomes(own.clone(), |now| now["status"] == "RUNNING").await;
+    platform.engine.write_volumes("before");
+    let backups = format!("{own}/backups");
+    let asked = http.post(&backups, &json!({})).await.expect(200);
+    becomes(backups.clone(), |now| now[0]["status"] == "SUCCEEDED").await;
+    becomes(own.clone(), |now| now["status"] == "RUNNING").await;
+    platform.engine.write_volumes("after");
+    let id = asked["id"].as_str().unwrap();
+    let file = platform.server.data.join(format!("backups/{id}.tar"));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let restore = json!({"backupId": id});
+    std::fs::write(&file, "bef").unwrap();
+    for _ in 0..2 {
+        http.post(&format!("{own}/restore"), &restore)
+            .await
+            .expect(200);
+        let now = becomes(own.clone(), |now| now["status"] == "RUNNING").await;
+        let told = "The file of the backup is gone, or not whole";
+        assert_eq!(now["message"], told);
+        assert_eq!(platform.engine.volumes(), ["after"]);
+        let _ = std::fs::remove_file(&file);
+    }
+    // One that cannot be written says so, and the database runs on.
+    std::fs::remove_dir_all(platform.server.data.join("backups")).unwrap();
+    std::fs::write(platform.server.data.join("backups"), "in the way").unwrap();
+    http.post(&backups, &json!({})).await.expect(200);
+    let listed = becomes(backups.clone(), |now| now[1]["status"] == "FAILED").await;
+    let told = listed[1]["message"].as_str().unwrap();
+    assert!(told.contains("There is no folder for backups"), "{told}");
+    becomes(own.clone(), |now| now["status"] == "RUNNING").await;
+}
+
+/// A deployment that failed leaves no trace in what is wanted, and one that is gone back to
+/// brings its environment with it.
+#[tokio::test]
+async fn what_is_shown_is_what_runs() {
+    let platform = Platform::start();
+    let http = &platform.http;
+    let own = platform.running(example()).await;
+    let change = json!({"image": "missing:1", "env": {"OTHER": "x"}});
+    http.patch(&path(&own, ""), &change).await.expect(200);
+    let now = platform
+        .becomes(&own["id"], |now| now["message"].is_string())
+        .await;
+    assert_eq!(
+        (&now["image"], &now["env"]),
+        (&json!("nginx:alpine"), &json!(["NODE_ENV"]))
+    );
+    let change = json!({"env": {"NODE_ENV": "test", "MORE": "y"}});
+    http.patch(&path(&own, ""), &change).await.expect(200);
+    let before = &own["currentDeploymentId"];
+    platform
+        .becomes(&own["id"], |now| now["currentDeploymentId"] != *before)
+        .await;
+    let back = http.post(&path(&own, "/rollback"), &json!({})).await;
+    assert_eq!(back.expect(200)["env"], json!(["NODE_ENV"]));
+    let now = platform
+        .becomes(&own["id"], |now| now["status"] == "RUNNING")
+        .await;
+    let said = platform.visit(&now).await;
+    assert_eq!(said["env"], json!(["NODE_ENV=production"]));
+    // Two names of one network lead to one thing.
+    let body = json!({"name": "my-service", "type": "redis"});
+    let told = http.post("/api/databases", &body).await.expect(400);
+    assert_eq!(
+        told["error"],
+        "name is taken by a service or a database of the organization"
+    );
+}
+
+#[tokio::test]
+async fn who_may_not_look_any_more_follows_nothing() {
+    let platform = Platform::start();
+    let http = &platform.http;
+    let own = platform.running(example()).await;
+    let made = http.post("/api/account/token", &json!({})).await;
+    let made = made.expect(200);
+    let url = format!("{}{}", platform.server.url, path(&own, "/logs?follow=true"));
+    let follow = reqwest::Client::new().get(url);
+    let follow = follow.bearer_auth(made["token"].as_str().unwrap());
+    let mut answer = follow.send().await.unwrap();
+    assert!(answer.chunk().await.unwrap().is_some());
+    let token = format!("/api/account/tokens/{}", made["id"].as_str().unwrap());
+    http.delete(&token).await.expect(200);
+    let over = async { while let Ok(Some(_)) = answer.chunk().await {} };
+    let over = tokio::time::timeout(super::PATIENCE, over).await;
+    assert!(over.is_ok(), "it goes on");
 }

@@ -150,3 +150,49 @@ async fn invitations_are_for_who_they_are_sent_to() {
         .expect(400);
     assert_eq!(wrong["error"], "email must be an e-mail address");
 }
+
+/// Who changes a group changes what runs in the containers it is attached to.
+#[tokio::test]
+async fn groups_of_a_teams_services_are_the_teams() {
+    let platform = Platform::start();
+    let server = &platform.server;
+    let own = server.organization("Team");
+    let owner = server.http().bearer(&own.key);
+    let (ada, _) = joined(server, own.id, &owner, "ada@example.com").await;
+    let (eve, eve_id) = joined(server, own.id, &owner, "eve@example.com").await;
+    let team = ada.post("/api/teams", &json!({"name": "Red"})).await;
+    let team = team.expect(200);
+    let body = json!({"name": "red", "image": "nginx", "teamId": team["id"]});
+    let service = ada.post("/api/deploy", &body).await.expect(200);
+    let body = json!({"name": "shared", "variables": {"A": "one"}});
+    let group = eve.post("/api/env-groups", &body).await.expect(200);
+    let group = format!("/api/env-groups/{}", group["id"].as_str().unwrap());
+    // Attached to nothing, it is everybody's.
+    let change = json!({"variables": {"B": "two"}});
+    eve.patch(&group, &change).await.expect(200);
+    let id = group.rsplit('/').next().unwrap();
+    let attach = format!(
+        "/api/services/{}/attach-group/{id}",
+        service["id"].as_str().unwrap()
+    );
+    ada.post(&attach, &json!({})).await.expect(200);
+    let change = json!({"variables": {"LD_PRELOAD": "/evil"}});
+    for answer in [eve.patch(&group, &change).await, eve.delete(&group).await] {
+        let told = answer.expect(403);
+        assert_eq!(told["error"], "Your role in the team does not allow this");
+    }
+    ada.patch(&group, &change).await.expect(200);
+    // Who leaves the organization leaves its teams, and is a stranger when back.
+    let admin = json!({"userId": eve_id, "role": "admin"});
+    ada.post(&of_team(&team, "/members"), &admin)
+        .await
+        .expect(200);
+    let member = format!("/api/organizations/{}/members/{eve_id}", own.id);
+    owner.delete(&member).await.expect(200);
+    let members = format!("/api/organizations/{}/members", own.id);
+    let back = json!({"email": "eve@example.com", "role": "member"});
+    owner.post(&members, &back).await.expect(200);
+    let listed = ada.get(&of_team(&team, "/members")).await.expect(200);
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(eve.get("/api/teams").await.text, "[]");
+}

@@ -40,6 +40,8 @@ struct State {
     changes: usize,
     /// All requests.
     requests: usize,
+    /// Whether what is broken runs.
+    is_mended: bool,
 }
 
 #[derive(Debug)]
@@ -103,6 +105,11 @@ impl Engine {
         for container in state.containers.values_mut() {
             container.end("exited");
         }
+    }
+
+    /// From now on images of `broken` run.
+    pub fn mend(&self) {
+        self.state.lock().unwrap().is_mended = true;
     }
 
     /// Stops one running container from answering, which runs on; answers its id.
@@ -308,7 +315,12 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Answer 
             let name = name.join("/").replace("%3A", ":").replace("%40", "@");
             match name.contains("missing") {
                 true => told(404, &json!({"message": format!("No such image: {name}")})),
-                false => told(200, &json!({"Id": name, "RepoDigests": []})),
+                false => {
+                    // What is asked for by its whole name is known here by the short one.
+                    let name = name.trim_start_matches("docker.io/library/");
+                    let name = name.trim_end_matches(":latest");
+                    told(200, &json!({"Id": name, "RepoDigests": []}))
+                }
             }
         }
         ("POST", ["images", "create"]) => match query.contains("missing") {
@@ -420,16 +432,23 @@ fn used() -> Value {
 }
 
 async fn start(id: &str, state: &Arc<Mutex<State>>) -> Answer {
-    let (image, spec) = match state.lock().unwrap().containers.get(id) {
-        Some(own) => (own.image().to_owned(), own.spec.clone()),
-        None => return unknown(),
+    let (image, spec) = {
+        let state = state.lock().unwrap();
+        match state.containers.get(id) {
+            Some(own) if state.is_mended => {
+                (own.image().replace("broken", "mended"), own.spec.clone())
+            }
+            Some(own) => (own.image().to_owned(), own.spec.clone()),
+            None => return unknown(),
+        }
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("a port").port();
-    let body = json!({"image": image, "env": spec["Env"], "cmd": spec["Cmd"], "id": id});
+    let body =
+        json!({"image": image, "env": spec["Env"], "cmd": spec["Cmd"], "id": id, "headers": {}});
     let serving = match image.as_str() {
         name if name.contains("broken") || name.contains("silent") => None,
-        _ => Some(tokio::spawn(workload(listener, body.to_string())).abort_handle()),
+        _ => Some(tokio::spawn(workload(listener, body)).abort_handle()),
     };
     let mut state = state.lock().unwrap();
     if let Some(own) = state.containers.get_mut(id) {
@@ -445,14 +464,17 @@ async fn start(id: &str, state: &Arc<Mutex<State>>) -> Answer {
 }
 
 /// What answers on a container's port: what the container was told.
-async fn workload(listener: TcpListener, body: String) {
+async fn workload(listener: TcpListener, body: Value) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let body = body.clone();
         connections.spawn(async move {
-            let service = service_fn(move |_: Request<Incoming>| {
-                let body = body.clone();
-                async move { Ok::<_, Infallible>(said(200, body)) }
+            let service = service_fn(move |request: Request<Incoming>| {
+                let mut body = body.clone();
+                for (name, value) in request.headers() {
+                    body["headers"][name.as_str()] = json!(value.to_str().expect("text"));
+                }
+                async move { Ok::<_, Infallible>(told(200, &body)) }
             });
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)

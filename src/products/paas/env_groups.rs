@@ -165,7 +165,7 @@ impl EnvGroupService for Paas {
                     .apply(tx, paas.vault(), viewer, &group, cause.now)
                     .await?
                 {
-                    for service in users(tx, &group).await? {
+                    for service in users(tx, viewer, &group).await? {
                         rolls(tx, &paas, &service, cause).await?;
                         redeploying.push(service.id);
                     }
@@ -192,7 +192,7 @@ impl EnvGroupService for Paas {
         let answer = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 let group = find(tx, viewer.organization, &request.id).await?;
-                let services = users(tx, &group).await?;
+                let services = users(tx, viewer, &group).await?;
                 let sql = "DELETE FROM paas_attachment WHERE env_group = $1";
                 execute(tx, sql, [group.number.into()]).await?;
                 let sql = "DELETE FROM paas_env_group WHERE organization = $1 AND number = $2";
@@ -332,8 +332,9 @@ async fn attached(
     Ok(all)
 }
 
-/// All services a group is attached to, whoever may see them.
-async fn users(tx: &Tx, group: &Group) -> Result<Vec<Row>> {
+/// All services a group is attached to, if the caller may change every one of them: who
+/// changes a group changes what runs in their containers.
+async fn users(tx: &Tx, viewer: Viewer, group: &Group) -> Result<Vec<Row>> {
     let sql = "SELECT s.id, s.organization FROM paas_attachment a \
                JOIN paas_service s ON s.number = a.service \
                WHERE a.env_group = $1 AND s.deleted_at IS NULL ORDER BY s.number";
@@ -341,7 +342,9 @@ async fn users(tx: &Tx, group: &Group) -> Result<Vec<Row>> {
     for found in rows(tx, sql, [group.number.into()]).await? {
         let organization = OrganizationId(found.try_get("", "organization")?);
         let id: String = found.try_get("", "id")?;
-        services.push(record::find(tx, Viewer::server(organization), &id).await?);
+        let service = record::find(tx, Viewer::server(organization), &id).await?;
+        viewer.may_write(tx, service.team).await?;
+        services.push(service);
     }
     Ok(services)
 }

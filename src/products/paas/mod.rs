@@ -97,6 +97,12 @@ impl Paas {
         }))
     }
 
+    /// Whether the secret key is the one that environments were sealed with.
+    pub async fn fits_key(&self) -> Result<bool> {
+        let read = self.db().read(None).await?;
+        self.vault().fits(&read).await
+    }
+
     /// Its services.
     pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
         vec![

@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::engine::{Observed, Outcome, Runtime, Workload};
+use super::engine::{Observed, Runtime, Workload};
 use super::services::{domain, drive, record};
 use super::{Paas, databases, state};
 use crate::error::Result;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
-/// Workloads that are worked on at once.
-const AT_ONCE: usize = 8;
+/// Workloads that are worked on at once, and of one organization: a deployment may take
+/// minutes, and nobody waits for those of others.
+const AT_ONCE: usize = 256;
+const OF_ONE: usize = 16;
 /// How long after a failure the first next try comes, and the longest wait there is.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -35,6 +37,7 @@ enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Wanted {
     kind: Kind,
+    organization: i64,
     deployment: String,
     replicas: u32,
     /// Whether something is to be done also when nothing is there.
@@ -131,9 +134,16 @@ impl Reconciler {
             .chain(orphans)
             .collect();
         self.leave_what_changed();
+        let mut under_way: HashMap<i64, usize> = HashMap::new();
+        for (begun, _) in self.busy.values() {
+            *under_way.entry(begun.organization).or_default() += 1;
+        }
         for (id, wanted) in different {
             let rests = self.pauses.get(&id).is_some_and(|pause| pause.until > now);
-            if self.tasks.len() < AT_ONCE && !rests && !self.busy.contains_key(&id) {
+            let own = under_way.entry(wanted.organization).or_default();
+            let has_room = self.tasks.len() < AT_ONCE && *own < OF_ONE;
+            if has_room && !rests && !self.busy.contains_key(&id) {
+                *own += 1;
                 let seen = by_id.get(id.as_str()).into_iter().flatten();
                 let ready = seen.map(|one| one.ready).sum();
                 self.begin(id, wanted, ready);
@@ -166,6 +176,7 @@ impl Reconciler {
         let services = services.iter().map(|own| {
             let wanted = Wanted {
                 kind: Kind::Service,
+                organization: own.organization.0,
                 deployment: own.target.clone(),
                 replicas: own.wanted(),
                 is_due: own.deleted,
@@ -175,6 +186,7 @@ impl Reconciler {
         let databases = databases.iter().map(|own| {
             let wanted = Wanted {
                 kind: Kind::Database,
+                organization: own.organization.0,
                 deployment: own.id.clone(),
                 replicas: u32::from(!own.deleted && own.task.is_none()),
                 is_due: own.deleted || own.task.is_some(),
@@ -227,9 +239,13 @@ impl Reconciler {
                     self.pauses.remove(&done.id);
                     return;
                 }
-                let before = self.pauses.get(&done.id).map(|pause| pause.wait * 2);
-                let wait = before.unwrap_or(FIRST_WAIT).min(LONGEST_WAIT);
-                let until = Instant::now() + wait;
+                let now = Instant::now();
+                // What has been well for a while begins anew.
+                let before = self.pauses.get(&done.id);
+                let before = before.filter(|pause| pause.until + LONGEST_WAIT > now);
+                let wait = before.map_or(FIRST_WAIT, |pause| pause.wait * 2);
+                let wait = wait.min(LONGEST_WAIT);
+                let until = now + wait;
                 self.pauses.insert(done.id, Pause { until, wait });
             }
             // It was given up; which one it was is known by its being over.
@@ -242,6 +258,7 @@ impl Wanted {
     fn nothing() -> Self {
         Self {
             kind: Kind::Orphan,
+            organization: 0,
             deployment: String::new(),
             replicas: 0,
             is_due: true,
@@ -264,7 +281,7 @@ impl Wanted {
 /// Removes what nobody wants.
 async fn remove(engine: &dyn Runtime, id: &str) -> Result<bool> {
     let outcome = engine.converge(Workload::gone(id)).await?;
-    Ok(matches!(outcome, Outcome::Settled { .. }))
+    Ok(outcome.is_settled())
 }
 
 #[cfg(test)]
@@ -284,6 +301,7 @@ mod tests {
     fn what_differs_is_told_from_what_is_so() {
         let wanted = |replicas, is_due| Wanted {
             kind: Kind::Service,
+            organization: 1,
             deployment: "d".to_owned(),
             replicas,
             is_due,

@@ -22,6 +22,22 @@ fn registry(image: &str) -> Option<&str> {
     (is_host || first == "localhost").then_some(first)
 }
 
+/// The whole name of an image, which nothing else is called: short ones may be taken for
+/// the ids of images as well.
+pub(super) fn whole(image: &str) -> String {
+    let named = match (registry(image), image.contains('/')) {
+        (Some(_), _) => image.to_owned(),
+        (None, true) => format!("docker.io/{image}"),
+        (None, false) => format!("docker.io/library/{image}"),
+    };
+    let last = named.rsplit('/').next().unwrap_or_default();
+    // Without a tag all of them would come.
+    match last.contains([':', '@']) {
+        true => named,
+        false => format!("{named}:latest"),
+    }
+}
+
 /// The host and the port of a registry.
 fn parts(registry: &str) -> (&str, u16) {
     match registry.rsplit_once(':') {
@@ -67,6 +83,20 @@ pub(super) async fn refused(image: &str, allowed: &[String]) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_whole() {
+        for (image, name) in [
+            ("nginx", "docker.io/library/nginx:latest"),
+            ("nginx:alpine", "docker.io/library/nginx:alpine"),
+            ("24624b482110", "docker.io/library/24624b482110:latest"),
+            ("me/app@sha256:00", "docker.io/me/app@sha256:00"),
+            ("localhost:5000/a/b", "localhost:5000/a/b:latest"),
+            ("localhost/a:1", "localhost/a:1"),
+        ] {
+            assert_eq!(whole(image), name);
+        }
+    }
 
     #[tokio::test]
     async fn only_public_registries_are_asked() {

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::ConnectionTrait;
+
 use crate::auth::{OrganizationId, Sealer};
+use crate::db::sql::row;
 use crate::error::{Error, Result};
 
 /// Variables by name.
@@ -14,6 +17,8 @@ pub(super) type Variables = BTreeMap<String, String>;
 pub(super) enum Place<'a> {
     Service(&'a str),
     Deployment(&'a str),
+    /// What a deployment has of its service alone, without its groups.
+    DeploymentOwn(&'a str),
     EnvGroup(&'a str),
     Database(&'a str),
     Source(&'a str),
@@ -24,6 +29,7 @@ impl Place<'_> {
         let (kind, id) = match self {
             Self::Service(id) => ("service", id),
             Self::Deployment(id) => ("deployment", id),
+            Self::DeploymentOwn(id) => ("own of deployment", id),
             Self::EnvGroup(id) => ("env group", id),
             Self::Database(id) => ("database", id),
             Self::Source(id) => ("source", id),
@@ -39,6 +45,14 @@ pub(super) struct Vault(Sealer);
 impl Vault {
     pub(super) fn new(sealer: Sealer) -> Self {
         Self(sealer)
+    }
+
+    /// Whether what was sealed last can be opened.
+    pub(super) async fn fits(&self, connection: &impl ConnectionTrait) -> Result<bool> {
+        let sql = "SELECT env FROM paas_deployment ORDER BY number DESC LIMIT 1";
+        let last = row(connection, sql, []).await?;
+        let sealed = last.map(|row| row.try_get::<Vec<u8>>("", "env"));
+        Ok(sealed.transpose()?.is_none_or(|own| self.0.knows(&own)))
     }
 
     /// Seals variables for a place.

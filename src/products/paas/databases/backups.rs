@@ -2,7 +2,7 @@
 //! stopped, so that it is whole whatever the database is. What is to be done stands in the
 //! database's row until it is done, and is done again after a crash.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
@@ -78,7 +78,8 @@ fn free(database: &Database) -> Result<()> {
 
 /// Has something done while a database is stopped.
 async fn begin(tx: &Tx, database: &Database, task: String) -> Result<()> {
-    let sql = "UPDATE paas_database SET task = $1, status = 'pending' WHERE number = $2";
+    let sql = "UPDATE paas_database SET task = $1, status = 'pending', message = NULL \
+               WHERE number = $2";
     execute(tx, sql, [task.into(), database.number.into()]).await?;
     state::changed(tx).await
 }
@@ -144,6 +145,18 @@ pub(super) async fn remove_files(paas: &Paas, database: i64) -> Result<()> {
     Ok(())
 }
 
+/// Whether the file of a backup is as large as it was when it was made.
+async fn whole(paas: &Paas, database: i64, id: &str, file: &Path) -> Result<bool> {
+    let read = paas.db().read(None).await?;
+    let all = list(&read, database).await?;
+    drop(read);
+    let known = all.into_iter().find(|own| own.id == id);
+    let size = known.and_then(|own| own.size);
+    let found = tokio::fs::metadata(file).await;
+    let found = found.ok().and_then(|own| i64::try_from(own.len()).ok());
+    Ok(size.is_some() && size == found)
+}
+
 /// Does what is to be done with a database that is stopped for it.
 pub(super) async fn work(
     paas: &Paas,
@@ -164,10 +177,15 @@ pub(super) async fn work(
                 .mode(0o700)
                 .create(&paas.0.backups)
                 .await;
-            folder.map_err(Error::internal)?;
-            engine.save(workload, file).await?.map(Some)
+            match folder {
+                Ok(()) => engine.save(workload, file).await?.map(Some),
+                Err(error) => Err(format!("There is no folder for backups: {error}")),
+            }
         }
-        false => engine.load(workload, file).await?.map(|()| None),
+        false => match whole(paas, database.number, &id, &file).await? {
+            true => engine.load(workload, file).await?.map(|()| None),
+            false => Err("The file of the backup is gone, or not whole".to_owned()),
+        },
     };
     let number = database.number;
     let written = paas.db().write(move |tx| {

@@ -87,7 +87,7 @@ const STATUSES: [(pb::DatabaseStatus, &str); 3] = [
 pub(super) struct Database {
     number: i64,
     pub(super) id: String,
-    organization: OrganizationId,
+    pub(super) organization: OrganizationId,
     name: String,
     kind: String,
     size: String,
@@ -467,6 +467,7 @@ async fn make(
             return Err(Error::forbidden(words));
         }
     }
+    free(tx, "paas_service", organization, &fresh.name).await?;
     let id = Uuid::now_v7().to_string();
     let password = auth::password();
     let place = Place::Database(&id);
@@ -487,6 +488,26 @@ async fn make(
     execute(tx, sql, values).await?;
     state::changed(tx).await?;
     find(tx, organization, &id).await
+}
+
+/// Refuses a name that leads to something else in the network of the organization.
+pub(super) async fn free(
+    tx: &Tx,
+    table: &'static str,
+    organization: OrganizationId,
+    name: &str,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT 1 AS one FROM {table} WHERE organization = $1 AND name = $2 \
+         AND deleted_at IS NULL"
+    );
+    match row(tx, &sql, [organization.into(), name.into()]).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid_field(
+            "name",
+            "name is taken by a service or a database of the organization",
+        )),
+    }
 }
 
 async fn find(
@@ -529,7 +550,7 @@ pub(super) async fn drive(paas: &Paas, engine: &dyn Runtime, id: &str) -> Result
         engine.forget(own.id.clone()).await?;
         backups::remove_files(paas, own.number).await?;
     }
-    let settled = matches!(outcome, Outcome::Settled { .. });
+    let settled = outcome.is_settled();
     let written = paas.db().write(move |tx| {
         Box::pin(async move {
             if own.deleted {
@@ -541,7 +562,11 @@ pub(super) async fn drive(paas: &Paas, engine: &dyn Runtime, id: &str) -> Result
                 return state::changed(tx).await;
             }
             let (status, message, port) = match outcome {
-                Outcome::Settled { local_port, .. } => ("running", None, local_port),
+                // Why the last backup or restore failed stays to be read.
+                Outcome::Settled { local_port, .. } | Outcome::Mended { local_port, .. } => {
+                    let told = own.message.filter(|_| own.status == "pending");
+                    ("running", told, local_port)
+                }
                 Outcome::Failed { reason } | Outcome::Short { reason, .. } => {
                     ("failed", Some(reason), None)
                 }

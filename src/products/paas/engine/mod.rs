@@ -93,6 +93,24 @@ pub struct Release {
     pub cpus: f64,
 }
 
+impl Release {
+    /// A text of a container's, without values of its environment and words of its command
+    /// that are long enough to be secrets.
+    pub fn without_secrets(&self, text: &str) -> String {
+        const LEAST: usize = 6;
+        let values = self.env.iter().map(|(_, value)| value.as_str());
+        let mut all: Vec<&str> = values
+            .chain(self.command.iter().map(String::as_str))
+            .collect();
+        // What contains others goes first.
+        all.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let all = all.into_iter().filter(|value| value.len() >= LEAST);
+        all.fold(text.to_owned(), |text, value| {
+            text.replace(value, "********")
+        })
+    }
+}
+
 impl Debug for Release {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Neither the environment nor the command, which hold secrets.
@@ -126,6 +144,13 @@ pub enum Outcome {
         /// Where the first container is reached on this machine.
         local_port: Option<u16>,
     },
+    /// A release that ran before had lost a container, and has all of them again.
+    Mended {
+        /// What was wrong, for people.
+        reason: String,
+        /// Where the first container is reached on this machine.
+        local_port: Option<u16>,
+    },
     /// A new release failed, and is gone again; what ran before was not touched.
     Failed {
         /// Why, for people.
@@ -138,6 +163,13 @@ pub enum Outcome {
         /// Why, for people.
         reason: String,
     },
+}
+
+impl Outcome {
+    /// Whether all is as it is wanted, and nothing was wrong.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Settled { .. })
+    }
 }
 
 /// What a container uses of the machine.
@@ -197,7 +229,7 @@ pub async fn find(
             match (found, config.runtime) {
                 (Ok(Some((api, socket))), _) => {
                     tracing::info!(socket, "containers are run by this engine");
-                    let own = docker::Docker::new(api, instance().await?, routes.clone());
+                    let own = docker::Docker::new(api, instance().await?, routes.clone()).await;
                     tokio::spawn(own.clone().watch());
                     Ok(Some(Arc::new(own)))
                 }

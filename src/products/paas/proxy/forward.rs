@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderName, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, uri};
-use http_body::Body as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
@@ -16,7 +16,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::copy_bidirectional;
 
+use super::patience::Patient;
 use super::{Member, Routes};
+use crate::server::Place;
 
 /// How often another container is tried when one takes no connection.
 const TRIES: usize = 3;
@@ -33,12 +35,32 @@ const HOP: [&str; 8] = [
     "upgrade",
 ];
 
+/// What a client may say of itself, and only those that are trusted are believed.
+const SAID: [&str; 5] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
 type Body = BoxBody<Bytes, hyper::Error>;
+
+/// Who asks.
+pub(super) struct Asker {
+    pub(super) address: IpAddr,
+    /// Whether it speaks for others, and is trusted to.
+    pub(super) is_proxy: bool,
+    /// Its connection's place among all.
+    pub(super) place: Arc<Place>,
+    /// How long nothing may come of what it sends.
+    pub(super) patience: Duration,
+}
 
 /// Hands requests on.
 pub(super) struct Forwarder {
     routes: Arc<Routes>,
-    client: Client<HttpConnector, Body>,
+    client: Client<HttpConnector, Patient>,
 }
 
 impl std::fmt::Debug for Forwarder {
@@ -62,18 +84,20 @@ impl Forwarder {
     pub(super) async fn answer(
         &self,
         mut request: Request<Incoming>,
-        peer: IpAddr,
+        asker: Asker,
     ) -> Response<Body> {
-        let Some(workload) = host(&request).and_then(|host| self.routes.workload(&host)) else {
+        let Some(host) = host(&request) else {
+            return plain(StatusCode::BAD_REQUEST, "One host must be named.\n");
+        };
+        let Some(workload) = self.routes.workload(&name_of(&host)) else {
             return plain(StatusCode::NOT_FOUND, "There is no such service here.\n");
         };
         let upgrade = upgrade_of(request.headers()).filter(|_| request.version() < Version::HTTP_2);
         let handed = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
-        prepare(&mut parts.headers, &parts.uri, peer, upgrade.as_ref());
+        prepare(&mut parts.headers, &host, &asker, upgrade.as_ref());
         parts.version = Version::HTTP_11;
-        let is_empty = body.is_end_stream();
-        let mut body = Some(body);
+        let body = Patient::new(body, asker.patience);
         for _ in 0..TRIES {
             let Some(member) = self.routes.enter(&workload) else {
                 return plain(
@@ -86,14 +110,14 @@ impl Forwarder {
                 return plain(StatusCode::BAD_REQUEST, "The address cannot be read.\n");
             };
             parts.uri = uri;
-            let sent = match body.take() {
-                Some(body) if !is_empty => body.boxed(),
-                Some(_) | None => Empty::new().map_err(|never| match never {}).boxed(),
-            };
-            match self.client.request(Request::from_parts(parts, sent)).await {
-                Ok(answer) => return finish(answer, member, handed),
-                // Only what was not begun, and can be sent once more, is.
-                Err(error) if error.is_connect() && is_empty => {}
+            let sent = Request::from_parts(parts, body.clone());
+            match self.client.request(sent).await {
+                Ok(answer) => {
+                    body.answered();
+                    return finish(answer, member, handed, asker.place);
+                }
+                // Only what was not begun is tried at another.
+                Err(error) if error.is_connect() && !body.is_begun() => {}
                 Err(error) => {
                     tracing::debug!(%error, workload, "a container did not answer");
                     break;
@@ -104,17 +128,27 @@ impl Forwarder {
     }
 }
 
-/// The name a request is for, without a port.
+/// The host a request names: in its target, or else in the one header there is.
 fn host(request: &Request<Incoming>) -> Option<String> {
-    let header = request.headers().get(HOST);
-    let header = header.and_then(|value| value.to_str().ok());
+    let mut all = request.headers().get_all(HOST).iter();
+    let (first, second) = (all.next(), all.next());
+    if second.is_some() {
+        return None;
+    }
     let named = request.uri().authority().map(uri::Authority::as_str);
-    let host = named.or(header)?;
+    let host = named.or(first.and_then(|value| value.to_str().ok()))?;
+    // Of an authority, who asks is no part of the host.
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    Some(host.to_owned())
+}
+
+/// The name of a host, without a port.
+fn name_of(host: &str) -> String {
     let host = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,
     };
-    Some(host.trim_end_matches('.').to_ascii_lowercase())
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// What a request wants its connection to become.
@@ -128,25 +162,35 @@ fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Takes out what is about this connection, and says who asks.
-fn prepare(headers: &mut HeaderMap, uri: &Uri, peer: IpAddr, upgrade: Option<&HeaderValue>) {
-    if !headers.contains_key(HOST)
-        && let Some(authority) = uri.authority()
-        && let Ok(value) = HeaderValue::from_str(authority.as_str())
-    {
-        headers.insert(HOST, value);
-    }
+fn prepare(headers: &mut HeaderMap, host: &str, asker: &Asker, upgrade: Option<&HeaderValue>) {
     strip(headers);
+    let host = HeaderValue::from_str(host).ok();
+    if let Some(host) = host.clone() {
+        headers.insert(HOST, host);
+    }
     if let Some(upgrade) = upgrade {
         headers.insert(UPGRADE, upgrade.clone());
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    // What a client says of itself there is not handed on.
+    if !asker.is_proxy {
+        for name in SAID {
+            headers.remove(name);
+        }
+    }
     let own = |name: &'static str| HeaderName::from_static(name);
-    if let Ok(value) = HeaderValue::from_str(&peer.to_canonical().to_string()) {
+    let said = headers.get_all(own("x-forwarded-for")).iter();
+    let said = said.filter_map(|value| value.to_str().ok());
+    let peer = asker.address.to_canonical().to_string();
+    let all: Vec<&str> = said.chain([peer.as_str()]).collect();
+    if let Ok(value) = HeaderValue::from_str(&all.join(", ")) {
         headers.insert(own("x-forwarded-for"), value);
     }
-    headers.insert(own("x-forwarded-proto"), HeaderValue::from_static("http"));
-    if let Some(host) = headers.get(HOST).cloned() {
+    if !headers.contains_key(own("x-forwarded-proto")) {
+        headers.insert(own("x-forwarded-proto"), HeaderValue::from_static("http"));
+    }
+    if let Some(host) = host
+        && !headers.contains_key(own("x-forwarded-host"))
+    {
         headers.insert(own("x-forwarded-host"), host);
     }
 }
@@ -184,6 +228,7 @@ fn finish(
     mut answer: Response<Incoming>,
     member: Member,
     handed: Option<hyper::upgrade::OnUpgrade>,
+    place: Arc<Place>,
 ) -> Response<Body> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(handed) = handed
@@ -194,7 +239,7 @@ fn finish(
                 let (mut outer, mut inner) = (TokioIo::new(outer), TokioIo::new(inner));
                 let _ = copy_bidirectional(&mut outer, &mut inner).await;
             }
-            drop(member);
+            drop((member, place));
         });
         return answer.map(|_| Empty::new().map_err(|never| match never {}).boxed());
     }

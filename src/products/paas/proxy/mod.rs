@@ -3,9 +3,10 @@
 //! cookies and no limits with this server.
 
 mod forward;
+mod patience;
 mod routes;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,19 +14,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::auth::OrganizationId;
 use crate::config;
-use forward::Forwarder;
+use crate::server::{Activity, Crowd, Held, Place, Shared, Verdict};
+use forward::{Asker, Forwarder};
 
 pub(super) use routes::Member;
 pub use routes::Routes;
 
-/// Connections at once at the most.
-const CONNECTIONS: usize = 10_000;
-/// How long a client may take for the head of a request.
-const HEAD: Duration = Duration::from_secs(15);
 /// How long requests may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -67,19 +67,30 @@ impl Front {
     }
 }
 
-/// The proxy, ready to serve.
-#[derive(Debug)]
+/// The proxy, ready to serve. Its clients are borne with as the server's own are.
 pub struct Proxy {
     listener: TcpListener,
     forwarder: Arc<Forwarder>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
 }
 
 impl Proxy {
     /// Takes the port.
-    pub async fn bind(address: SocketAddr, routes: Arc<Routes>) -> std::io::Result<Self> {
+    pub async fn bind(
+        address: SocketAddr,
+        routes: Arc<Routes>,
+        shared: Arc<Shared>,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind(address).await?,
             forwarder: Arc::new(Forwarder::new(routes)),
+            shared,
         })
     }
 
@@ -90,65 +101,100 @@ impl Proxy {
 
     /// Serves until `stop` turns true; what is under way may finish.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let crowd = Crowd::new(self.shared.clone());
+        let mut connections = JoinSet::new();
         loop {
             let stopped = async { stop.wait_for(|stop| *stop).await.is_ok() };
-            let accepted = async {
-                let place = places.clone().acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
-                accepted = accepted => accepted,
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
                 _ = stopped => break,
             };
-            let Ok(place) = place else { break };
             match accepted {
                 Ok((stream, peer)) => {
-                    let forwarder = self.forwarder.clone();
-                    tokio::spawn(connection(
-                        stream,
-                        peer.ip(),
-                        forwarder,
-                        place,
-                        stop.clone(),
-                    ));
+                    let Some(place) = crowd.enter(peer.ip()) else {
+                        continue;
+                    };
+                    let connection = Connection {
+                        forwarder: self.forwarder.clone(),
+                        shared: self.shared.clone(),
+                        peer,
+                        place: Arc::new(place),
+                    };
+                    connections.spawn(connection.serve(stream, stop.clone()));
                 }
                 // Too many files are open: wait for some to be closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
-        let all = places.acquire_many(CONNECTIONS as u32);
-        let _ = tokio::time::timeout(DRAIN, all).await;
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(DRAIN, all).await;
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: IpAddr,
+/// A client's connection.
+struct Connection {
     forwarder: Arc<Forwarder>,
-    place: OwnedSemaphorePermit,
-    mut stop: watch::Receiver<bool>,
-) {
-    let _ = stream.set_nodelay(true);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD);
-    builder.http2().timer(TokioTimer::new());
-    let service = service_fn(move |request| {
-        let forwarder = forwarder.clone();
-        async move { Ok::<_, std::convert::Infallible>(forwarder.answer(request, peer).await) }
-    });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let stopped = async { stop.wait_for(|stop| *stop).await.is_ok() };
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stopped => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    place: Arc<Place>,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+        let shared = self.shared.clone();
+        let bounds = &shared.transport;
+        let _ = stream.set_nodelay(true);
+        // Nothing bounds the wait for the first byte but this.
+        let mut byte = [0];
+        let first = timeout(bounds.first_byte_timeout.0, stream.peek(&mut byte));
+        if !matches!(first.await, Ok(Ok(read)) if read > 0) {
+            return;
+        }
+        let activity = Arc::new(Activity::new(bounds, self.peer.port()));
+        let counted = activity.clone();
+        let service = service_fn(move |request| {
+            let turn = counted.begin();
+            let forwarder = self.forwarder.clone();
+            let asker = Asker {
+                address: self.peer.ip(),
+                is_proxy: self.shared.is_proxy(self.peer.ip()),
+                place: self.place.clone(),
+                patience: self.shared.transport.body_timeout.0,
+            };
+            async move {
+                let answer = forwarder.answer(request, asker).await;
+                Ok::<_, std::convert::Infallible>(answer.map(|body| Held::new(body, turn)))
+            }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.header_timeout.0);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(bounds.max_streams);
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut stopping = false;
+        loop {
+            let stopped = async { stop.wait_for(|stop| *stop).await.is_ok() };
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = tokio::time::sleep(activity.quiet_for(bounds)) => {
+                    match activity.verdict(bounds) {
+                        Verdict::End => return,
+                        Verdict::Drain => connection.as_mut().graceful_shutdown(),
+                        Verdict::Keep => {}
+                    }
+                }
+                _ = stopped, if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
         }
     }
-    drop(place);
 }

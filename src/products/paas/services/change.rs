@@ -11,7 +11,7 @@ use super::make::{port, room_for};
 use super::record::{Plan, Row, Status};
 use crate::api::apex::paas::v1 as pb;
 use crate::db::Tx;
-use crate::db::sql::execute;
+use crate::db::sql::{execute, rows};
 use crate::error::{Error, Result};
 
 /// A change of a service.
@@ -126,7 +126,7 @@ async fn sized(
     let after = match (paused, replicas) {
         (true, _) => Status::Paused,
         (false, 0) => Status::Stopped,
-        (false, _) if rolled_out => Status::Running,
+        (false, _) if rolled_out && service.ready > 0 => Status::Running,
         (false, _) => Status::Deploying,
     };
     if paused || replicas == 0 {
@@ -181,11 +181,25 @@ impl Update {
 
 /// Deletes a service. Its row goes once its containers are gone.
 pub(in super::super) async fn delete(tx: &Tx, service: &Row, now: i64) -> Result<()> {
+    end_previews(tx, service, now).await?;
+    leave(tx, service.number, now).await
+}
+
+/// Deletes what was made for proposals of changes to a service.
+pub(in super::super) async fn end_previews(tx: &Tx, service: &Row, now: i64) -> Result<()> {
+    let sql = "SELECT number FROM paas_service WHERE preview_of = $1 AND deleted_at IS NULL";
+    for found in rows(tx, sql, [service.number.into()]).await? {
+        leave(tx, found.try_get("", "number")?, now).await?;
+    }
+    Ok(())
+}
+
+async fn leave(tx: &Tx, service: i64, now: i64) -> Result<()> {
     let sql = "UPDATE paas_service SET deleted_at = $1, updated_at = $1 WHERE number = $2";
-    execute(tx, sql, [now.into(), service.number.into()]).await?;
+    execute(tx, sql, [now.into(), service.into()]).await?;
     for table in ["paas_attachment", "paas_source", "paas_domain"] {
         let sql = format!("DELETE FROM {table} WHERE service = $1");
-        execute(tx, &sql, [service.number.into()]).await?;
+        execute(tx, &sql, [service.into()]).await?;
     }
     state::changed(tx).await
 }

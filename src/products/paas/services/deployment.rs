@@ -33,6 +33,8 @@ pub(in super::super) struct Deployment {
     pub(in super::super) digest: Option<String>,
     pub(in super::super) plan: Plan,
     pub(in super::super) env: Vec<u8>,
+    /// What of its environment is the service's own.
+    own_env: Option<Vec<u8>>,
     outcome: Outcome,
     cause: String,
     actor: Option<i64>,
@@ -41,7 +43,7 @@ pub(in super::super) struct Deployment {
     finished_at: Option<i64>,
 }
 
-const COLUMNS: &str = "id, image, digest, plan, env, status, cause, actor, reason, created_at, \
+const COLUMNS: &str = "id, image, digest, plan, env, own_env, status, cause, actor, reason, created_at, \
                        finished_at";
 
 impl Deployment {
@@ -55,6 +57,7 @@ impl Deployment {
             digest: row.try_get("", "digest")?,
             plan: Plan::parse(&plan)?,
             env: row.try_get("", "env")?,
+            own_env: row.try_get("", "own_env")?,
             outcome: known.map_or(Outcome::Unspecified, |(outcome, _)| *outcome),
             cause: row.try_get("", "cause")?,
             actor: row.try_get("", "actor")?,
@@ -104,6 +107,8 @@ struct Snapshot {
     digest: Option<String>,
     plan: Plan,
     env: Variables,
+    /// What of it is the service's own.
+    own: Variables,
 }
 
 /// Wants a service rolled out as it is written down now, with its groups' variables as
@@ -118,12 +123,13 @@ pub(in super::super) async fn roll(
     let mut env = env_groups::variables_of(tx, vault, organization, service.number).await?;
     let own = vault.open(&service.env, organization, Place::Service(&service.id))?;
     // Its own come last, and win.
-    env.extend(own);
+    env.extend(own.clone());
     let snapshot = Snapshot {
         image: service.image.clone(),
         digest: None,
         plan: service.plan.clone(),
         env,
+        own,
     };
     put(tx, vault, service, snapshot, cause).await
 }
@@ -149,21 +155,46 @@ pub(super) async fn roll_back(
         return Err(Error::new(Kind::FailedPrecondition, words));
     }
     let env = earlier.variables(vault, organization)?;
-    let sql = "UPDATE paas_service SET image = $1, plan = $2 WHERE number = $3";
-    let plan = earlier.plan.text()?;
-    let values: [Value; 3] = [
-        earlier.image.as_str().into(),
-        plan.into(),
-        service.number.into(),
-    ];
-    execute(tx, sql, values).await?;
+    let own = restore(tx, vault, service, &earlier).await?;
     let snapshot = Snapshot {
         image: earlier.image,
         digest: earlier.digest,
         plan: earlier.plan,
         env,
+        own,
     };
     put(tx, vault, service, snapshot, cause).await
+}
+
+/// Writes a service down as a deployment has it; answers its own environment.
+async fn restore(
+    tx: &Tx,
+    vault: &Vault,
+    service: &Row,
+    deployment: &Deployment,
+) -> Result<Variables> {
+    let (organization, place) = (service.organization, Place::Service(&service.id));
+    let own = match &deployment.own_env {
+        Some(sealed) => {
+            let place = Place::DeploymentOwn(&deployment.id);
+            vault.open(sealed, organization, place)?
+        }
+        None => vault.open(&service.env, organization, place)?,
+    };
+    let names: Vec<&String> = own.keys().collect();
+    let sql = "UPDATE paas_service SET image = $1, plan = $2, env = $3, env_names = $4 \
+               WHERE number = $5";
+    let values: [Value; 5] = [
+        deployment.image.as_str().into(),
+        deployment.plan.text()?.into(),
+        vault.seal(&own, organization, place)?.into(),
+        serde_json::to_string(&names)
+            .map_err(Error::internal)?
+            .into(),
+        service.number.into(),
+    ];
+    execute(tx, sql, values).await?;
+    Ok(own)
 }
 
 fn none() -> Error {
@@ -181,11 +212,13 @@ async fn put(
     let id = Uuid::now_v7().to_string();
     let organization = service.organization;
     let env = vault.seal(&snapshot.env, organization, Place::Deployment(&id))?;
+    let place = Place::DeploymentOwn(&id);
+    let own_env = vault.seal(&snapshot.own, organization, place)?;
     finish(tx, service.number, Outcome::Superseded, None, cause.now).await?;
     let sql = "INSERT INTO paas_deployment (id, organization, service, image, digest, plan, env, \
-               status, cause, actor, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10)";
-    let values: [Value; 10] = [
+               status, cause, actor, created_at, own_env) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11)";
+    let values: [Value; 11] = [
         id.as_str().into(),
         organization.into(),
         service.number.into(),
@@ -196,6 +229,7 @@ async fn put(
         cause.word.into(),
         cause.actor.into(),
         cause.now.into(),
+        own_env.into(),
     ];
     execute(tx, sql, values).await?;
     let after = match (service.paused, service.replicas) {
@@ -251,21 +285,32 @@ pub(in super::super) async fn succeeded(
     (id, digest): (&str, Option<&str>),
     now: i64,
 ) -> Result<()> {
-    let sql = "UPDATE paas_deployment SET digest = $1 WHERE service = $2 AND id = $3";
-    let values: [Value; 3] = [digest.into(), service.number.into(), id.into()];
+    // It may have failed before, and have been tried once more.
+    let sql = "UPDATE paas_deployment SET digest = $1, status = 'succeeded', reason = NULL, \
+               finished_at = $2 WHERE service = $3 AND id = $4";
+    let values: [Value; 4] = [digest.into(), now.into(), service.number.into(), id.into()];
     execute(tx, sql, values).await?;
-    finish(tx, service.number, Outcome::Succeeded, None, now).await?;
+    finish(tx, service.number, Outcome::Superseded, None, now).await?;
     let sql = "UPDATE paas_service SET current = $1 WHERE number = $2";
     execute(tx, sql, [id.into(), service.number.into()]).await?;
     Ok(())
 }
 
 /// A deployment failed: what ran before is wanted again, if something did.
-pub(in super::super) async fn failed(tx: &Tx, service: &Row, reason: &str, now: i64) -> Result<()> {
+pub(in super::super) async fn failed(
+    tx: &Tx,
+    vault: &Vault,
+    service: &Row,
+    reason: &str,
+    now: i64,
+) -> Result<()> {
     finish(tx, service.number, Outcome::Failed, Some(reason), now).await?;
     let Some(current) = &service.current else {
         return Ok(());
     };
+    if let Some(ran) = find(tx, service.number, current).await? {
+        restore(tx, vault, service, &ran).await?;
+    }
     let sql = "UPDATE paas_service SET target = $1 WHERE number = $2";
     execute(tx, sql, [current.as_str().into(), service.number.into()]).await?;
     Ok(())

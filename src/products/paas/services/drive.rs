@@ -4,6 +4,7 @@
 use sea_orm::Value;
 
 use super::super::engine::{Outcome, Release, Runtime, Workload};
+use super::super::vault::Vault;
 use super::super::{Paas, registry, state};
 use super::record::{Row, Status};
 use super::{change, deployment, event, record};
@@ -43,13 +44,15 @@ pub(in super::super) async fn service(
     if service.deleted {
         engine.forget(service.id.clone()).await?;
     }
-    let settled = matches!(outcome, Outcome::Settled { .. });
-    let (own, now) = (service.clone(), paas.now());
+    let settled = outcome.is_settled();
+    let (own, now, vault) = (service.clone(), paas.now(), paas.vault().clone());
     let written = paas.db().write(move |tx| {
         Box::pin(async move {
             // What was wanted may be something else by now, and is looked after anew then.
             match record::any(tx, &own.id).await? {
-                Some(current) if is_same(&own, &current) => write(tx, &current, outcome, now).await,
+                Some(current) if is_same(&own, &current) => {
+                    write(tx, &vault, &current, outcome, now).await
+                }
                 Some(_) | None => Ok(()),
             }
         })
@@ -112,17 +115,23 @@ fn workload(
 }
 
 /// Writes down what came of it.
-async fn write(tx: &Tx, service: &Row, outcome: Outcome, now: i64) -> Result<()> {
+async fn write(tx: &Tx, vault: &Vault, service: &Row, outcome: Outcome, now: i64) -> Result<()> {
     if service.deleted {
         return change::forget(tx, service).await;
     }
     let target = service.target.as_str();
     let proven = service.current.as_deref() == Some(target);
     match outcome {
+        Outcome::Mended { reason, .. } => {
+            ready(tx, service, service.wanted()).await?;
+            let told = format!("{reason}; it was replaced");
+            event::change(tx, service, (Status::Running, None), &told, now).await
+        }
         Outcome::Settled { digest, .. } => {
             let wanted = service.wanted();
             ready(tx, service, wanted).await?;
-            if proven && service.message.is_some() {
+            let is_new = service.message.is_some() || service.status != Status::Running;
+            if proven && wanted > 0 && is_new {
                 let told = "All its containers answer";
                 return event::change(tx, service, (Status::Running, None), told, now).await;
             }
@@ -134,7 +143,7 @@ async fn write(tx: &Tx, service: &Row, outcome: Outcome, now: i64) -> Result<()>
             event::change(tx, service, (Status::Running, None), &told, now).await
         }
         Outcome::Failed { reason } => {
-            deployment::failed(tx, service, &reason, now).await?;
+            deployment::failed(tx, vault, service, &reason, now).await?;
             let told = format!("Deployment {target} failed: {reason}");
             let after = match &service.current {
                 Some(_) => Status::Running,

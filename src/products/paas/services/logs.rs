@@ -1,6 +1,9 @@
 //! What the containers of services write, as JSON, as text, or as it comes.
 
-use futures_util::StreamExt as _;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::{Instant, timeout_at};
 
 use super::super::Paas;
 use super::super::access::Viewer;
@@ -17,6 +20,8 @@ use crate::server::{Call, Replies, Reply};
 const TAIL: u32 = 1000;
 /// The same, to begin with what is followed.
 const FOLLOWED_TAIL: u32 = 100;
+/// How often it is looked whether somebody may still follow.
+const LOOK: Duration = Duration::from_secs(2);
 
 impl Paas {
     async fn lines(&self, call: &Call, id: &str, wanted: LogQuery) -> Result<Replies<LogLine>> {
@@ -42,7 +47,7 @@ fn query(tail: Option<i32>, since: Option<&prost_types::Timestamp>, most: u32) -
     })
 }
 
-fn stream(line: &LogLine) -> String {
+fn stream_of(line: &LogLine) -> String {
     let name = if line.is_error { "stderr" } else { "stdout" };
     name.to_owned()
 }
@@ -66,7 +71,7 @@ impl LogService for Paas {
             answer.logs.push('\n');
             answer.lines.push(pb::LogLine {
                 ts: Some(timestamp(line.at)),
-                stream: stream(&line),
+                stream: stream_of(&line),
                 replica: line.replica,
                 message: line.text,
             });
@@ -105,16 +110,66 @@ impl LogService for Paas {
             follow: true,
             ..wanted
         };
-        let found = self.lines(&call, &request.id, wanted).await?;
-        let shown = found.map(|line| {
+        let lines = self.lines(&call, &request.id, wanted).await?;
+        let found = Watch {
+            paas: self.clone(),
+            viewer: Viewer::of(&call)?,
+            call,
+            service: request.id,
+            lines,
+            look: Instant::now() + LOOK,
+        };
+        let shown = found.lines().map(|line| {
             let line = line?;
             Ok(pb::WatchServiceLogsResponse {
                 ts: Some(timestamp(line.at)),
-                stream: stream(&line),
+                stream: stream_of(&line),
                 replica: line.replica,
                 message: line.text,
             })
         });
         Ok(Box::pin(shown))
+    }
+}
+
+/// Somebody who follows what a service writes.
+struct Watch {
+    paas: Paas,
+    viewer: Viewer,
+    call: Call,
+    service: String,
+    lines: Replies<LogLine>,
+    /// When it is looked again whether they still may.
+    look: Instant,
+}
+
+impl Watch {
+    /// The lines, as long as the service is there and the caller may see it.
+    fn lines(self) -> Replies<LogLine> {
+        Box::pin(stream::unfold(Some(self), |own| async move {
+            let mut own = own?;
+            loop {
+                let next = timeout_at(own.look, own.lines.next()).await;
+                if Instant::now() >= own.look {
+                    own.look = Instant::now() + LOOK;
+                    if let Err(error) = own.may_see().await {
+                        return Some((Err(own.call.status_of(error)), None));
+                    }
+                }
+                if let Ok(line) = next {
+                    return Some((line?, Some(own)));
+                }
+            }
+        }))
+    }
+
+    // Of lines that come only one may read at a time.
+    async fn may_see(&mut self) -> Result<()> {
+        if !self.call.directory().knows(self.call.principal()) {
+            return Err(Error::unauthenticated("What you signed in by was revoked"));
+        }
+        let read = self.paas.db().read(None).await?;
+        record::find(&read, self.viewer, &self.service).await?;
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use sea_orm::Value;
 use uuid::Uuid;
 
 use super::super::access::Viewer;
+use super::super::databases;
 use super::super::rules;
 use super::super::teams;
 use super::super::vault::{Place, Variables, Vault};
@@ -106,6 +107,7 @@ pub(in super::super) async fn make(
         let words = "name is taken by another service of the organization";
         return Err(Error::invalid_field("name", words));
     }
+    databases::free(tx, "paas_database", organization, &fresh.name).await?;
     let id = Uuid::now_v7().to_string();
     let names: Vec<&String> = fresh.env.keys().collect();
     let names = serde_json::to_string(&names).map_err(Error::internal)?;

@@ -6,6 +6,7 @@ use sea_orm::Value;
 
 use super::super::access::Viewer;
 use super::super::services::deployment::{self, Cause};
+use super::super::services::event::{self, Happened};
 use super::super::services::make::{self, Fresh};
 use super::super::services::{change, record};
 use super::super::vault::Place;
@@ -88,12 +89,25 @@ async fn turn(paas: &Paas) -> Result<()> {
             let tries_on = lasts && again.attempts < TRIES;
             tracing::warn!(%error, cause = error.log_cause(), "an event of GitHub was not followed");
             let due = now + again.attempts * again.attempts * MICROS;
+            let told = format!("What GitHub told of was not deployed: {error}");
             let settled = paas.db().write(move |tx| {
                 Box::pin(async move {
-                    match tries_on {
-                        true => again.postpone(tx, due).await,
-                        false => again.settle(tx).await,
+                    if tries_on {
+                        again.postpone(tx, due).await?;
+                        return Ok(());
                     }
+                    if again.settle(tx).await?
+                        && let Some(service) = record::any(tx, &again.target).await?
+                    {
+                        let happened = Happened {
+                            before: Some(service.status),
+                            after: service.status,
+                            message: &told,
+                            at: now,
+                        };
+                        event::put(tx, &service, happened).await?;
+                    }
+                    Ok(())
                 })
             });
             settled.await?;

@@ -8,7 +8,7 @@ mod signature;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::access::Viewer;
-use super::services::record;
+use super::services::{change, record};
 use super::vault::Place;
 use super::{Paas, rules};
 use crate::api::SourceService;
@@ -127,6 +127,9 @@ impl SourceService for Paas {
                     .seal_text(secret.reveal(), organization, place)?;
                 let sql = "DELETE FROM paas_source WHERE service = $1";
                 execute(tx, sql, [own.number.into()]).await?;
+                if !request.previews {
+                    change::end_previews(tx, &own, now).await?;
+                }
                 let sql = "INSERT INTO paas_source (service, organization, repository, branch, \
                            image_template, previews, secret, created_at) \
                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -154,18 +157,22 @@ impl SourceService for Paas {
         call: Call,
         request: pb::UnbindSourceRequest,
     ) -> Result<Reply<pb::UnbindSourceResponse>> {
-        let viewer = Viewer::of(&call)?;
+        let (viewer, now) = (Viewer::of(&call)?, self.now());
         let answer = self.db().answer(call.attempt(), move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 let sql = "DELETE FROM paas_source WHERE service = $1";
-                match execute(tx, sql, [own.number.into()]).await? {
-                    0 => Err(not_bound()),
-                    _ => Ok(pb::UnbindSourceResponse { success: true }),
+                if execute(tx, sql, [own.number.into()]).await? == 0 {
+                    return Err(not_bound());
                 }
+                // Nobody can close them any more.
+                change::end_previews(tx, &own, now).await?;
+                Ok(pb::UnbindSourceResponse { success: true })
             })
         });
-        Ok(answer.await?.into())
+        let answer = answer.await?;
+        self.wake();
+        Ok(answer.into())
     }
 
     async fn receive_github_event(

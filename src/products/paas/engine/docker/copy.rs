@@ -40,46 +40,52 @@ impl Docker {
             Ok(way) => way,
             Err(words) => return Ok(Err(words)),
         };
-        let copied = self.write_out(&id, &volume, to).await;
+        // It has its name only once it is whole.
+        let fresh = to.with_extension("new");
+        let copied = self.write_out(&id, &volume, &fresh).await;
         self.remove(&id).await?;
-        copied
+        let named = match copied {
+            Ok(size) => tokio::fs::rename(&fresh, to).await.map(|()| size),
+            Err(words) => {
+                let _ = tokio::fs::remove_file(&fresh).await;
+                return Ok(Err(words));
+            }
+        };
+        Ok(named.map_err(|error| unwritten(&error)))
     }
 
-    async fn write_out(&self, id: &str, volume: &str, to: &Path) -> Result<Result<u64, String>> {
+    async fn write_out(&self, id: &str, volume: &str, to: &Path) -> Result<u64, String> {
         // What is in the folder, rather than the folder.
         let options = DownloadFromContainerOptions {
             path: format!("{volume}/."),
         };
         let mut pieces = std::pin::pin!(self.api.download_from_container(id, Some(options)));
-        // It has its name only once it is whole.
-        let fresh = to.with_extension("new");
-        let mut file = File::create(&fresh).await.map_err(Error::internal)?;
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let failed = |error: std::io::Error| unwritten(&error);
+        let mut file = options.open(to).await.map_err(failed)?;
         let mut size = 0;
         while let Some(piece) = pieces.next().await {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(error) => return Ok(Err(words(&error))),
-            };
+            let piece = piece.map_err(|error| words(&error))?;
             size += piece.len() as u64;
-            file.write_all(&piece).await.map_err(Error::internal)?;
+            file.write_all(&piece).await.map_err(failed)?;
         }
-        file.sync_all().await.map_err(Error::internal)?;
-        tokio::fs::rename(&fresh, to)
-            .await
-            .map_err(Error::internal)?;
-        Ok(Ok(size))
+        file.sync_all().await.map_err(failed)?;
+        Ok(size)
     }
 
-    /// Puts what is in a file into the volume of a workload, which is empty.
+    /// Puts what is in a file into the volume of a workload, in place of all there is.
     pub(super) async fn copy_in(
         &self,
         workload: &Workload,
         from: &Path,
     ) -> Result<Result<(), String>> {
+        // What there is stays until there is something to put in its place.
         let file = match File::open(from).await {
             Ok(file) => file,
             Err(_) => return Ok(Err("The file of the backup is gone".to_owned())),
         };
+        self.forget_volume(&workload.id).await?;
         let (id, path) = match self.way_in(workload).await? {
             Ok(way) => way,
             Err(words) => return Ok(Err(words)),
@@ -99,4 +105,9 @@ impl Docker {
         self.remove(&id).await?;
         Ok(done.map_err(|error| words(&error)))
     }
+}
+
+/// Why a backup could not be written, for people.
+fn unwritten(error: &std::io::Error) -> String {
+    format!("The backup cannot be written: {error}")
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bollard::query_parameters::CreateImageOptions;
 use futures_util::StreamExt as _;
 
+use super::super::super::registry;
 use super::super::Release;
 use super::{Docker, status, trouble, words};
 use crate::error::Result;
@@ -31,17 +32,18 @@ impl Docker {
             return Ok(match digest.contains('@') {
                 true => match self.pull(digest).await {
                     Ok(()) => self.known(digest).await?.ok_or_else(|| missing(digest)),
-                    Err(words) => Err(words),
+                    Err(why) => Err(unpulled(digest, &why)),
                 },
                 false => Err(missing(digest)),
             });
         }
-        let pulled = self.pull(&release.image).await;
+        let name = registry::whole(&release.image);
+        let pulled = self.pull(&name).await;
         // One that was made on this machine is in no registry.
-        match (self.known(&release.image).await?, pulled) {
+        match (self.known(&name).await?, pulled) {
             (Some(known), _) => Ok(Ok(known)),
             (None, Ok(())) => Ok(Err(missing(&release.image))),
-            (None, Err(words)) => Ok(Err(words)),
+            (None, Err(why)) => Ok(Err(unpulled(&release.image, &why))),
         }
     }
 
@@ -58,18 +60,10 @@ impl Docker {
         }
     }
 
+    /// Pulls an image of a whole name, or says why that cannot be.
     async fn pull(&self, image: &str) -> Result<(), String> {
-        // Without a tag all of them would come.
-        let tagged = image
-            .rsplit('/')
-            .next()
-            .is_some_and(|last| last.contains([':', '@']));
-        let from_image = match tagged {
-            true => image.to_owned(),
-            false => format!("{image}:latest"),
-        };
         let options = CreateImageOptions {
-            from_image: Some(from_image),
+            from_image: Some(image.to_owned()),
             ..Default::default()
         };
         let pulled = async {
@@ -82,12 +76,15 @@ impl Docker {
             }
             Ok(())
         };
-        let failed = |why: String| format!("The image {image} cannot be pulled: {why}");
         match tokio::time::timeout(PULL, pulled).await {
-            Ok(result) => result.map_err(failed),
-            Err(_) => Err(failed("it took too long".to_owned())),
+            Ok(result) => result,
+            Err(_) => Err("it took too long".to_owned()),
         }
     }
+}
+
+fn unpulled(image: &str, why: &str) -> String {
+    format!("The image {image} cannot be pulled: {why}")
 }
 
 fn missing(image: &str) -> String {

@@ -49,11 +49,11 @@ impl Docker {
         let _ = self.api.remove_network(&name).await;
     }
 
-    /// The network of an organization.
-    async fn network(&self, organization: i64) -> Result<String> {
+    /// The network of an organization, or why there is none: engines have so many addresses.
+    async fn network(&self, organization: i64) -> Result<Result<String, String>> {
         let name = self.network_name(organization);
         match self.api.inspect_network(&name, None).await {
-            Ok(_) => return Ok(name),
+            Ok(_) => return Ok(Ok(name)),
             Err(error) if status(&error) == Some(404) => {}
             Err(error) => return Err(trouble(error)),
         }
@@ -65,10 +65,10 @@ impl Docker {
             ..Default::default()
         };
         match self.api.create_network(request).await {
-            Ok(_) => Ok(name),
+            Ok(_) => Ok(Ok(name)),
             // Somebody else was faster.
-            Err(error) if status(&error) == Some(409) => Ok(name),
-            Err(error) => Err(trouble(error)),
+            Err(error) if status(&error) == Some(409) => Ok(Ok(name)),
+            Err(error) => refused(error),
         }
     }
 
@@ -98,7 +98,10 @@ impl Docker {
         image: &Image,
         replica: u32,
     ) -> Result<Result<String, String>> {
-        let network = self.network(workload.organization).await?;
+        let network = match self.network(workload.organization).await? {
+            Ok(network) => network,
+            Err(words) => return Ok(Err(words)),
+        };
         let unique = Uuid::new_v4().simple().to_string();
         let name = format!("apex-{}-{replica}-{}", workload.name, &unique[..12]);
         let options = CreateContainerOptions {
@@ -148,7 +151,8 @@ impl Docker {
         let rotated = rotated.map(|(name, value)| label(name, value));
         let host = HostConfig {
             memory: Some(i64::from(release.memory_mb) * MIB),
-            nano_cpus: Some((release.cpus * 1e9) as i64),
+            // More than there are is refused by engines.
+            nano_cpus: Some((release.cpus.min(self.processors) * 1e9) as i64),
             pids_limit: Some(PROCESSES),
             network_mode: Some(network.clone()),
             port_bindings: Some(HashMap::from([(port.clone(), Some(vec![binding]))])),

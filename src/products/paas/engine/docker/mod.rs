@@ -53,6 +53,8 @@ pub(super) struct Docker {
     api: Api,
     instance: Arc<str>,
     routes: Arc<Routes>,
+    /// How many the machine has.
+    processors: f64,
     /// Containers that answer their checks no more, by id.
     sick: Arc<Mutex<HashSet<String>>>,
 }
@@ -100,11 +102,14 @@ pub(super) async fn find(named: &str) -> Result<Option<(Api, String)>, String> {
 }
 
 impl Docker {
-    pub(super) fn new(api: Api, instance: String, routes: Arc<Routes>) -> Self {
+    pub(super) async fn new(api: Api, instance: String, routes: Arc<Routes>) -> Self {
+        let machine = api.info().await.ok();
+        let processors = machine.and_then(|own| own.ncpu).filter(|own| *own > 0);
         Self {
             api,
             instance: instance.into(),
             routes,
+            processors: processors.map_or(f64::INFINITY, |own| own as f64),
             sick: Arc::default(),
         }
     }
@@ -154,6 +159,20 @@ impl Docker {
         })
     }
 
+    /// Removes the volume of a workload.
+    async fn forget_volume(&self, id: &str) -> Result<()> {
+        let options = RemoveVolumeOptions { force: true };
+        match self
+            .api
+            .remove_volume(&self.volume(id), Some(options))
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(trouble(error)),
+        }
+    }
+
     async fn seen(&self) -> Result<Vec<Observed>> {
         let mut all: HashMap<(String, String), Observed> = HashMap::new();
         for one in self.containers(None).await? {
@@ -190,15 +209,7 @@ impl Runtime for Docker {
     }
 
     fn forget(&self, id: String) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            let options = RemoveVolumeOptions { force: true };
-            let name = self.volume(&id);
-            match self.api.remove_volume(&name, Some(options)).await {
-                Ok(()) => Ok(()),
-                Err(error) if status(&error) == Some(404) => Ok(()),
-                Err(error) => Err(trouble(error)),
-            }
-        })
+        Box::pin(async move { self.forget_volume(&id).await })
     }
 
     fn save(&self, workload: Workload, to: PathBuf) -> BoxFuture<'_, Result<Result<u64, String>>> {
@@ -206,10 +217,7 @@ impl Runtime for Docker {
     }
 
     fn load(&self, workload: Workload, from: PathBuf) -> BoxFuture<'_, Result<Result<(), String>>> {
-        Box::pin(async move {
-            self.forget(workload.id.clone()).await?;
-            self.copy_in(&workload, &from).await
-        })
+        Box::pin(async move { self.copy_in(&workload, &from).await })
     }
 
     fn usage(&self, id: String) -> BoxFuture<'_, Result<Vec<Usage>>> {

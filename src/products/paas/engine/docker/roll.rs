@@ -14,8 +14,9 @@ use super::super::{Outcome, Release, Workload};
 use super::{Container, Docker};
 use crate::error::Result;
 
-/// How often it is looked whether containers are ready.
+/// How often it is looked whether containers are ready: less often the longer they take.
 const LOOK: Duration = Duration::from_millis(150);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// Lines of its log that a failure quotes.
 const QUOTED: usize = 5;
 
@@ -39,11 +40,13 @@ impl Docker {
         let dead = ended.iter().find(|one| one.has_ended);
         if let (Some(dead), false) = (dead, workload.proven) {
             // It ended before it was ready, perhaps while nobody looked.
-            let reason = self.why_ended(dead).await;
+            let reason = self.why_ended(dead, release, true).await;
             let own = [running.as_slice(), &ended].concat();
             return self.give_up(workload, &own, reason).await;
         }
-        self.retire(&workload.id, &ended).await?;
+        for one in &ended {
+            self.routes.avoid(&workload.id, &one.id);
+        }
         let (sick, running) = self.part_sick(running);
         let wanted = workload.replicas as usize;
         let (kept, extra) = match running.len() > wanted {
@@ -71,6 +74,13 @@ impl Docker {
                 }
             }
         }
+        // Others run in their place by now.
+        let lost = match (dead, sick.is_empty()) {
+            (Some(dead), _) => Some(self.why_ended(dead, release, false).await),
+            (None, false) => Some("A container answered its checks no more".to_owned()),
+            (None, true) => None,
+        };
+        self.retire(&workload.id, &ended).await?;
         if let Err(reason) = self.all_ready(workload, release).await? {
             let own = self.own(workload, release).await?;
             return self.fail(workload, &own, reason).await;
@@ -79,7 +89,10 @@ impl Docker {
         let local_port = own.iter().find_map(|one| one.address).map(|own| own.port());
         let gone = [former.as_slice(), extra, &sick].concat();
         self.retire(&workload.id, &gone).await?;
-        Ok(Outcome::Settled { digest, local_port })
+        Ok(match lost {
+            Some(reason) => Outcome::Mended { reason, local_port },
+            None => Outcome::Settled { digest, local_port },
+        })
     }
 
     /// The containers of a release.
@@ -104,10 +117,11 @@ impl Docker {
     ) -> Result<Result<(), String>> {
         let patience = Duration::from_secs(release.patience_s.into());
         let deadline = Instant::now() + patience;
+        let mut look = LOOK;
         loop {
             let own = self.own(workload, release).await?;
             if let Some(dead) = own.iter().find(|one| !one.is_running) {
-                return Ok(Err(self.why_ended(dead).await));
+                return Ok(Err(self.why_ended(dead, release, true).await));
             }
             let ready = self.ready(release, &own).await;
             // Those that are too many are still there, and take requests until they go.
@@ -127,7 +141,8 @@ impl Docker {
                 let waited = patience.as_secs();
                 return Ok(Err(format!("A container {how} after {waited} seconds")));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(look).await;
+            look = (look + look / 10).min(LONGEST_LOOK);
         }
     }
 
@@ -178,8 +193,9 @@ impl Docker {
         Ok(Outcome::Failed { reason })
     }
 
-    /// Why a container ended: its code, and the end of its log.
-    async fn why_ended(&self, container: &Container) -> String {
+    /// Why a container ended, perhaps before it was ready: its code, and the end of its log,
+    /// without what it was told.
+    async fn why_ended(&self, container: &Container, release: &Release, early: bool) -> String {
         let found = self.api.inspect_container(&container.id, None).await;
         let state = found.ok().and_then(|found| found.state);
         let code = state.as_ref().and_then(|own| own.exit_code);
@@ -200,10 +216,12 @@ impl Docker {
             .map(|line| line.replace(char::is_control, " ").trim().to_owned())
             .collect()
             .await;
-        let end: String = lines.join(" | ").chars().take(300).collect();
+        let end = release.without_secrets(&lines.join(" | "));
+        let end: String = end.chars().take(300).collect();
+        let when = if early { " before it was ready" } else { "" };
         match end.is_empty() {
-            true => format!("A container {how} before it was ready"),
-            false => format!("A container {how} before it was ready: {end}"),
+            true => format!("A container {how}{when}"),
+            false => format!("A container {how}{when}: {end}"),
         }
     }
 }
