@@ -240,6 +240,7 @@ impl Change {
         let mut after = before.clone();
         after.extend(self.set);
         after.retain(|name, _| !self.remove.contains(name));
+        let after = rules::variables("variables", after)?;
         if after.len() > MOST_VARIABLES {
             let words = format!("variables: a group has at most {MOST_VARIABLES}");
             return Err(Error::invalid_field("variables", words));

@@ -25,6 +25,9 @@ const OUTCOMES: [(Outcome, &str); 4] = [
     (Outcome::Superseded, "superseded"),
 ];
 
+/// Deployments of a service that are kept.
+const KEPT: i64 = 100;
+
 /// A deployment as it is kept.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Deployment {
@@ -232,6 +235,7 @@ async fn put(
         own_env.into(),
     ];
     execute(tx, sql, values).await?;
+    forget_old(tx, service).await?;
     let after = match (service.paused, service.replicas) {
         (true, _) => Status::Paused,
         (false, 0) => Status::Stopped,
@@ -256,6 +260,18 @@ async fn put(
     };
     event::put(tx, service, happened).await?;
     state::changed(tx).await
+}
+
+/// Forgets deployments of long ago, but for the one that runs.
+async fn forget_old(tx: &Tx, service: &Row) -> Result<()> {
+    let sql = format!(
+        "DELETE FROM paas_deployment WHERE service = $1 AND id <> $2 AND number <= \
+         (SELECT number FROM paas_deployment WHERE service = $1 ORDER BY number DESC \
+         LIMIT 1 OFFSET {KEPT})"
+    );
+    let current = service.current.as_deref().unwrap_or_default();
+    execute(tx, &sql, [service.number.into(), current.into()]).await?;
+    Ok(())
 }
 
 /// Decides what becomes of the deployments of a service that are pending.

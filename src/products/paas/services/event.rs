@@ -9,6 +9,9 @@ use crate::db::sql::{execute, rows};
 use crate::error::Result;
 use crate::products::timestamp;
 
+/// Events of a service that are kept.
+const KEPT: i64 = 1000;
+
 /// A change of a status.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Happened<'a> {
@@ -31,6 +34,11 @@ pub(in super::super) async fn put(tx: &Tx, service: &Row, happened: Happened<'_>
         happened.at.into(),
     ];
     execute(tx, sql, values).await?;
+    let sql = format!(
+        "DELETE FROM paas_event WHERE service = $1 AND number <= (SELECT number FROM paas_event \
+         WHERE service = $1 ORDER BY number DESC LIMIT 1 OFFSET {KEPT})"
+    );
+    execute(tx, &sql, [service.number.into()]).await?;
     Ok(())
 }
 
