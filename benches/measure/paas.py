@@ -76,6 +76,9 @@ class Engine(socketserver.ThreadingUnixStreamServer):
         super().__init__(str(path), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, request, client_address):
+        """The server has gone, or has no use for an answer any more."""
+
     def counts(self):
         """Requests so far, and those of them that changed something."""
         with self.lock:
