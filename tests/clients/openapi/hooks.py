@@ -14,8 +14,8 @@ ROTATE = "/api/v1/keys/rotate"
 # The key that rotates itself, as it is now.
 ROTATING = [os.environ["ROTATOR"]]
 
-# A request of each operation of the CRM that succeeds, and of some of memories, by verb
-# and path.
+# A request of each operation of the CRM and the platform that succeeds, and of some of
+# memories, by verb and path.
 REQUESTS = json.loads(Path(__file__).with_name("requests.json").read_text())
 
 
@@ -31,11 +31,11 @@ def before_add_examples(context, examples):
     known = REQUESTS.get(f"{operation.method.upper()} {operation.path}")
     if known is None:
         return
-    # API keys are made by people.
+    # People make API keys, and are invited.
     own = {"Cookie": f"apex_session={os.environ['SESSION']}"}
     if is_memory(operation.path):
         own = {"X-API-Key": os.environ["KEY"]}
-    elif not operation.path.startswith("/api-keys"):
+    elif not operation.path.startswith(("/api-keys", "/api/invitations")):
         own = {"Authorization": f"Bearer {os.environ['KEY']}"}
     headers = known.get("headers", {}) | own
     examples.append(operation.Case(**known | {"headers": headers}))

@@ -1,18 +1,19 @@
-//! A request of every operation of the CRM that succeeds. Records name each other, which
+//! A request of every operation of the CRM that succeeds, and of some others. Records name each other, which
 //! schemathesis does not guess.
 
 use serde_json::{Map, Value, json};
 
+use super::platform::of_platform;
 use crate::clients::setup::Setup;
 use crate::support::Http;
 use crate::support::records::{BODIES, body, delivery, file, import, made, make, of_file, signed};
 
 /// Requests by verb and path, as arguments of a case of schemathesis.
 #[derive(Debug, Default)]
-struct Requests(Map<String, Value>);
+pub(super) struct Requests(Map<String, Value>);
 
 impl Requests {
-    fn add(&mut self, operation: String, request: Value) {
+    pub(super) fn add(&mut self, operation: String, request: Value) {
         self.0.insert(operation, request);
     }
 
@@ -167,6 +168,8 @@ pub async fn requests(setup: &Setup, session: &str) -> Value {
     of_files(&mut requests, &key).await;
     of_others(&mut requests, &key, setup.organization.id).await;
     of_memories(&mut requests, &setup.server.http(), &setup.organization.key).await;
+    let owner = (setup.organization.id, setup.organization.email.as_str());
+    of_platform(&mut requests, &key, owner).await;
     Value::Object(requests.0)
 }
 
