@@ -176,8 +176,8 @@ async fn of_teams(requests: &mut Requests, http: &Http, (organization, email): (
     let path = format!("/api/teams/{}", kept.as_str().unwrap());
     for person in &people[1..] {
         let member = json!({"userId": person});
-        let added = http.post(&format!("{path}/members"), &member);
-        added.await.expect(200);
+        let members = format!("{path}/members");
+        http.post(&members, &member).await.expect(200);
     }
     requests.add(format!("GET {TEAM}/members"), of(kept));
     let member = json!({"userId": people[0]});
