@@ -126,7 +126,8 @@ DROP TABLE paas_env_group;
 ",
 };
 
-/// Teams, who is in them, and who was invited. Who leaves the organization leaves its teams.
+/// Teams, who is in them, and who was invited. Who leaves the organization leaves its teams:
+/// by a trigger, which does not keep the table of members from being undone.
 const TEAMS: Step = Step {
     name: "m0003_teams",
     up: "
@@ -144,10 +145,11 @@ CREATE TABLE paas_team_member (
     team BIGINT NOT NULL,
     member BIGINT NOT NULL,
     role SMALLINT NOT NULL,
-    created_at BIGINT NOT NULL,
-    FOREIGN KEY (organization, member) REFERENCES member (organization_id, user_id)
-        ON DELETE CASCADE
+    created_at BIGINT NOT NULL
 );
+{sqlite} CREATE TRIGGER paas_member_left AFTER DELETE ON member BEGIN DELETE FROM paas_team_member WHERE organization = old.organization_id AND member = old.user_id; END;
+{postgres} CREATE FUNCTION paas_member_left() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN DELETE FROM paas_team_member WHERE organization = OLD.organization_id AND member = OLD.user_id; RETURN NULL; END $$;
+{postgres} CREATE TRIGGER paas_member_left AFTER DELETE ON member FOR EACH ROW EXECUTE FUNCTION paas_member_left();
 CREATE UNIQUE INDEX paas_team_member_team ON paas_team_member (team, member);
 CREATE TABLE paas_invitation (
     number {id},
@@ -164,6 +166,9 @@ CREATE INDEX paas_invitation_team ON paas_invitation (team, number);
 CREATE UNIQUE INDEX paas_invitation_hash ON paas_invitation (hash);
 ",
     down: "
+{sqlite} DROP TRIGGER IF EXISTS paas_member_left;
+{postgres} DROP TRIGGER IF EXISTS paas_member_left ON member;
+{postgres} DROP FUNCTION IF EXISTS paas_member_left();
 DROP TABLE paas_invitation;
 DROP TABLE paas_team_member;
 DROP TABLE paas_team;
