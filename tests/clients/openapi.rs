@@ -22,13 +22,14 @@ const FILES: &str = "tests/clients/openapi";
 /// Works once, before there is an organization.
 const SET_UP: &str = "/apex.account.v1.SessionService/CompleteSetup";
 
-/// Methods that a page calls, of an origin that schemathesis does not guess, or who signs
-/// the bytes it sends: they must have been asked. `metrics::browser` and `paas::github` call
-/// them as those do.
-const OF_OTHERS: [&str; 3] = [
+/// Methods that a page calls, of an origin that schemathesis does not guess, who signs the
+/// bytes it sends, or who was invited: they must have been asked. `metrics::browser`,
+/// `paas::github` and `paas::teams` call them as those do.
+const OF_OTHERS: [&str; 4] = [
     "/apex.metrics.v1.BrowserService/CollectBeacon",
     "/apex.metrics.v1.BrowserService/CollectEvent",
     "/apex.paas.v1.SourceService/ReceiveGithubEvent",
+    "/apex.paas.v1.TeamService/AcceptInvitation",
 ];
 
 /// The CRM's methods are many, and alike: each gets this part of the examples of others.

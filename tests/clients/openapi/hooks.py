@@ -31,11 +31,11 @@ def before_add_examples(context, examples):
     known = REQUESTS.get(f"{operation.method.upper()} {operation.path}")
     if known is None:
         return
-    # People make API keys, and are invited.
+    # API keys are made by people.
     own = {"Cookie": f"apex_session={os.environ['SESSION']}"}
     if is_memory(operation.path):
         own = {"X-API-Key": os.environ["KEY"]}
-    elif not operation.path.startswith(("/api-keys", "/api/invitations")):
+    elif not operation.path.startswith("/api-keys"):
         own = {"Authorization": f"Bearer {os.environ['KEY']}"}
     headers = known.get("headers", {}) | own
     examples.append(operation.Case(**known | {"headers": headers}))

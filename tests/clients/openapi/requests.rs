@@ -168,8 +168,7 @@ pub async fn requests(setup: &Setup, session: &str) -> Value {
     of_files(&mut requests, &key).await;
     of_others(&mut requests, &key, setup.organization.id).await;
     of_memories(&mut requests, &setup.server.http(), &setup.organization.key).await;
-    let owner = (setup.organization.id, setup.organization.email.as_str());
-    of_platform(&mut requests, &key, owner).await;
+    of_platform(&mut requests, &key, setup.organization.id).await;
     Value::Object(requests.0)
 }
 

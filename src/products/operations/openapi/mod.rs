@@ -148,15 +148,25 @@ impl Writer {
         let members: Vec<String> = members.map(|name| format!("`{name}`")).collect();
         let mut named = spec.when.iter().filter_map(|when| when.service_method);
         let query = spec.when.iter().find_map(|when| when.query);
+        let accept = spec.when.iter().find_map(|when| when.accept);
         let circumstance = match (members.is_empty(), named.next(), query) {
             (false, ..) => format!("A body with {} is", members.join(" or ")),
             (true, Some(name), _) => format!("With `X-Service-Method: {name}` it is"),
             (true, None, Some(pair)) => format!("With `{pair}` in the query it is"),
-            (true, None, None) => return,
+            (true, None, None) => match accept {
+                Some(kind) => format!("With `Accept: {kind}` it is"),
+                None => return,
+            },
         };
         let output = descriptor.output();
+        let status = spec.success_status.to_string();
+        if spec.server_streaming {
+            let schema = self.message(&output, Side::answer(spec.profile));
+            let content = &mut owner["responses"][&status]["content"];
+            content["application/x-ndjson"] = json!({"schema": schema});
+            content["text/event-stream"] = json!({});
+        }
         let shape = if output.full_name() == HTTP_BODY {
-            let status = spec.success_status.to_string();
             owner["responses"][status]["content"]["*/*"] = json!({});
             String::new()
         } else {
