@@ -51,7 +51,7 @@ fn of(id: &Value) -> Value {
     json!({"path_parameters": {"id": id}})
 }
 
-fn with(id: &Value, body: Value) -> Value {
+fn with(id: &Value, body: &Value) -> Value {
     json!({"path_parameters": {"id": id}, "body": body})
 }
 
@@ -88,14 +88,14 @@ async fn of_services(requests: &mut Requests, http: &Http) {
     ] {
         requests.add(format!("GET {SERVICE}{read}"), of(&kept));
     }
-    requests.add(format!("PATCH {SERVICE}"), with(&kept, json!({})));
+    requests.add(format!("PATCH {SERVICE}"), with(&kept, &json!({})));
     for (what, body) in [
         ("redeploy", json!({})),
         ("pause", json!({"pause": true})),
         ("scale", json!({"replicas": 2})),
     ] {
         let own = service(http, what).await;
-        requests.add(format!("POST {SERVICE}/{what}"), with(&own, body));
+        requests.add(format!("POST {SERVICE}/{what}"), with(&own, &body));
     }
     let gone = service(http, "gone").await;
     requests.add(format!("DELETE {SERVICE}"), of(&gone));
@@ -107,9 +107,9 @@ async fn of_services(requests: &mut Requests, http: &Http) {
         .expect(200);
     running(http, "/api/services", &back).await;
     let body = json!({"deploymentId": before["currentDeploymentId"]});
-    requests.add(format!("POST {SERVICE}/rollback"), with(&back, body));
+    requests.add(format!("POST {SERVICE}/rollback"), with(&back, &body));
     let host = json!({"host": "www.example.com"});
-    requests.add(format!("POST {SERVICE}/domains"), with(&kept, host));
+    requests.add(format!("POST {SERVICE}/domains"), with(&kept, &host));
     let path = format!("/api/services/{}/domains", kept.as_str().unwrap());
     let host = json!({"host": "old.example.com"});
     http.post(&path, &host).await.expect(200);
@@ -128,7 +128,7 @@ async fn of_sources(requests: &mut Requests, http: &Http) {
         requests.add(format!("{verb} {SERVICE}/source"), of(&own));
     }
     let own = service(http, "binds").await;
-    requests.add(format!("PUT {SERVICE}/source"), with(&own, body));
+    requests.add(format!("PUT {SERVICE}/source"), with(&own, &body));
 }
 
 async fn of_groups(requests: &mut Requests, http: &Http) {
@@ -137,7 +137,7 @@ async fn of_groups(requests: &mut Requests, http: &Http) {
     let kept = group(http, "kept-group").await;
     requests.add(format!("GET {GROUP}"), of(&kept));
     let renamed = json!({"name": "renamed-group"});
-    requests.add(format!("PATCH {GROUP}"), with(&kept, renamed));
+    requests.add(format!("PATCH {GROUP}"), with(&kept, &renamed));
     let gone = group(http, "gone-group").await;
     requests.add(format!("DELETE {GROUP}"), of(&gone));
     let one = format!("{SERVICE}/attach-group/{{group_id}}");
@@ -177,7 +177,7 @@ async fn of_teams(requests: &mut Requests, http: &Http, organization: i64) {
     }
     requests.add(format!("GET {TEAM}/members"), of(kept));
     let member = json!({"userId": people[0]});
-    requests.add(format!("POST {TEAM}/members"), with(kept, member));
+    requests.add(format!("POST {TEAM}/members"), with(kept, &member));
     let mut changed = pair(kept, "user_id", &people[1]);
     changed["body"] = json!({"role": "viewer"});
     requests.add(format!("PATCH {TEAM}/members/{{user_id}}"), changed);
@@ -188,7 +188,7 @@ async fn of_teams(requests: &mut Requests, http: &Http, organization: i64) {
     requests.add(format!("GET {TEAM}/invitations"), of(kept));
     requests.add(
         format!("POST {TEAM}/invitations"),
-        with(kept, guest("guest")),
+        with(kept, &guest("guest")),
     );
     let taken_back = http.post(&invitations, &guest("nobody")).await.expect(200);
     let taken_back = pair(kept, "invitation_id", &taken_back["id"]);
@@ -206,7 +206,7 @@ async fn of_databases(requests: &mut Requests, http: &Http) {
     let gone = database(http, "gone-store").await;
     requests.add(format!("DELETE {DATABASE}"), of(&gone));
     let saved = database(http, "saved-store").await;
-    requests.add(format!("POST {DATABASE}/backups"), with(&saved, json!({})));
+    requests.add(format!("POST {DATABASE}/backups"), with(&saved, &json!({})));
     for (operation, name) in [
         (
             format!("DELETE {DATABASE}/backups/{{backup_id}}"),
@@ -230,7 +230,7 @@ async fn of_databases(requests: &mut Requests, http: &Http) {
         running(http, "/api/databases", &own).await;
         let request = match operation.starts_with("DELETE") {
             true => pair(&own, "backup_id", &backup["id"]),
-            false => with(&own, json!({"backupId": backup["id"]})),
+            false => with(&own, &json!({"backupId": backup["id"]})),
         };
         requests.add(operation, request);
     }

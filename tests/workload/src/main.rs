@@ -3,6 +3,10 @@
 //! back whatever comes. Every request is a line of its log. What `DATA` names is a file
 //! that `POST /data` appends to and `GET /data` reads. On SIGTERM it takes no more
 //! connections, answers what it has, and ends.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it has no settings but its environment"
+)]
 
 use std::time::Duration;
 
