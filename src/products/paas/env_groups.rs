@@ -157,7 +157,7 @@ impl EnvGroupService for Paas {
         };
         let (paas, viewer) = (self.clone(), Viewer::of(&call)?);
         let cause = self.cause(&call, "env-group");
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let group = find(tx, viewer.organization, &request.id).await?;
                 let mut redeploying = Vec::new();
@@ -178,7 +178,6 @@ impl EnvGroupService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -189,7 +188,7 @@ impl EnvGroupService for Paas {
     ) -> Result<Reply<pb::DeleteEnvGroupResponse>> {
         let (paas, viewer) = (self.clone(), Viewer::of(&call)?);
         let cause = self.cause(&call, "env-group");
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let group = find(tx, viewer.organization, &request.id).await?;
                 let services = users(tx, viewer, &group).await?;
@@ -209,7 +208,6 @@ impl EnvGroupService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 }

@@ -20,6 +20,8 @@ mod vault;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use prost::Message;
 use tokio::sync::Notify;
 
 use crate::api::{
@@ -29,9 +31,10 @@ use crate::api::{
 use crate::auth::Sealer;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{Error, Kind, Result};
 use crate::products::account::Account;
+use crate::server::Call;
 use crate::server::dispatch::Endpoint;
 
 pub use engine::{Runtime, find as find_engine};
@@ -164,6 +167,17 @@ impl Paas {
                          APEX_RUNTIME";
             Error::new(Kind::Unavailable, words).reason(RUNTIME_UNAVAILABLE)
         })
+    }
+
+    /// Writes what a call wants, and has the reconciler look now.
+    async fn written<T, F>(&self, call: &Call, work: F) -> Result<T>
+    where
+        T: Message + Default + Send + 'static,
+        F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let answer = self.db().answer(call.attempt(), work).await?;
+        self.wake();
+        Ok(answer)
     }
 
     /// Has the reconciler look now.

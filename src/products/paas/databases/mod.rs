@@ -270,7 +270,7 @@ impl DatabaseService for Paas {
         let fresh = Fresh::of(&request)?;
         self.engine()?;
         let (paas, organization, now) = (self.clone(), call.organization()?, self.now());
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let made = make(tx, &paas, organization, fresh, now).await?;
                 let password = made.password(&paas)?;
@@ -279,7 +279,6 @@ impl DatabaseService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -304,7 +303,7 @@ impl DatabaseService for Paas {
         request: pb::DeleteDatabaseRequest,
     ) -> Result<Reply<pb::DeleteDatabaseResponse>> {
         let (organization, now) = (call.organization()?, self.now());
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let found = find(tx, organization, &request.id).await?;
                 let sql = "UPDATE paas_database SET deleted_at = $1 \
@@ -316,7 +315,6 @@ impl DatabaseService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -330,7 +328,7 @@ impl DatabaseService for Paas {
         find(&read, organization, &request.id).await?;
         drop(read);
         self.engine()?;
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = find(tx, organization, &request.id).await?;
                 let backup = Some(backups::ask(tx, &own, now).await?);
@@ -338,7 +336,6 @@ impl DatabaseService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -383,7 +380,7 @@ impl DatabaseService for Paas {
         find(&read, organization, &request.id).await?;
         drop(read);
         self.engine()?;
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = find(tx, organization, &request.id).await?;
                 backups::put_back(tx, &own, &request.backup_id).await?;
@@ -393,7 +390,6 @@ impl DatabaseService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 }

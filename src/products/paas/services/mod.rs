@@ -44,7 +44,7 @@ impl Paas {
         drop(read);
         self.engine()?;
         let cause = self.cause(call, change.word());
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &id).await?;
                 change.apply(tx, paas.vault(), viewer, &own, cause).await?;
@@ -54,7 +54,6 @@ impl Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         answer.service.ok_or_else(record::not_found)
     }
 }
@@ -90,7 +89,7 @@ impl ServiceService for Paas {
         self.engine()?;
         let (paas, viewer) = (self.clone(), Viewer::of(&call)?);
         let cause = self.cause(&call, "deploy");
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let made = make::make(tx, paas.vault(), viewer, fresh, cause).await?;
                 let service = Some(message(tx, paas.front(), viewer, &made.id).await?);
@@ -98,7 +97,6 @@ impl ServiceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -173,7 +171,7 @@ impl ServiceService for Paas {
         request: pb::DeleteServiceRequest,
     ) -> Result<Reply<pb::DeleteServiceResponse>> {
         let (viewer, now) = (Viewer::of(&call)?, self.now());
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 change::delete(tx, &own, now).await?;
@@ -181,7 +179,6 @@ impl ServiceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -216,7 +213,7 @@ impl ServiceService for Paas {
     ) -> Result<Reply<pb::AttachEnvGroupResponse>> {
         let (paas, viewer) = (self.clone(), Viewer::of(&call)?);
         let cause = self.cause(&call, "env-group");
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 let group = env_groups::number(tx, viewer.organization, &request.group_id).await?;
@@ -231,7 +228,6 @@ impl ServiceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -242,7 +238,7 @@ impl ServiceService for Paas {
     ) -> Result<Reply<pb::DetachEnvGroupResponse>> {
         let (paas, viewer) = (self.clone(), Viewer::of(&call)?);
         let cause = self.cause(&call, "env-group");
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 let group = env_groups::number(tx, viewer.organization, &request.group_id).await?;
@@ -255,7 +251,6 @@ impl ServiceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -297,7 +292,7 @@ impl ServiceService for Paas {
     ) -> Result<Reply<pb::AddDomainResponse>> {
         let host = domain::checked(&request.host, self.front())?;
         let (viewer, now) = (Viewer::of(&call)?, self.now());
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 let domain = Some(domain::add(tx, &own, &host, now).await?);
@@ -305,7 +300,6 @@ impl ServiceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
@@ -315,7 +309,7 @@ impl ServiceService for Paas {
         request: pb::RemoveDomainRequest,
     ) -> Result<Reply<pb::RemoveDomainResponse>> {
         let viewer = Viewer::of(&call)?;
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 domain::remove(tx, &own, &request.host).await?;
@@ -323,7 +317,6 @@ impl ServiceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 }

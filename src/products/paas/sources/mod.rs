@@ -158,7 +158,7 @@ impl SourceService for Paas {
         request: pb::UnbindSourceRequest,
     ) -> Result<Reply<pb::UnbindSourceResponse>> {
         let (viewer, now) = (Viewer::of(&call)?, self.now());
-        let answer = self.db().answer(call.attempt(), move |tx| {
+        let answer = self.written(&call, move |tx| {
             Box::pin(async move {
                 let own = record::find_own(tx, viewer, &request.id).await?;
                 let sql = "DELETE FROM paas_source WHERE service = $1";
@@ -171,7 +171,6 @@ impl SourceService for Paas {
             })
         });
         let answer = answer.await?;
-        self.wake();
         Ok(answer.into())
     }
 
